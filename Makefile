@@ -1,0 +1,61 @@
+# Every recipe sets up what it needs: .venv, uv inside it, the locked requirements, then sdk/ and the server, editable.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+PORT ?= 8000
+WORKERS ?= 2
+
+.PHONY: demo test check serve schema docs bench faults lock format clean
+.DEFAULT_GOAL := help
+
+help: ## Say what there is
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(READY): requirements/bootstrap.txt requirements/dev.txt pyproject.toml sdk/pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 or newer is needed: set PYTHON=/path/to/python3"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: set PYTHON=/path/to/python3"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bootstrap.txt
+	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install --quiet --require-hashes -r requirements/dev.txt
+	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install --quiet --no-deps --no-build-isolation -e sdk -e .
+	@touch $(READY)
+
+demo: $(READY) ## Start Tenure with a lively demo tenant on 127.0.0.1 (PORT=8000)
+	@$(BIN)/tenure demo --port $(PORT)
+
+serve: $(READY) ## Start the server
+	@$(BIN)/tenure serve --port $(PORT)
+
+test: $(READY) ## Run the whole suite
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
+
+check: $(READY) ## Style, types, import contracts, architecture
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/basedpyright --level error sdk/src
+	@$(BIN)/python -m pytest tests/architecture -p no:xdist
+
+schema: $(READY) ## Write schema.graphql
+	@$(BIN)/tenure schema > schema.graphql.new && mv schema.graphql.new schema.graphql
+
+bench: $(READY) ## Measure reads and landing beside hand-written SQL (ARGS="--size small")
+	@$(BIN)/python -m bench $(ARGS)
+
+faults: $(READY) ## The fault matrices at full size
+	@$(BIN)/python -m pytest -m slow --full-size $(ARGS)
+
+format: $(READY) ## Format the code
+	@$(BIN)/ruff check --fix-only --quiet .
+	@$(BIN)/ruff format --quiet .
+
+lock: ## Lock the requirements anew
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --require-hashes -r requirements/bootstrap.txt
+	@cd requirements && for name in bootstrap base dev; do \
+	  ../$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links $$name.in -o $$name.txt || exit 1; done
+
+clean: ## Remove what the recipes made (not the data)
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,1 @@
+"""What a connector for Tenure is written with."""

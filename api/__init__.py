@@ -1,1 +1,1 @@
-
+"""The GraphQL API and all HTTP serving."""

@@ -1,1 +1,1 @@
-
+"""What runs connectors and lands their records."""

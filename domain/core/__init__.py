@@ -1,1 +1,1 @@
-
+"""The ground that every concept stands on; its modules are imported by their paths."""

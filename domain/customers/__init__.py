@@ -1,1 +1,1 @@
-
+"""Who the customers are, and which of them are one."""

@@ -1,1 +1,1 @@
-
+"""What happened between customers and the business."""

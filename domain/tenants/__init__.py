@@ -1,1 +1,1 @@
-
+"""Tenants, their principals and tokens."""

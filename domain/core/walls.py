@@ -1,0 +1,54 @@
+"""The walls around every tenant, raised from the models after each migration, in the same transaction."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from domain.core import tenancy
+from domain.core.tables import DIRECTORY, Base, Kind, personal_columns, promise_of, rights_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+APP = "tenure_app"
+"""The group role of the application's login: it owns nothing and cannot rewrite history."""
+
+ERASER = "tenure_eraser"
+"""The group role that may set personal columns to null, and nothing else."""
+
+
+def roles() -> Iterator[str]:
+    """Statements that create the group roles where they are absent; roles are global to a cluster."""
+    for role in (APP, ERASER):
+        yield (
+            f"DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{role}') "
+            f"THEN CREATE ROLE {role} NOLOGIN; END IF; END $$"
+        )
+
+
+def statements(models: Iterable[type[Base]]) -> Iterator[str]:
+    """Statements that give every table its wall and exactly the rights of its kind; safe to run again."""
+    for schema in ("public", DIRECTORY):
+        yield f"GRANT USAGE ON SCHEMA {schema} TO {APP}, {ERASER}"
+    for model in models:
+        table = f"{model.__table__.schema or 'public'}.{model.__tablename__}"
+        yield f"REVOKE ALL ON {table} FROM PUBLIC, {APP}, {ERASER}"
+        yield f"GRANT {', '.join(rights_of(model))} ON {table} TO {APP}"
+        if model.__table__.schema == DIRECTORY:
+            continue
+        yield f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY"
+        yield f"DROP POLICY IF EXISTS tenant ON {table}"
+        yield f"CREATE POLICY tenant ON {table} USING ({tenancy.POLICY}) WITH CHECK ({tenancy.POLICY})"
+        yield from _erasing(model, table)
+
+
+def _erasing(model: type[Base], table: str) -> Iterator[str]:
+    columns = personal_columns(model)
+    if not columns:
+        return
+    yield f"GRANT SELECT ON {table} TO {ERASER}"
+    nullable = [name for name in columns if model.__table__.columns[name].nullable]
+    if nullable:
+        yield f"GRANT UPDATE ({', '.join(nullable)}) ON {table} TO {ERASER}"
+    if promise_of(model).kind in {Kind.PJ, Kind.WS}:
+        yield f"GRANT DELETE ON {table} TO {ERASER}"

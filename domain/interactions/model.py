@@ -1,0 +1,145 @@
+"""What happened between a customer and the business: one table, one timeline, one typed payload per family."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ForeignKeyConstraint, Index, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from domain.core.tables import Entity, one_of, personal
+
+
+class InteractionKind(StrEnum):
+    """What kind of thing happened."""
+
+    VISIT = "VISIT"
+    AD_VIEW = "AD_VIEW"
+    INQUIRY = "INQUIRY"
+    FORM_SUBMITTED = "FORM_SUBMITTED"
+    EMAIL_SENT = "EMAIL_SENT"
+    EMAIL_RECEIVED = "EMAIL_RECEIVED"
+    EMAIL_OPENED = "EMAIL_OPENED"
+    EMAIL_CLICKED = "EMAIL_CLICKED"
+    EMAIL_BOUNCED = "EMAIL_BOUNCED"
+    MESSAGE = "MESSAGE"
+    CALL = "CALL"
+    MEETING = "MEETING"
+    ENVELOPE_SENT = "ENVELOPE_SENT"
+    ENVELOPE_VIEWED = "ENVELOPE_VIEWED"
+    ENVELOPE_SIGNED = "ENVELOPE_SIGNED"
+    ENVELOPE_DECLINED = "ENVELOPE_DECLINED"
+    ENVELOPE_VOIDED = "ENVELOPE_VOIDED"
+    CASE_OPENED = "CASE_OPENED"
+    CASE_ANSWERED = "CASE_ANSWERED"
+    CASE_RESOLVED = "CASE_RESOLVED"
+    SURVEY = "SURVEY"
+    REVIEW = "REVIEW"
+    REFERRAL = "REFERRAL"
+    SOCIAL_MENTION = "SOCIAL_MENTION"
+    USAGE = "USAGE"
+    CART_UPDATED = "CART_UPDATED"
+    CART_ABANDONED = "CART_ABANDONED"
+    ORDER_PLACED = "ORDER_PLACED"
+    ORDER_ADJUSTED = "ORDER_ADJUSTED"
+    ORDER_CANCELLED = "ORDER_CANCELLED"
+    ORDER_REFUNDED = "ORDER_REFUNDED"
+    STAGE_CHANGED = "STAGE_CHANGED"
+    NOTE = "NOTE"
+    TASK = "TASK"
+
+
+class Family(StrEnum):
+    """The families of kinds that share a payload; each is an object type of the API."""
+
+    EMAIL = "EMAIL"
+    MESSAGE = "MESSAGE"
+    CALL = "CALL"
+    MEETING = "MEETING"
+    ENVELOPE = "ENVELOPE"
+    CASE = "CASE"
+    SURVEY = "SURVEY"
+    REVIEW = "REVIEW"
+    REFERRAL = "REFERRAL"
+    USAGE = "USAGE"
+    VISIT = "VISIT"
+    COMMERCE = "COMMERCE"
+    STAGE = "STAGE"
+    NOTE = "NOTE"
+    TASK = "TASK"
+
+
+class Channel(StrEnum):
+    """By which way it happened."""
+
+    EMAIL = "EMAIL"
+    PHONE = "PHONE"
+    SMS = "SMS"
+    CHAT = "CHAT"
+    WEB = "WEB"
+    SOCIAL = "SOCIAL"
+    IN_PERSON = "IN_PERSON"
+    VIDEO = "VIDEO"
+    MAIL = "MAIL"
+    STORE = "STORE"
+    APP = "APP"
+    OTHER = "OTHER"
+
+
+class Direction(StrEnum):
+    """Who began it."""
+
+    INBOUND = "INBOUND"
+    OUTBOUND = "OUTBOUND"
+    INTERNAL = "INTERNAL"
+
+
+class Interaction(Entity):
+    """AO + superseded_at: Something that happened; one row per revision, the current one has no `superseded_at`.
+
+    Unique by integration, stream and remote id; what is recorded by hand has no integration and its own id.
+    """
+
+    __tablename__ = "interactions"
+    __table_args__ = (
+        one_of("kind", InteractionKind),
+        one_of("family", Family),
+        one_of("channel", Channel),
+        one_of("direction", Direction),
+        ForeignKeyConstraint(["tenant_id", "customer_id"], ["customers.tenant_id", "customers.id"]),
+        Index(
+            "interactions_timeline_idx", "tenant_id", "customer_id", text("occurred_at DESC"), text("id DESC"),
+            postgresql_where=text("superseded_at IS NULL"),
+        ),
+        Index(
+            "interactions_occurred_at_idx", "tenant_id", text("occurred_at DESC"), text("id DESC"),
+            postgresql_where=text("superseded_at IS NULL"),
+        ),
+        Index(
+            "interactions_remote_key", "tenant_id", "integration_id", "stream", "remote_id", unique=True,
+            postgresql_where=text("superseded_at IS NULL"),
+        ),
+    )  # fmt: skip
+
+    revision: Mapped[int] = mapped_column(primary_key=True, doc="Counts from 1; a newer one supersedes the others.")
+    customer_id: Mapped[UUID | None] = mapped_column(doc="Whom it concerns, as it was recorded.")
+    kind: Mapped[str] = mapped_column(doc="What kind of thing happened.")
+    family: Mapped[str] = mapped_column(doc="Which payload it has.")
+    channel: Mapped[str | None] = mapped_column(doc="By which way it happened.")
+    direction: Mapped[str | None] = mapped_column(doc="Who began it.")
+    occurred_at: Mapped[datetime] = mapped_column(doc="When it happened in the world.")
+    recorded_at: Mapped[datetime] = mapped_column(doc="When it became known here.")
+    superseded_at: Mapped[datetime | None] = mapped_column(doc="When a newer revision became known.")
+    integration_id: Mapped[UUID | None] = mapped_column(doc="Where it was read; null when recorded by hand.")
+    stream: Mapped[str] = mapped_column(doc="The stream it was read from.")
+    remote_id: Mapped[str] = mapped_column(doc="Its id at the other side.")
+    remote_version: Mapped[str | None] = mapped_column(doc="Its version at the other side.")
+    correlation_key: Mapped[str | None] = mapped_column(doc="What belongs together, such as a thread or a call.")
+    causation_id: Mapped[UUID | None] = mapped_column(doc="The event that led to it.")
+    campaign_key: Mapped[str | None] = mapped_column(doc="The campaign that it belongs to.")
+    machine_suspected: Mapped[bool] = mapped_column(server_default=text("false"), doc="No person may have done it.")
+    summary: Mapped[str | None] = personal(doc="What it was about, in a line.")
+    payload: Mapped[dict[str, Any] | None] = personal(doc="What its family holds.")

@@ -1,0 +1,107 @@
+"""What can happen to tenants, principals and tokens."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlalchemy import insert, select
+from sqlalchemy.exc import IntegrityError
+
+from domain.core.problems import Conflict, NotFound
+from domain.tenants import rules
+from domain.tenants.model import ApiToken, Calendar, Principal, PrincipalKind, Role, Tenant, TenantEntry, TokenPrefix
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import timedelta
+    from uuid import UUID
+
+    from domain.core.database import Database
+    from domain.core.unit_of_work import Writing
+
+
+class SlugTaken(Conflict):
+    """Another tenant has this short name. Choose another one."""
+
+
+@dataclass(frozen=True)
+class NewTenant:
+    """What a tenant is made from."""
+
+    slug: str
+    name: str
+    time_zone: str = "UTC"
+    calendar: Calendar = Calendar.GREGORIAN
+    base_currency: str = "EUR"
+    locale: str = "en"
+
+
+@dataclass(frozen=True)
+class IssuedToken:
+    """A new token; its secret exists nowhere else and is shown once."""
+
+    token: ApiToken
+    secret: rules.TokenParts
+
+
+async def create_tenant(database: Database, new: NewTenant) -> UUID:
+    """Open a tenant: its entry in the directory and its row behind the wall, in one transaction.
+
+    Raises SlugTaken, BadSlug, UnknownTimeZone or UnknownCurrency.
+    """
+    rules.check_tenant(new.slug, new.time_zone, new.base_currency)
+    tenant_id = database.ids()
+    try:
+        async with database.unit_of_work(tenant_id) as work:
+            await work.execute(insert(TenantEntry).values(id=tenant_id, slug=new.slug))
+            work.add(
+                Tenant(
+                    slug=new.slug, name=new.name, time_zone=new.time_zone, calendar=new.calendar,
+                    base_currency=new.base_currency, locale=new.locale, vocabulary={},
+                    created_at=work.now, updated_at=work.now,
+                )
+            )  # fmt: skip
+            work.audit("tenants.create", f"tenant:{tenant_id.hex}", after={"slug": new.slug})
+    except IntegrityError as taken:
+        raise SlugTaken(slug=new.slug) from taken
+    return tenant_id
+
+
+async def create_principal(
+    work: Writing, name: str, role: Role, kind: PrincipalKind = PrincipalKind.SERVICE
+) -> Principal:
+    """Let someone or something act for the tenant."""
+    principal = Principal(id=work.ids(), kind=kind, name=name, role=role, created_at=work.now)
+    work.add(principal)
+    work.audit("principals.create", f"principal:{principal.id.hex}", after={"role": role, "kind": kind})
+    await work.flush()
+    return principal
+
+
+async def create_token(
+    work: Writing, principal: Principal, name: str, scopes: Iterable[str], expires_in: timedelta | None = None
+) -> IssuedToken:
+    """Issue a token to a principal, within the scopes of its role. Raises UnknownScope."""
+    secret = rules.new_token()
+    token = ApiToken(
+        id=work.ids(), principal_id=principal.id, prefix=secret.prefix, secret_hash=secret.hash, name=name,
+        scopes=list(rules.check_scopes(scopes, principal.role)), created_at=work.now,
+        expires_at=work.now + expires_in if expires_in else None,
+    )  # fmt: skip
+    work.add(token)
+    await work.execute(insert(TokenPrefix).values(prefix=secret.prefix, tenant_id=work.tenant_id))
+    work.audit("tokens.create", f"token:{token.id.hex}", after={"scopes": token.scopes, "prefix": token.prefix})
+    return IssuedToken(token, secret)
+
+
+async def revoke_token(work: Writing, token_id: UUID) -> ApiToken:
+    """End a token now; revoking it again changes nothing. Raises NotFound."""
+    token = await work.one(select(ApiToken).where(ApiToken.tenant_id == work.tenant_id, ApiToken.id == token_id))
+    if token is None:
+        raise NotFound
+    if token.revoked_at is None:
+        token.revoked_at = work.now
+        work.audit("tokens.revoke", f"token:{token.id.hex}")
+        await work.flush()
+    return token

@@ -1,0 +1,145 @@
+"""One real PostgreSQL for the whole run, one database per worker, a fresh tenant per test."""
+
+from __future__ import annotations
+
+import fcntl
+import inspect
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
+from sqlalchemy import URL, make_url
+
+from domain.core.clock import SystemClock
+from domain.core.database import Database
+from domain.tenants import actions as tenants
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+SHARED = Path(os.environ.get("TENURE_SHARED", Path(__file__).parents[2] / "shared"))
+LOGINS = {"tenure_owner": "LOGIN CREATEROLE", "tenure_server": "LOGIN", "tenure_privacy": "LOGIN"}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--full-size", action="store_true", help="run the fault matrices at full size")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if isinstance(item, pytest.Function) and inspect.iscoroutinefunction(item.obj):
+            item.add_marker(pytest.mark.anyio)
+        if item.get_closest_marker("shared") and not SHARED.exists():
+            item.add_marker(pytest.mark.skip(reason="TENURE_SHARED: the shared data is absent"))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    reports = terminalreporter.stats.get("skipped", [])
+    skipped = sum("TENURE_SHARED" in str(report.longrepr) for report in reports)
+    terminalreporter.write_line(f"{skipped} skipped because TENURE_SHARED is absent")
+
+
+@dataclass(frozen=True)
+class Logins:
+    """The addresses of one test database, by who logs in."""
+
+    superuser: URL
+    owner: URL
+    server: URL
+    privacy: URL
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[URL]:
+    """The superuser's address of the run's server: TENURE_TEST_DATABASE_URL, or an embedded one."""
+    given = os.environ.get("TENURE_TEST_DATABASE_URL")
+    if given:
+        yield make_url(given)
+        return
+    from domain.core.embedded import EmbeddedPostgres
+
+    shared = _run_directory(tmp_path_factory)
+    postgres = EmbeddedPostgres(shared / "postgres", settings={"fsync": "off", "full_page_writes": "off"})
+    server = postgres.acquire()
+    yield make_url(server.url("postgres", server.superuser))
+    postgres.release()
+
+
+@pytest.fixture(scope="session")
+async def template(cluster: URL, tmp_path_factory: pytest.TempPathFactory, anyio_backend: str) -> str:
+    """The name of a migrated database that every worker copies."""
+    from migrations.run import migrate
+
+    name = f"template_{_run_directory(tmp_path_factory).name.replace('-', '_')}"
+    with (_run_directory(tmp_path_factory) / "template.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        connection = await asyncpg.connect(dsn(cluster))
+        if not await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", name):
+            await _create_logins(connection)
+            await connection.execute(f'CREATE DATABASE "{name}" OWNER tenure_owner')
+            await migrate(cluster.set(username="tenure_owner", database=name))
+            await connection.execute("GRANT tenure_app TO tenure_server, tenure_privacy")
+            await connection.execute("GRANT tenure_eraser TO tenure_privacy")
+        await connection.close()
+    return name
+
+
+@pytest.fixture(scope="session")
+async def logins(cluster: URL, template: str) -> AsyncIterator[Logins]:
+    """A database of this worker's own."""
+    name = f"test_{uuid4().hex}"
+    connection = await asyncpg.connect(dsn(cluster))
+    await connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" OWNER tenure_owner')
+    here = cluster.set(database=name)
+    yield Logins(here, *(here.set(username=login) for login in LOGINS))
+    await connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+    await connection.close()
+
+
+@pytest.fixture(scope="session")
+async def database(logins: Logins) -> AsyncIterator[Database]:
+    """The database as the server sees it."""
+    async with Database(str(logins.server), readers=4, writers=4, clock=SystemClock()) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def tenant(database: Database) -> UUID:
+    """A tenant that nobody else uses."""
+    return await new_tenant(database)
+
+
+@pytest.fixture
+async def other_tenant(database: Database) -> UUID:
+    """A second tenant, whose things must never be seen by the first."""
+    return await new_tenant(database)
+
+
+async def new_tenant(database: Database) -> UUID:
+    slug = f"t{uuid4().hex[:20]}"
+    return await tenants.create_tenant(database, tenants.NewTenant(slug=slug, name=f"Tenant {slug}"))
+
+
+def dsn(url: URL) -> str:
+    return url.set(drivername="postgresql").render_as_string(hide_password=False)
+
+
+def _run_directory(factory: pytest.TempPathFactory) -> Path:
+    """A directory that all workers of this run share."""
+    base = factory.getbasetemp()
+    return base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
+
+
+async def _create_logins(connection: asyncpg.Connection) -> None:
+    for login, rights in LOGINS.items():
+        if not await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", login):
+            await connection.execute(f"CREATE ROLE {login} {rights}")

@@ -11,52 +11,7 @@ from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, UniqueConst
 from sqlalchemy.orm import Mapped, mapped_column
 
 from domain.core.tables import Entity, one_of, personal
-
-
-class StageKind(StrEnum):
-    """How a stay in a stage stands: still open, or how it ended."""
-
-    OPEN = "OPEN"
-    WON = "WON"
-    LOST = "LOST"
-    CHURNED = "CHURNED"
-
-
-class CanonicalStep(StrEnum):
-    """The step that a stage of any lifecycle stands for, so that metrics compare across lifecycles."""
-
-    AWARE = "AWARE"
-    CONSIDER = "CONSIDER"
-    PURCHASE = "PURCHASE"
-    USE = "USE"
-    RETAIN = "RETAIN"
-    ADVOCATE = "ADVOCATE"
-
-
-class Trigger(StrEnum):
-    """What sets a rule off."""
-
-    MANUAL = "MANUAL"
-    EVENT = "EVENT"
-    TIME = "TIME"
-
-
-class Movement(StrEnum):
-    """Which way a transition went."""
-
-    FORWARD = "FORWARD"
-    REGRESSION = "REGRESSION"
-    REENTRY = "REENTRY"
-    SKIP = "SKIP"
-
-
-class CauseKind(StrEnum):
-    """Who or what moved the customer."""
-
-    RULE = "RULE"
-    PERSON = "PERSON"
-    CONNECTOR = "CONNECTOR"
-    MIGRATION = "MIGRATION"
+from domain.stages.rules import CanonicalStep, CauseKind, Movement, StageKind, Trigger
 
 
 class NoteKind(StrEnum):
@@ -151,7 +106,8 @@ class StageTransition(Entity):
 
     __tablename__ = "stage_transitions"
     __table_args__ = (
-        CheckConstraint("from_stage_id IS DISTINCT FROM to_stage_id", name="moves"),
+        # A correction may say that a move never happened: it leads to the stage before.
+        CheckConstraint("corrects IS NOT NULL OR from_stage_id IS DISTINCT FROM to_stage_id", name="moves"),
         one_of("direction", Movement),
         one_of("cause_kind", CauseKind),
         ForeignKeyConstraint(["tenant_id", "customer_id"], ["customers.tenant_id", "customers.id"]),
@@ -168,7 +124,7 @@ class StageTransition(Entity):
     to_stage_id: Mapped[UUID | None] = mapped_column(doc="Null: the customer leaves the lifecycle.")
     occurred_at: Mapped[datetime] = mapped_column(doc="When the customer moved in the world.")
     recorded_at: Mapped[datetime] = mapped_column(doc="When it became known here.")
-    direction: Mapped[str] = mapped_column(doc="Which way it went.")
+    direction: Mapped[str | None] = mapped_column(doc="Which way it went; null where it leads to no other stage.")
     cause_kind: Mapped[str] = mapped_column(doc="Who or what moved the customer.")
     cause_id: Mapped[UUID | None] = mapped_column(doc="The rule, integration or lifecycle version that did it.")
     actor: Mapped[str]

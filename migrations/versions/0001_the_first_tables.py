@@ -930,7 +930,7 @@ def upgrade() -> None:
         sa.Column("to_stage_id", sa.Uuid(), nullable=True),
         sa.Column("occurred_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("direction", sa.Text(collation="C"), nullable=False),
+        sa.Column("direction", sa.Text(collation="C"), nullable=True),
         sa.Column("cause_kind", sa.Text(collation="C"), nullable=False),
         sa.Column("cause_id", sa.Uuid(), nullable=True),
         sa.Column("actor", sa.Text(collation="C"), nullable=False),
@@ -944,7 +944,10 @@ def upgrade() -> None:
         sa.CheckConstraint(
             "direction IN ('FORWARD', 'REGRESSION', 'REENTRY', 'SKIP')", name=op.f("stage_transitions_direction_check")
         ),
-        sa.CheckConstraint("from_stage_id IS DISTINCT FROM to_stage_id", name=op.f("stage_transitions_moves_check")),
+        sa.CheckConstraint(
+            "corrects IS NOT NULL OR from_stage_id IS DISTINCT FROM to_stage_id",
+            name=op.f("stage_transitions_moves_check"),
+        ),
         sa.ForeignKeyConstraint(
             ["tenant_id", "customer_id"],
             ["customers.tenant_id", "customers.id"],

@@ -1,0 +1,118 @@
+"""The connector that reads files: `tenure import FILE --mapping M` is a run of it."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import closing
+from hashlib import blake2b
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+from msgspec import Meta, Struct
+
+from plugins.files import mapping, opening, sources
+from plugins.files.line_pages import LinePages
+from plugins.files.record_pages import RecordPages
+from tenure_sdk import (
+    Account,
+    Connector,
+    CursorExpired,
+    Customer,
+    ExchangeRate,
+    Interaction,
+    LinePage,
+    Order,
+    Page,
+    Product,
+    Refund,
+    stream,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from plugins.files.mapping import Mapping
+    from tenure_sdk import Context, Cursor
+
+PAGE_LINES = 5_000
+
+
+class FilesConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """What is read, and with which mapping."""
+
+    file: Annotated[str, Meta(title="File")]
+    mapping: Annotated[str, Meta(title="Mapping file")]
+    max_bytes: Annotated[int, Meta(title="Largest content, unpacked, in bytes", ge=1)] = 8 * 1024**3
+
+
+class _Position(Struct, frozen=True, forbid_unknown_fields=True):
+    """The cursor: how many lines of which content, read with which mapping."""
+
+    content: str
+    read: int
+
+
+class FilesConnector(Connector[FilesConfig]):
+    """Reads a file of customers, products, interactions, exchange rates, or of the lines of orders and refunds."""
+
+    key, title, version, category = "files", "Files", "1.0.0", "files"
+
+    async def check(self, ctx: Context[FilesConfig]) -> Account:
+        """The mapping's source, once mapping and file have been looked over: then a run will not fail for them."""
+        rules, _ = await asyncio.to_thread(_opened, ctx.config)
+        return Account(rules.source, f"{rules.source}: {Path(ctx.config.file).name}")
+
+    @stream(Customer, Product, Order, Refund, Interaction, ExchangeRate, cursor="line")
+    async def lines(self, ctx: Context[FilesConfig], cursor: Cursor) -> AsyncIterator[Page | LinePage]:
+        """The file's lines in their order: a `LinePage` each time for documents, a `Page` for other records."""
+        rules, source = await asyncio.to_thread(_opened, ctx.config)
+        content = await asyncio.to_thread(_content, ctx.config)
+        pages = _pages(rules)
+        done = _lines_read(cursor, content)
+        # Ids of content count equal lines from the start: those handed out before must pass again.
+        read = 0 if rules.record.id == "content" else done
+        with closing(source.batches(skip=read, size=PAGE_LINES)) as batches:
+            for batch in batches:
+                read += batch.read
+                if read <= done:
+                    pages.skip(batch)
+                    continue
+                yield pages.page(batch, msgspec.to_builtins(_Position(content, read)))
+                await asyncio.sleep(0)
+
+    async def preview(self, ctx: Context[FilesConfig], lines: int = 20) -> Page | LinePage:
+        """What the first lines of the file would become, without a cursor."""
+        rules, source = await asyncio.to_thread(_opened, ctx.config)
+        with closing(source.batches(skip=0, size=lines)) as batches:
+            batch = next(batches, None)
+        return _pages(rules).page(batch, None) if batch else Page(records=())
+
+
+def _opened(config: FilesConfig) -> tuple[Mapping, sources.Source]:
+    rules = mapping.load(Path(config.mapping))
+    _pages(rules)
+    return rules, sources.open_source(Path(config.file), rules, config.max_bytes)
+
+
+def _pages(rules: Mapping) -> LinePages | RecordPages:
+    return LinePages(rules) if rules.makes_lines() else RecordPages(rules)
+
+
+def _content(config: FilesConfig) -> str:
+    """A digest of what a cursor holds for: the same content, mapping and pages, whatever the file's name."""
+    path = Path(config.file)
+    parts = (opening.fingerprint(path, path.stat().st_size).encode(), Path(config.mapping).read_bytes())
+    return blake2b(b"\0".join((b"%d" % PAGE_LINES, *parts)), digest_size=16).hexdigest()
+
+
+def _lines_read(cursor: Cursor, content: str) -> int:
+    if cursor is None:
+        return 0
+    try:
+        position = msgspec.convert(cursor, _Position)
+    except msgspec.ValidationError as error:
+        raise CursorExpired("This is no position in a file; read it from the start.") from error
+    if position.content != content:
+        raise CursorExpired("The file or its mapping has changed since; read it from the start.")
+    return position.read

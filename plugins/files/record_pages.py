@@ -1,0 +1,123 @@
+"""Lines that are records of their own: customers, products, interactions, exchange rates."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin, get_type_hints
+
+import msgspec
+
+from plugins.files import cells
+from plugins.files.mapper import Mapper
+from plugins.files.mapping import required_fields
+from tenure_sdk import PAYLOADS, RECORD_TYPES, Address, AnyRecord, Page, Ref, Reject
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from plugins.files.mapping import FieldRule, LocaleTable, Mapping
+    from plugins.files.sources import Batch
+    from tenure_sdk import Cursor
+
+_FOLDED = {"emails", "phones", "identity"}
+_REFERENCES = {"customer": "customer", "organisation": "customer", "referred": "customer", "product": "product"}
+
+
+class RecordPages:
+    """Makes `Page`s of batches."""
+
+    def __init__(self, mapping: Mapping) -> None:
+        hints = _hints(mapping)
+        converters = {
+            name: _converter(name, hints.get(name, str), rule, mapping.locale) for name, rule in mapping.rules().items()
+        }
+        # What only one of several types requires is seen when the record is made.
+        required = required_fields(mapping) if len(mapping.types()) == 1 else ()
+        self._mapper = Mapper(mapping, converters, required)
+        self.skip = self._mapper.skip
+
+    def page(self, batch: Batch, cursor: Cursor) -> Page:
+        """The page of these lines."""
+        found = self._mapper.mapped(batch)
+        records: list[AnyRecord] = []
+        rejects = found.rejects
+        rows = zip(*found.columns.values(), strict=True)
+        for line, record_id, kind, row in zip(found.lines, found.ids, found.types, rows, strict=True):
+            try:
+                records.append(_record(kind, record_id, dict(zip(found.columns, row, strict=True))))
+            except msgspec.ValidationError as error:
+                reason, _, place = str(error).partition(" - at ")
+                field = place.strip("`").removeprefix("$").removeprefix(".") or None
+                rejects.append(Reject(line=line, field=field, value=None, reason=reason))
+        return Page(records=records, cursor=cursor, rejects=rejects, progress=batch.progress)
+
+
+def _record(kind: str, record_id: str, values: dict[str, Any]) -> AnyRecord:
+    """The record that these values are; `address.city` and the like go into their places."""
+    fields: dict[str, Any] = {"id": record_id}
+    inner: dict[str, dict[str, Any]] = {}
+    for name, value in values.items():
+        stem, dot, rest = name.partition(".")
+        if value is not None:
+            (inner.setdefault(stem, {}) if dot else fields)[rest if dot else name] = value
+    if address := inner.get("address"):
+        fields["addresses"] = [address]
+    if identities := inner.get("identity"):
+        fields["identities"] = [{"scheme": scheme, "value": value} for scheme, value in identities.items()]
+    fields |= {
+        plural: inner[stem] for stem, plural in (("attribute", "attributes"), ("extra", "extra")) if stem in inner
+    }
+    if (payload := inner.get("payload")) and (family := PAYLOADS.get(fields.get("kind", ""))):
+        fields["payload"] = {"type": family.__struct_config__.tag, **payload}
+    return msgspec.convert(fields, RECORD_TYPES[kind])
+
+
+def _hints(mapping: Mapping) -> dict[str, Any]:
+    """The types of the fields that the mapping's record types have, by the names that mappings use."""
+    hints: dict[str, Any] = {}
+    for kind in mapping.types():
+        hints |= get_type_hints(RECORD_TYPES[kind])
+    hints |= {f"address.{name}": hint for name, hint in get_type_hints(Address).items()}
+    for family in PAYLOADS.values():
+        hints |= {f"payload.{name}": hint for name, hint in get_type_hints(family).items()}
+    return hints
+
+
+def _converter(name: str, hint: Any, rule: FieldRule, locale: LocaleTable) -> Callable[[str], Any]:
+    """How the text of a cell becomes a value of the field's type."""
+    kinds = set(_plain_types(hint))
+    field = name.rpartition(".")[2] if name.startswith(("payload.", "address.")) else name.partition(".")[0]
+    text = cells.key if field in _FOLDED else cells.text
+    if Ref in kinds:
+        return cells.refs(_REFERENCES[field])
+    if tuple in kinds:
+        return cells.several(rule.split, text)
+    if field in {"kind", "direction", "measure"}:
+        return str.upper
+    if field in {"currency", "base", "quote"}:
+        return cells.code(3, "ISO 4217")
+    if field == "country":
+        return cells.code(2, "ISO 3166")
+    makers: dict[type, Callable[[], Callable[[str], Any]]] = {
+        Decimal: lambda: cells.decimal(rule.decimal or locale.decimal),
+        datetime: lambda: cells.instant(rule, locale),
+        date: lambda: cells.day(rule, locale),
+        bool: lambda: cells.boolean,
+        int: lambda: cells.integer,
+    }
+    return next((make() for kind, make in makers.items() if kind in kinds), text)
+
+
+def _plain_types(hint: Any) -> list[type]:
+    """The classes that a type annotation is made of: Decimal | None has Decimal and NoneType."""
+    origin = get_origin(hint)
+    if origin is tuple:
+        return [tuple]
+    if origin is Annotated:
+        return _plain_types(get_args(hint)[0])
+    if origin is not None:
+        return [
+            kind for part in get_args(hint) if isinstance(part, type) or get_origin(part) for kind in _plain_types(part)
+        ]
+    return [hint]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from alembic import command
 from alembic.config import Config
+from alembic.script import ScriptDirectory
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
@@ -17,6 +18,7 @@ from migrations.models import models
 if TYPE_CHECKING:
     from sqlalchemy import URL, Connection
 
+_HERE = Path(__file__).parent
 # Two servers that start at once migrate one after the other.
 _LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('tenure.migrate', 0))"
 
@@ -43,11 +45,17 @@ def _migrate(connection: Connection, revision: str) -> None:
     command.upgrade(config, revision)
     for statement in walls.statements(models()):
         connection.execute(text(statement))
+    connection.execute(text(f"GRANT SELECT ON alembic_version TO {walls.APP}, {walls.ERASER}"))
+
+
+def revisions() -> tuple[str, ...]:
+    """Every shape that this version knows, the newest first."""
+    return tuple(script.revision for script in ScriptDirectory(str(_HERE)).walk_revisions())
 
 
 def configuration(connection: Connection) -> Config:
     """Alembic's configuration for a connection that is already open."""
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent))
+    config.set_main_option("script_location", str(_HERE))
     config.attributes["connection"] = connection
     return config

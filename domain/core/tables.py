@@ -134,6 +134,15 @@ def personal_columns(model: type[Base]) -> tuple[str, ...]:
     return tuple(column.name for column in model.__table__.columns if column.info.get("pii"))
 
 
+def eraser_rights_of(model: type[Base]) -> tuple[str, ...]:
+    """What the eraser's role may do with a table: nothing, unless it can hold personal data."""
+    columns = personal_columns(model)
+    if not columns:
+        return ()
+    removal = ("DELETE",) if promise_of(model).kind in {Kind.PJ, Kind.WS} else ()
+    return ("SELECT", f"UPDATE ({', '.join(columns)})", *removal)
+
+
 def models() -> tuple[type[Base], ...]:
     """Every mapped table, in a stable order."""
     mapped = [mapper.class_ for mapper in Base.registry.mappers]

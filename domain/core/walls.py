@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from domain.core import tenancy
-from domain.core.tables import DIRECTORY, Base, Kind, personal_columns, promise_of, rights_of
+from domain.core.tables import DIRECTORY, Base, eraser_rights_of, rights_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -39,16 +39,5 @@ def statements(models: Iterable[type[Base]]) -> Iterator[str]:
         yield f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY"
         yield f"DROP POLICY IF EXISTS tenant ON {table}"
         yield f"CREATE POLICY tenant ON {table} USING ({tenancy.POLICY}) WITH CHECK ({tenancy.POLICY})"
-        yield from _erasing(model, table)
-
-
-def _erasing(model: type[Base], table: str) -> Iterator[str]:
-    columns = personal_columns(model)
-    if not columns:
-        return
-    yield f"GRANT SELECT ON {table} TO {ERASER}"
-    nullable = [name for name in columns if model.__table__.columns[name].nullable]
-    if nullable:
-        yield f"GRANT UPDATE ({', '.join(nullable)}) ON {table} TO {ERASER}"
-    if promise_of(model).kind in {Kind.PJ, Kind.WS}:
-        yield f"GRANT DELETE ON {table} TO {ERASER}"
+        if rights := eraser_rights_of(model):
+            yield f"GRANT {', '.join(rights)} ON {table} TO {ERASER}"

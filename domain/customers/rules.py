@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -138,7 +139,7 @@ def check_value(definition: Definition, value: object) -> Value:
     """The value as it is stored: decimals exact, moments in UTC. Nothing is guessed from text.
 
     Raises WrongAttributeType (`expected`, `given`). A whole number, and a decimal in millionths, fits 64 bits;
-    a moment needs its offset; a text needs something to read and no NUL.
+    a moment needs its offset; a text needs something to read, and neither NUL nor half a surrogate pair.
     """
     stored = _STORED[definition.type](value)
     if stored is None:
@@ -164,6 +165,7 @@ def effective_consent(
 _RESTRICTION = {decision: strictness for strictness, decision in enumerate(ConsentDecision)}
 _INTEGERS = range(-(2**63), 2**63)
 _PLACES = 6
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 _LARGEST_DECIMAL = Decimal(2**63 - 1).scaleb(-_PLACES)
 
 
@@ -217,7 +219,7 @@ _RANKS = {
 
 
 def _text(value: object) -> Value | None:
-    return value if isinstance(value, str) and fold(value) and "\0" not in value else None
+    return value if isinstance(value, str) and fold(value) and not _UNSTORABLE.search(value) else None
 
 
 def _integer(value: object) -> Value | None:
@@ -241,7 +243,12 @@ def _date(value: object) -> Value | None:
 
 
 def _moment(value: object) -> Value | None:
-    return value.astimezone(UTC) if isinstance(value, datetime) and value.utcoffset() is not None else None
+    if not isinstance(value, datetime) or value.utcoffset() is None:
+        return None
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:  # the first and last hours of the calendar have no UTC on the other side
+        return None
 
 
 _STORED: Mapping[AttributeType, Callable[[object], Value | None]] = {

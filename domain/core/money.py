@@ -24,13 +24,14 @@ class UnknownCurrency(Invalid):
 @cache
 def minor_units(currency: str) -> int:
     """How many decimal places a currency has (JPY 0, EUR 2, KWD 3), after the CLDR."""
-    if currency not in _known_currencies():
+    if currency not in currencies():
         raise UnknownCurrency(currency=currency)
     return int(get_currency_precision(currency))
 
 
 @cache
-def _known_currencies() -> frozenset[str]:
+def currencies() -> frozenset[str]:
+    """Every code that is or was a currency, after the CLDR."""
     return frozenset(get_global("all_currencies"))
 
 

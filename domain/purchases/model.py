@@ -62,6 +62,12 @@ def _no_half_conversion() -> CheckConstraint:
     return CheckConstraint("(base_amount IS NULL) = (base_currency IS NULL)", name="base")
 
 
+def _unsettled(table: str) -> Index:
+    # What waits for a rate is found without a look at all that has one.
+    waits = text("superseded_at IS NULL AND base_amount IS NULL")
+    return Index(f"{table}_unsettled_idx", "tenant_id", "currency", postgresql_where=waits)
+
+
 class _Document:
     """What every versioned document has: its key is (tenant, id, version), and one version is current."""
 
@@ -118,6 +124,7 @@ class Order(_Document, Entity):
             postgresql_where=text("superseded_at IS NULL"),
         ),
         Index("orders_number_idx", "tenant_id", "number", postgresql_where=text("superseded_at IS NULL")),
+        _unsettled("orders"),
     )  # fmt: skip
 
     kind: Mapped[str] = mapped_column(doc="A sale or an adjustment.")
@@ -162,6 +169,7 @@ class Refund(_Document, Entity):
             "refunds_order_idx", "tenant_id", "order_id",
             postgresql_where=text("superseded_at IS NULL AND order_id IS NOT NULL"),
         ),
+        _unsettled("refunds"),
     )  # fmt: skip
 
     order_id: Mapped[UUID | None] = mapped_column(doc="The order that is refunded, where it is known.")

@@ -502,6 +502,37 @@ def upgrade() -> None:
         postgresql_where=sa.text("is_current"),
     )
     op.create_table(
+        "staged_lines",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("run_id", sa.Uuid(), nullable=False),
+        sa.Column("record", sa.Text(collation="C"), nullable=False),
+        sa.Column("document", sa.Text(collation="C"), nullable=False),
+        sa.Column("line", sa.BigInteger(), nullable=False),
+        sa.Column("kind", sa.Text(collation="C"), nullable=True),
+        sa.Column("number", sa.Text(collation="C"), nullable=True),
+        sa.Column("occurred_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("status", sa.Text(collation="C"), nullable=True),
+        sa.Column("refunds", sa.Text(collation="C"), nullable=True),
+        sa.Column("customer", sa.Text(collation="C"), nullable=True),
+        sa.Column("customer_name", sa.Text(collation="C"), nullable=True),
+        sa.Column("country", sa.Text(collation="C"), nullable=True),
+        sa.Column("country_name", sa.Text(collation="C"), nullable=True),
+        sa.Column("currency", sa.Text(collation="C"), nullable=False),
+        sa.Column("digits", sa.BigInteger(), nullable=False),
+        sa.Column("channel", sa.Text(collation="C"), nullable=True),
+        sa.Column("total", sa.BigInteger(), nullable=True),
+        sa.Column("units", sa.Numeric(precision=20, scale=6), nullable=True),
+        sa.Column("sku", sa.Text(collation="C"), nullable=True),
+        sa.Column("description", sa.Text(collation="C"), nullable=True),
+        sa.Column("quantity", sa.Numeric(precision=20, scale=6), nullable=True),
+        sa.Column("unit_price", sa.Numeric(precision=20, scale=6), nullable=True),
+        sa.Column("discount", sa.BigInteger(), nullable=True),
+        sa.Column("tax", sa.BigInteger(), nullable=True),
+        sa.Column("amount", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("tenant_id", "run_id", "record", "document", "line", name=op.f("staged_lines_pkey")),
+        prefixes=["UNLOGGED"],
+    )
+    op.create_table(
         "suppressions",
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
         sa.Column("digest", sa.LargeBinary(), nullable=False),
@@ -778,6 +809,13 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("superseded_at IS NULL"),
     )
+    op.create_index(
+        "orders_unsettled_idx",
+        "orders",
+        ["tenant_id", "currency"],
+        unique=False,
+        postgresql_where=sa.text("superseded_at IS NULL AND base_amount IS NULL"),
+    )
     op.create_table(
         "products",
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
@@ -872,6 +910,13 @@ def upgrade() -> None:
         ["tenant_id", "order_id"],
         unique=False,
         postgresql_where=sa.text("superseded_at IS NULL AND order_id IS NOT NULL"),
+    )
+    op.create_index(
+        "refunds_unsettled_idx",
+        "refunds",
+        ["tenant_id", "currency"],
+        unique=False,
+        postgresql_where=sa.text("superseded_at IS NULL AND base_amount IS NULL"),
     )
     op.create_table(
         "remote_records",
@@ -1133,6 +1178,11 @@ def downgrade() -> None:
     op.drop_table("stage_notes")
     op.drop_table("remote_records")
     op.drop_index(
+        "refunds_unsettled_idx",
+        table_name="refunds",
+        postgresql_where=sa.text("superseded_at IS NULL AND base_amount IS NULL"),
+    )
+    op.drop_index(
         "refunds_order_idx",
         table_name="refunds",
         postgresql_where=sa.text("superseded_at IS NULL AND order_id IS NOT NULL"),
@@ -1145,6 +1195,11 @@ def downgrade() -> None:
     op.drop_table("record_links")
     op.drop_index("products_sku_key", table_name="products", postgresql_where=sa.text("valid_to IS NULL"))
     op.drop_table("products")
+    op.drop_index(
+        "orders_unsettled_idx",
+        table_name="orders",
+        postgresql_where=sa.text("superseded_at IS NULL AND base_amount IS NULL"),
+    )
     op.drop_index("orders_occurred_at_idx", table_name="orders", postgresql_where=sa.text("superseded_at IS NULL"))
     op.drop_index("orders_number_idx", table_name="orders", postgresql_where=sa.text("superseded_at IS NULL"))
     op.drop_index("orders_customer_idx", table_name="orders", postgresql_where=sa.text("superseded_at IS NULL"))
@@ -1173,6 +1228,7 @@ def downgrade() -> None:
     op.drop_table("api_tokens")
     op.drop_table("tenants")
     op.drop_table("suppressions")
+    op.drop_table("staged_lines")
     op.drop_index("stage_intervals_stage_idx", table_name="stage_intervals", postgresql_where=sa.text("is_current"))
     op.drop_index("stage_intervals_history_idx", table_name="stage_intervals")
     op.drop_index("stage_intervals_entered_idx", table_name="stage_intervals")

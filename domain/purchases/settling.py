@@ -1,0 +1,125 @@
+"""What is settled when purchases are written, so that no read has to compute it: totals and base amounts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Uuid, bindparam, text
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from domain.purchases.queries import RATED, conversion
+from domain.tenants import queries as tenants
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from uuid import UUID
+
+    from domain.core.unit_of_work import Writing
+
+_CUSTOMERS = bindparam("customers", type_=ARRAY(Uuid()))
+
+_ROOTS = "SELECT root_id FROM customers WHERE tenant_id = :tenant AND id = ANY(:customers)"
+
+# Whoever settles the same customer at the same time waits here, and then sees what the other one wrote.
+_LOCK = text(
+    f"SELECT id FROM customers WHERE tenant_id = :tenant AND id IN ({_ROOTS}) ORDER BY id FOR NO KEY UPDATE"
+).bindparams(_CUSTOMERS)
+
+_SETTLE_TOTALS = text(f"""
+WITH roots AS (
+    {_ROOTS} GROUP BY root_id
+), sales AS (
+    SELECT m.root_id, o.id, o.amount, o.currency, o.local_day, o.occurred_at
+    FROM roots
+    JOIN customers m ON m.tenant_id = :tenant AND m.root_id = roots.root_id
+    JOIN orders o ON o.tenant_id = :tenant AND o.customer_id = m.id AND o.superseded_at IS NULL
+    WHERE o.kind = 'SALE' AND o.status = 'COMPLETED'
+), given_back AS (
+    SELECT s.id
+    FROM sales s
+    JOIN refunds f
+        ON f.tenant_id = :tenant AND f.order_id = s.id AND f.currency = s.currency AND f.superseded_at IS NULL
+    WHERE s.amount > 0
+    GROUP BY s.id, s.amount
+    HAVING sum(f.amount) >= s.amount
+), totals AS (
+    SELECT root_id, count(DISTINCT local_day) AS occasions, count(*) AS orders,
+        min(occurred_at) AS first_at, max(occurred_at) AS last_at
+    FROM sales
+    WHERE NOT EXISTS (SELECT FROM given_back WHERE given_back.id = sales.id)
+    GROUP BY root_id
+), emptied AS (
+    DELETE FROM customer_totals t
+    WHERE t.tenant_id = :tenant
+        AND (t.customer_id = ANY(:customers) OR t.customer_id IN (SELECT root_id FROM roots))
+        AND NOT EXISTS (SELECT FROM totals WHERE totals.root_id = t.customer_id)
+), written AS (
+    INSERT INTO customer_totals AS t (tenant_id, customer_id, occasions, orders, first_at, last_at)
+    SELECT :tenant, root_id, occasions, orders, first_at, last_at FROM totals
+    ON CONFLICT (tenant_id, customer_id) DO UPDATE
+    SET occasions = excluded.occasions, orders = excluded.orders,
+        first_at = excluded.first_at, last_at = excluded.last_at
+    WHERE (t.occasions, t.orders, t.first_at, t.last_at)
+        IS DISTINCT FROM (excluded.occasions, excluded.orders, excluded.first_at, excluded.last_at)
+)
+UPDATE customers c
+SET first_purchase_at = totals.first_at, last_purchase_at = totals.last_at,
+    updated_at = :now, version = c.version + 1
+FROM roots LEFT JOIN totals ON totals.root_id = roots.root_id
+WHERE c.tenant_id = :tenant AND c.id = roots.root_id
+    AND (c.first_purchase_at, c.last_purchase_at) IS DISTINCT FROM (totals.first_at, totals.last_at)
+""").bindparams(_CUSTOMERS, bindparam("tenant", type_=Uuid()))
+
+
+async def settle_totals(work: Writing, customers: Sequence[UUID]) -> None:
+    """Make the totals and the purchase dates of the surviving customers what the documents say now.
+
+    `customers` are all whom a change touched: after a merge or unmerge, both sides. A survivor's totals count the
+    completed sales of all its members that are not wholly refunded; who has none has no row. What is right already
+    is not written. Customers that the session has loaded must be refreshed to show it.
+    """
+    if not customers:
+        return
+    whom = {"tenant": work.tenant_id, "customers": list(customers)}
+    await work.execute(_LOCK, whom)
+    await work.execute(_SETTLE_TOTALS, {**whom, "now": work.now})
+
+
+def _same_currency(table: str) -> str:
+    return f"""
+        UPDATE {table} SET base_amount = amount, base_currency = currency
+        WHERE tenant_id = :tenant AND currency = :into AND superseded_at IS NULL AND base_amount IS NULL
+    """
+
+
+def _at_the_rate(table: str) -> str:
+    return f"""
+        UPDATE {table} t SET base_amount = settled.minor, base_currency = :into
+        FROM (
+            SELECT d.id, d.version, converted.minor
+            FROM ({RATED}) AS rated
+            JOIN {table} d ON d.tenant_id = :tenant AND d.currency = rated.currency
+            CROSS JOIN LATERAL ({conversion("d")}) AS converted
+            WHERE d.superseded_at IS NULL AND d.base_amount IS NULL
+        ) AS settled
+        WHERE t.tenant_id = :tenant AND t.id = settled.id AND t.version = settled.version
+    """
+
+
+_SETTLE_BASE = [
+    text(statement(table)).bindparams(bindparam("tenant", type_=Uuid()))
+    for table in ("orders", "refunds")
+    for statement in (_same_currency, _at_the_rate)
+]
+
+
+async def settle_base_amounts(work: Writing) -> None:
+    """Give every document that waits for it its amount in the tenant's base currency, at the rate of its day.
+
+    That is the rate that `queries.conversion` chooses; without one the document goes on waiting. An amount that
+    stands is never touched: totals were published with it. So a corrected rate counts for what still waits and for
+    versions written from then on; who wants an old document at the new rate records a new version of it.
+    """
+    into = (await tenants.tenant(work)).base_currency
+    for statement in _SETTLE_BASE:
+        await work.execute(statement, {"tenant": work.tenant_id, "into": into})

@@ -49,15 +49,15 @@ async def check_login(connection: Any, group: str = walls.APP) -> None:
     await _refuse_missing_walls(connection)
     given = _given(group)
     held = await _held(connection, {table for table, _ in given})
-    if missing := sorted(given - held):
-        raise RefusedToStart(
-            f"The login {login} lacks {_spoken(missing)}. Let the owner run: GRANT {group} TO {login}; "
-            f"if that does not help, run `tenure migrate`."
-        )
     if extra := sorted(held - given):
         raise RefusedToStart(
             f"The login {login} has rights beyond its own: {_spoken(extra)}. "
             f"Revoke them from it, from PUBLIC and from the roles it is a member of; {group} alone is enough."
+        )
+    if missing := sorted(given - held):
+        raise RefusedToStart(
+            f"The login {login} lacks {_spoken(missing)}. Let the owner run: GRANT {group} TO {login}; "
+            f"if that does not help, run `tenure migrate`."
         )
 
 
@@ -98,7 +98,9 @@ _POWERS = {
 
 async def _refuse_power(connection: Any, login: str, group: str) -> None:
     for deed, condition in _POWERS.items():
-        role = await connection.fetchval(f"SELECT rolname FROM pg_roles role WHERE {condition} AND {_BECOMES}")
+        role = await connection.fetchval(
+            f"SELECT rolname FROM pg_roles role WHERE {condition} AND {_BECOMES} ORDER BY rolname <> current_user"
+        )
         if role is not None:
             raise RefusedToStart(
                 f"The login {login} {deed}{'' if role == login else f' through {role}'}, so no wall between tenants "

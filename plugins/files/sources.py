@@ -304,7 +304,7 @@ class ParquetSource:
         self._check_magic(size)
         try:
             # A buffer of its own makes Arrow read pages as they come instead of whole column chunks.
-            self._file = pq.ParquetFile(path, buffer_size=1 << 16, memory_map=False)
+            self._file = pq.ParquetFile(path, buffer_size=1 << 16, pre_buffer=False)
         except (pa.ArrowException, OSError) as error:
             raise self._damaged() from error
         groups = [self._file.metadata.row_group(place) for place in range(self._file.metadata.num_row_groups)]

@@ -1,6 +1,5 @@
 """What can go wrong at the remote side, grouped by what has to be done next."""
 
-# ruff: noqa: N818 - the names are what the host switches on: Transient, not TransientError
 from __future__ import annotations
 
 

@@ -11,6 +11,7 @@ import pytest
 from plugins.files import connector
 from tenure_sdk import (
     Address,
+    ConfigInvalid,
     CursorExpired,
     Customer,
     Email,
@@ -74,7 +75,7 @@ def test_bad_lines_are_left_out_and_named(desk: Any, header: str) -> None:
 
 
 def test_a_quote_that_never_closes_is_a_truncated_file(desk: Any, header: str) -> None:
-    with pytest.raises(connector.opening.ConfigInvalid, match="truncated"):
+    with pytest.raises(ConfigInvalid, match="truncated"):
         desk.read(header + '1,2024-01-01,k,"A,2,1.5\n')
 
 

@@ -16,7 +16,8 @@ pytestmark = pytest.mark.shared
 
 
 def amount(row: dict[str, Any]) -> Decimal:
-    return (row["quantity"] * row["unit_price"]).quantize(Decimal("0.01"), ROUND_HALF_EVEN)
+    exact: Decimal = row["quantity"] * row["unit_price"]
+    return exact.quantize(Decimal("0.01"), ROUND_HALF_EVEN)
 
 
 def test_online_retail(desk: Any, data: Path, examples: Path) -> None:

@@ -72,6 +72,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[URL]:
     server = postgres.acquire()
     yield make_url(server.url("postgres", server.superuser))
     postgres.release()
+    postgres.remove()
 
 
 @pytest.fixture(scope="session")

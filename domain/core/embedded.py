@@ -136,6 +136,21 @@ class EmbeddedPostgres:
         with _errors_explained(self._directory), self._starting_or_stopping():
             self._leave()
 
+    def remove(self) -> bool:
+        """Remove the database, its log and its server unless somebody uses it; whether it is gone."""
+        with _errors_explained(self._directory), self._starting_or_stopping():
+            if not self._is_deserted():
+                return False
+            home = self.home
+            if home.is_dir():
+                cluster = _Cluster(home)
+                cluster.stop()
+                shutil.rmtree(cluster.socket_dir, ignore_errors=True)
+                shutil.rmtree(home)
+            if (link := self._directory / str(MAJOR)).is_symlink():
+                link.unlink()
+            return True
+
     def _release_all(self) -> None:
         while self._presences and os.getpid() == self._process:
             self.release()
@@ -168,13 +183,16 @@ class EmbeddedPostgres:
         _unlock(self._presences.pop())
         if not self._presences:
             atexit.unregister(self._release_all)
+        if self._is_deserted() and self.home.is_dir():
+            _Cluster(self.home).stop()
+
+    def _is_deserted(self) -> bool:
         try:
             alone = _lock(self._users_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            return
+            return False
         _unlock(alone)
-        if self.home.is_dir():
-            _Cluster(self.home).stop()
+        return True
 
 
 @dataclass(frozen=True, slots=True)

@@ -211,6 +211,20 @@ def test_acquirers_in_one_process_count_one_by_one(data_dir: Path) -> None:
     assert not lives(pid)
 
 
+def test_a_database_is_removed_when_nobody_uses_it(data_dir: Path) -> None:
+    ours = use(data_dir)
+    with driver(data_dir) as theirs:
+        server = socket_of(theirs)
+        pid = postmaster(data_dir)
+        assert ours.remove() is False
+        assert run(server, "SELECT 1") == 1
+        theirs.kill()
+    assert ours.remove() is True
+    assert not lives(pid)
+    assert sorted(path.name for path in (data_dir / "postgres").iterdir()) == ["18.lock", "18.users"]
+    assert ours.remove() is True
+
+
 def test_two_first_starts_at_once_make_one_server(new_dir: Path) -> None:
     with driver(new_dir) as one, driver(new_dir) as other:
         assert socket_of(one) == socket_of(other)
@@ -459,9 +473,13 @@ def test_root_may_keep_data_where_the_servers_user_may_not_go(place: Path, monke
     assert [path.name for path in (place / "homes").iterdir()] == [home.name]
     with use(closed / "data") as server:
         assert run(server, "SELECT n FROM kept") == 42
-    shutil.rmtree(home)
+    home.rename(place / "elsewhere")
     with pytest.raises(EmbeddedPostgresFailed, match="which is gone"):
         use(closed / "data").acquire()
+    (place / "elsewhere").rename(home)
+    assert use(closed / "data").remove() is True
+    assert list((place / "homes").iterdir()) == []
+    assert not (closed / "data/postgres/18").is_symlink()
 
 
 @as_root

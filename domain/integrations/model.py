@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -99,8 +100,47 @@ class SyncRun(Entity):
     error: Mapped[str | None]
 
 
+class StagedLine(TenantTable):
+    """WS: A line of a document that waits for the others of its run, before the document can be made.
+
+    It is lost with a crash of the database; the checkpoint of the run knows how many there must be.
+    """
+
+    __tablename__ = "staged_lines"
+    __table_args__ = ({"prefixes": ["UNLOGGED"]},)
+
+    run_id: Mapped[UUID] = mapped_column(primary_key=True)
+    record: Mapped[str] = mapped_column(primary_key=True, doc="The type of record that the line belongs to.")
+    document: Mapped[str] = mapped_column(primary_key=True, doc="The id of that record at the other side.")
+    line: Mapped[int] = mapped_column(primary_key=True, doc="Where it stands in the input.")
+    kind: Mapped[str | None]
+    number: Mapped[str | None]
+    occurred_at: Mapped[datetime]
+    status: Mapped[str | None]
+    refunds: Mapped[str | None] = mapped_column(doc="The id of the order that a refund gives back.")
+    customer: Mapped[str | None]
+    customer_name: Mapped[str | None] = personal()
+    country: Mapped[str | None]
+    country_name: Mapped[str | None]
+    currency: Mapped[str]
+    digits: Mapped[int] = mapped_column(doc="How many digits the currency's minor unit has.")
+    channel: Mapped[str | None]
+    total: Mapped[int | None] = mapped_column(doc="In minor units, like every amount of a line.")
+    units: Mapped[Decimal | None]
+    sku: Mapped[str | None]
+    description: Mapped[str | None]
+    quantity: Mapped[Decimal | None]
+    unit_price: Mapped[Decimal | None]
+    discount: Mapped[int | None]
+    tax: Mapped[int | None]
+    amount: Mapped[int | None]
+
+
 class RemoteRecord(TenantTable):
-    """ED + version, content_hash, payload, deleted, updated_at: A record at the other side, as last seen."""
+    """ED + version, content_hash, payload, deleted, updated_at: A record at the other side, as last seen.
+
+    Documents and interactions carry their source and id themselves and have no row here.
+    """
 
     __tablename__ = "remote_records"
     __table_args__ = (_of_integration(),)

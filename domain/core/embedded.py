@@ -203,9 +203,8 @@ class _Account:
     gid: int
 
     def run(self, *command: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
-        """Run a command to its end, out of reach of the terminal's Ctrl-C and of settings in our environment."""
-        ours = ("PG", "LC_", "LANG", "TZ")
-        environment = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+        """Run a command to its end, out of reach of the terminal's Ctrl-C and without the secrets in our environment."""
+        environment = {name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH") if name in os.environ}
         identity: dict[str, Any] = {}
         if os.geteuid() == 0:
             identity = {"user": self.uid, "group": self.gid, "extra_groups": []}

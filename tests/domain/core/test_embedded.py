@@ -185,6 +185,18 @@ def test_the_server_speaks_utf8_in_utc_on_a_private_socket_alone(data_dir: Path)
         assert server.socket_dir.stat().st_uid == (data_dir / "postgres/18/data").stat().st_uid
 
 
+def test_the_server_gets_no_secrets_and_no_settings_of_our_environment(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TENURE_MASTER_KEY", "secret")
+    monkeypatch.setenv("PGOPTIONS", "-c work_mem=9MB")
+    monkeypatch.setenv("TZ", "Asia/Tehran")
+    with use(data_dir):
+        given = Path(f"/proc/{postmaster(data_dir)}/environ").read_bytes()
+    assert not [name for name in (b"TENURE_", b"PGOPTIONS", b"TZ=") if name in given]
+    assert b"PATH=" in given
+
+
 def test_the_last_to_leave_stops_the_server(data_dir: Path) -> None:
     ours = use(data_dir)
     server = ours.acquire()

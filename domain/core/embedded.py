@@ -203,7 +203,7 @@ class _Account:
     gid: int
 
     def run(self, *command: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
-        """Run a command to its end, out of reach of the terminal's Ctrl-C and without the secrets in our environment."""
+        """Run a command to its end, out of the terminal's reach and without the secrets in our environment."""
         environment = {name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH") if name in os.environ}
         identity: dict[str, Any] = {}
         if os.geteuid() == 0:

@@ -33,27 +33,37 @@ class Unusable:
         self.reason = reason
 
 
-class Values(dict[str | None, Any]):
-    """The values of one field by the text of their cells: `values[text]` converts what it has not yet seen."""
+class Remembered(dict[str | None, Any]):
+    """What a function makes of the texts of a column: `remembered[text]` asks it once per text."""
+
+    def __init__(self, find: Callable[[str | None], Any]) -> None:
+        super().__init__()
+        self._find = find
+
+    def __missing__(self, text: str | None) -> Any:
+        if len(self) >= REMEMBERED:
+            self.clear()
+        self[text] = found = self._find(text)
+        return found
+
+
+class Values(Remembered):
+    """The values of one field by the text of their cells."""
 
     def __init__(self, convert: Callable[[str], Any], rule: FieldRule, *, required: bool) -> None:
-        super().__init__()
+        super().__init__(self._usable)
         self._convert = convert
         self._rule = rule
         self._required = required
         self.has_unusable = False
         """Whether any text so far was unusable: only then is a column worth searching for them."""
 
-    def __missing__(self, text: str | None) -> Any:
-        if len(self) >= REMEMBERED:
-            self.clear()
+    def _usable(self, text: str | None) -> Any:
         try:
-            value = self._value(text)
+            return self._value(text)
         except ValueError as problem:
-            value = Unusable(str(problem))
             self.has_unusable = True
-        self[text] = value
-        return value
+            return Unusable(str(problem))
 
     def _value(self, text: str | None) -> Any:
         rule = self._rule

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 from msgspec import Meta, Struct
 
-from plugins.files import mapping, opening, sources
+from plugins.files import mapping, opening
 from plugins.files.line_pages import LinePages
+from plugins.files.parquet_files import ParquetFile
 from plugins.files.record_pages import RecordPages
+from plugins.files.text_files import CsvFile, FixedFile, JsonLinesFile
 from tenure_sdk import (
     Account,
     Connector,
@@ -32,6 +34,7 @@ from tenure_sdk import (
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from plugins.files.batches import Source
     from plugins.files.mapping import Mapping
     from tenure_sdk import Context, Cursor
 
@@ -68,11 +71,10 @@ class FilesConnector(Connector[FilesConfig]):
         """The file's lines in their order: a `LinePage` each time for documents, a `Page` for other records."""
         rules, source = await asyncio.to_thread(_opened, ctx.config)
         content = await asyncio.to_thread(_content, ctx.config)
-        pages = _pages(rules)
         done = _lines_read(cursor, content)
         # Ids of content count equal lines from the start: those handed out before must pass again.
         read = 0 if rules.record.id == "content" else done
-        with closing(source.batches(skip=read, size=PAGE_LINES)) as batches:
+        with closing(_pages(rules)) as pages, closing(source.batches(skip=read, size=PAGE_LINES)) as batches:
             for batch in batches:
                 read += batch.read
                 if read <= done:
@@ -84,15 +86,20 @@ class FilesConnector(Connector[FilesConfig]):
     async def preview(self, ctx: Context[FilesConfig], lines: int = 20) -> Page | LinePage:
         """What the first lines of the file would become, without a cursor."""
         rules, source = await asyncio.to_thread(_opened, ctx.config)
-        with closing(source.batches(skip=0, size=lines)) as batches:
+        with closing(_pages(rules)) as pages, closing(source.batches(skip=0, size=lines)) as batches:
             batch = next(batches, None)
-        return _pages(rules).page(batch, None) if batch else Page(records=())
+            return pages.page(batch, None) if batch else Page(records=())
 
 
-def _opened(config: FilesConfig) -> tuple[Mapping, sources.Source]:
+def _opened(config: FilesConfig) -> tuple[Mapping, Source]:
+    """The mapping, and the file once it was looked over: what is wrong with them is said before a line is read."""
     rules = mapping.load(Path(config.mapping))
-    _pages(rules)
-    return rules, sources.open_source(Path(config.file), rules, config.max_bytes)
+    _pages(rules).close()
+    path, kind = Path(config.file), rules.file.format
+    if kind == "parquet":
+        return rules, ParquetFile(path, rules, config.max_bytes)
+    text = opening.open_text(path, rules.file.encoding, config.max_bytes)
+    return rules, {"csv": CsvFile, "fixed": FixedFile, "jsonl": JsonLinesFile}[kind](text, rules)
 
 
 def _pages(rules: Mapping) -> LinePages | RecordPages:

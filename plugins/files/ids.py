@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
+from abc import ABC, abstractmethod
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from plugins.files import cells
 from plugins.files.mapping import FieldRule
@@ -12,16 +13,19 @@ from plugins.files.mapping import FieldRule
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from plugins.files.batches import Batch
     from plugins.files.mapping import Mapping
-    from plugins.files.sources import Batch
 
 
-class Ids(Protocol):
+class Ids(ABC):
     """How a mapping makes ids. Every line of a run passes here, in order, also those that a resumed run skips."""
 
+    @abstractmethod
     def of(self, batch: Batch) -> Sequence[str | cells.Unusable]:
         """The id of each line of the batch."""
-        ...
+
+    def close(self) -> None:  # noqa: B027 - most ways take nothing that has to be given back
+        """Gives back what making ids took."""
 
 
 def ids_of(mapping: Mapping) -> Ids:
@@ -33,7 +37,7 @@ def ids_of(mapping: Mapping) -> Ids:
     return ColumnIds(mapping.record.id)
 
 
-class LineIds:
+class LineIds(Ids):
     """The line's number, for files that only ever grow at their end."""
 
     def of(self, batch: Batch) -> Sequence[str]:
@@ -41,7 +45,7 @@ class LineIds:
         return [str(line) for line in batch.lines]
 
 
-class ColumnIds:
+class ColumnIds(Ids):
     """The columns that are the key, folded; several are joined by a bar."""
 
     def __init__(self, names: tuple[str, ...]) -> None:
@@ -62,7 +66,7 @@ def _joined(parts: tuple[str | cells.Unusable, ...]) -> str | cells.Unusable:
     return "|".join(texts)
 
 
-class ContentIds:
+class ContentIds(Ids):
     """The digest of the line and how many equal ones stand at or before it: equal lines are records of their own.
 
     The counts live in a temporary database on disk, so that a file of any length takes the same memory. It is keyed
@@ -70,13 +74,17 @@ class ContentIds:
     """
 
     def __init__(self) -> None:
-        self._seen = sqlite3.connect("", isolation_level=None, check_same_thread=False)
+        self._seen = sqlite3.connect("", isolation_level=None)
         self._seen.execute("PRAGMA journal_mode = OFF")
         self._seen.execute("CREATE TABLE seen (digest INTEGER PRIMARY KEY, times INTEGER NOT NULL)")
 
     def of(self, batch: Batch) -> Sequence[str]:
         """The id of each line of the batch."""
         return [self._id(content) for content in batch.content]
+
+    def close(self) -> None:
+        """Gives back what making ids took."""
+        self._seen.close()
 
     def _id(self, content: str) -> str:
         digest = blake2b(content.encode(), digest_size=16).digest()

@@ -12,9 +12,9 @@ from tenure_sdk import LINE_COLUMNS, LinePage, Reject
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from plugins.files.batches import Batch
     from plugins.files.mapper import Mapped
     from plugins.files.mapping import FieldRule, LocaleTable, Mapping
-    from plugins.files.sources import Batch
     from tenure_sdk import Cursor
 
 
@@ -23,7 +23,7 @@ class LinePages:
 
     def __init__(self, mapping: Mapping) -> None:
         self._mapper = Mapper(mapping, _converters(mapping), required_fields(mapping))
-        self.skip = self._mapper.skip
+        self.skip, self.close = self._mapper.skip, self._mapper.close
         self._columns = tuple(
             name for name in LINE_COLUMNS if name in {"line", "document", "type"} or name in mapping.fields
         )
@@ -53,7 +53,7 @@ def _half_lines(found: Mapped) -> dict[int, list[Reject]]:
     for place, (quantity, price) in enumerate(zip(quantities, prices, strict=True)):
         if (quantity is None) is not (price is None):
             field = "quantity" if quantity is None else "unit_price"
-            problems[place] = [Reject(line=found.lines[place], field=field, value=None, reason="is missing")]
+            problems[place] = [found.reject(place, field, None, "is missing")]
     return problems
 
 

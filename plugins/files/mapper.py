@@ -16,8 +16,8 @@ from tenure_sdk import ConfigInvalid, Reject
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from plugins.files.mapping import Condition, FieldRule, Mapping
-    from plugins.files.sources import Batch, Column
+    from plugins.files.batches import Batch, Column
+    from plugins.files.mapping import FieldRule, Mapping
 
 
 class Mapped(Struct, frozen=True):
@@ -28,6 +28,11 @@ class Mapped(Struct, frozen=True):
     types: Sequence[RecordKind]
     columns: dict[str, list[Any]]
     rejects: list[Reject]
+
+    def reject(self, place: int, field: str | None, value: str | None, reason: str) -> Reject:
+        """Why the line at this place cannot be taken."""
+        record_id = self.ids[place]
+        return Reject(self.lines[place], field, value, reason, record_id if isinstance(record_id, str) else None)
 
 
 class Mapper:
@@ -40,8 +45,11 @@ class Mapper:
             name: _values(name, rule, converters[name], required=name in required) for name, rule in self._rules.items()
         }
         self._ids = ids_of(mapping)
-        self._only = [(condition.column, _Verdicts(condition)) for condition in mapping.record.only]
-        self._types = [(rule.when.column, _Verdicts(rule.when), rule.type) for rule in mapping.record.rules]
+        self.close = self._ids.close
+        self._only = [(condition.column, cells.Remembered(condition.holds)) for condition in mapping.record.only]
+        self._types = [
+            (rule.when.column, cells.Remembered(rule.when.holds), rule.type) for rule in mapping.record.rules
+        ]
 
     def skip(self, batch: Batch) -> None:
         """Lets lines pass that an earlier run has handed out."""
@@ -89,8 +97,8 @@ class Mapper:
     def _unusable(self, found: Mapped, columns: dict[str, Column]) -> dict[int, list[Reject]]:
         problems: dict[int, list[Reject]] = {}
         for place, value in enumerate(found.ids):
-            if isinstance(value, cells.Unusable):
-                problems.setdefault(place, []).append(Reject(found.lines[place], "id", None, value.reason))
+            if type(value) is cells.Unusable:
+                problems.setdefault(place, []).append(found.reject(place, "id", None, value.reason))
         for name, values in self._values.items():
             if not values.has_unusable:
                 continue
@@ -98,7 +106,7 @@ class Mapper:
             for place, value in enumerate(found.columns[name]):
                 if type(value) is cells.Unusable:
                     cell = columns[column][place] if column else self._rules[name].constant
-                    problems.setdefault(place, []).append(Reject(found.lines[place], name, cell, value.reason))
+                    problems.setdefault(place, []).append(found.reject(place, name, cell, value.reason))
         return problems
 
 
@@ -114,20 +122,6 @@ def without(found: Mapped, problems: dict[int, list[Reject]]) -> Mapped:
         columns={name: list(compress(column, kept)) for name, column in found.columns.items()},
         rejects=[*found.rejects, *(reject for place in sorted(problems) for reject in problems[place])],
     )
-
-
-class _Verdicts(dict[str | None, bool]):
-    """Whether a condition holds of a cell, decided once per text."""
-
-    def __init__(self, condition: Condition) -> None:
-        super().__init__()
-        self._condition = condition
-
-    def __missing__(self, cell: str | None) -> bool:
-        if len(self) >= cells.REMEMBERED:
-            self.clear()
-        self[cell] = verdict = self._condition.holds(cell)
-        return verdict
 
 
 def _values(name: str, rule: FieldRule, convert: Callable[[str], Any], *, required: bool) -> cells.Values:

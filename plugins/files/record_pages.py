@@ -11,13 +11,13 @@ import msgspec
 from plugins.files import cells
 from plugins.files.mapper import Mapper
 from plugins.files.mapping import required_fields
-from tenure_sdk import PAYLOADS, RECORD_TYPES, Address, AnyRecord, Page, Ref, Reject
+from tenure_sdk import PAYLOADS, RECORD_TYPES, Address, AnyRecord, Page, Ref
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from plugins.files.batches import Batch
     from plugins.files.mapping import FieldRule, LocaleTable, Mapping
-    from plugins.files.sources import Batch
     from tenure_sdk import Cursor
 
 _FOLDED = {"emails", "phones", "identity"}
@@ -35,7 +35,7 @@ class RecordPages:
         # What only one of several types requires is seen when the record is made.
         required = required_fields(mapping) if len(mapping.types()) == 1 else ()
         self._mapper = Mapper(mapping, converters, required)
-        self.skip = self._mapper.skip
+        self.skip, self.close = self._mapper.skip, self._mapper.close
 
     def page(self, batch: Batch, cursor: Cursor) -> Page:
         """The page of these lines."""
@@ -43,13 +43,13 @@ class RecordPages:
         records: list[AnyRecord] = []
         rejects = found.rejects
         rows = zip(*found.columns.values(), strict=True)
-        for line, record_id, kind, row in zip(found.lines, found.ids, found.types, rows, strict=True):
+        for place, (record_id, kind, row) in enumerate(zip(found.ids, found.types, rows, strict=True)):
             try:
                 records.append(_record(kind, record_id, dict(zip(found.columns, row, strict=True))))
             except msgspec.ValidationError as error:
-                reason, _, place = str(error).partition(" - at ")
-                field = place.strip("`").removeprefix("$").removeprefix(".") or None
-                rejects.append(Reject(line=line, field=field, value=None, reason=reason))
+                reason, _, path = str(error).partition(" - at ")
+                field = path.strip("`").removeprefix("$").removeprefix(".") or None
+                rejects.append(found.reject(place, field, None, reason))
         return Page(records=records, cursor=cursor, rejects=rejects, progress=batch.progress)
 
 

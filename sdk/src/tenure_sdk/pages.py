@@ -16,7 +16,7 @@ MAX_CURSOR_BYTES = 16 * 1024
 
 LINE_COLUMNS: dict[str, str] = {
     "line": "int: where the line stands in the input, from 1; no two lines of a run share it",
-    "document": "str: the document's id; the lines with the same document and type are one document",
+    "document": "str: the id of the document that the line belongs to",
     "type": "str: a key of LINE_TYPES",
     "number": "str or None: the document's number as people read it",
     "occurred_at": "aware datetime in UTC",
@@ -56,6 +56,8 @@ class Reject(Struct, frozen=True):
     field: str | None
     value: str | None
     reason: str
+    record_id: str | None = None
+    """The id of the record, or of the line's document, where it could be read."""
 
 
 class Page(Struct, frozen=True):
@@ -80,10 +82,12 @@ class LinePage(Struct, frozen=True):
 
     What the rows mean once all of them are known:
 
-    - The rows that share `document` and `type` are one document, wherever they stand: a record of the type and kind
-      of `LINE_TYPES`, with `document` as its id. Its `occurred_at` is the earliest of its rows. Every other column of
-      the document (number, status, order, customer, currency, channel, total, units) is that of its first row that
-      has a value, first by `line`.
+    - The rows that share `document` and the record type that `LINE_TYPES` gives for their `type` are one document,
+      wherever they stand: a record of that type, with `document` as its id. Its `occurred_at` is the earliest of its
+      rows; an order's kind is that of its first row by `line`. Every other column of the document (number, status,
+      order, customer, currency, channel, total, units) is that of its first row that has a value.
+    - A document with a rejected row (`Reject.record_id` is its `document`) is left out whole, and one that is known
+      stays as it is: half an invoice would be a wrong amount.
     - Every row with a `quantity` is one line of its document; lines stand in the order of `line`. Equal rows are
       lines of their own. In refunds quantities, `total` and `units` are positive: how much was returned.
     - Every `customer` is a Customer with that id. Its name and country are those of its first row that has a value.

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from plugins.files import cells
 from plugins.files.mapping import FieldRule, LocaleTable
-from plugins.files.sources import number_text
+from plugins.files.parquet_files import number_text
 
 LOCALE = LocaleTable(time_zone="Europe/London")
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
+from contextlib import aclosing
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -64,11 +67,11 @@ def test_bad_lines_are_left_out_and_named(desk: Any, header: str) -> None:
     read = desk.read(header + "\n".join(lines))
     assert [row["document"] for row in read.rows] == ["1", "8"]
     assert sorted(read.rejects, key=lambda reject: (reject.line, reject.field or "")) == [
-        Reject(3, "occurred_at", "2024-02-30", "is no date like 2011-12-09 or 2011-12-09T12:50:00"),
-        Reject(3, "quantity", "two", "is no number with the decimal mark ."),
+        Reject(3, "occurred_at", "2024-02-30", "is no date like 2011-12-09 or 2011-12-09T12:50:00", "2"),
+        Reject(3, "quantity", "two", "is no number with the decimal mark .", "2"),
         Reject(4, "id", None, "is missing"),
-        Reject(5, "occurred_at", "", "is missing"),
-        Reject(6, "unit_price", None, "is missing"),
+        Reject(5, "occurred_at", "", "is missing", "4"),
+        Reject(6, "unit_price", None, "is missing", "5"),
         Reject(7, None, None, "has 3 cells where the header has 6"),
         Reject(8, None, None, "is not CSV: ',' expected after '\"'"),
     ]
@@ -92,7 +95,7 @@ def test_values_that_are_not_listed(desk: Any, orders: str, header: str, unliste
             else "is not among the values that the mapping lists"
         )
         assert [row["country"] for row in read.rows] == ["IE"]
-        assert read.rejects == [Reject(3, "country", "Avalon", reason)]
+        assert read.rejects == [Reject(3, "country", "Avalon", reason, "2")]
 
 
 def test_identity_keys_are_folded(desk: Any, header: str) -> None:
@@ -175,6 +178,21 @@ def test_a_cursor_of_another_file_or_mapping_has_expired(desk: Any, orders: str,
         desk.read(content, cursor={"page": 1})
 
 
+@pytest.mark.parametrize("way", ['"line"', '"content"', '["no"]'])
+def test_a_run_that_is_left_early_leaves_nothing_open(
+    desk: Any, orders: str, header: str, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connector, "PAGE_LINES", 2)
+    ctx = desk.context(header + "1,2024-01-01,k,A,1,1\n" * 9, orders.replace('["no"]', way))
+
+    async def first_page() -> Any:
+        async with aclosing(connector.FilesConnector().lines(ctx, None)) as pages:
+            return await anext(pages)
+
+    assert len(asyncio.run(first_page()).rows) == 2
+    gc.collect()  # a file or database left open would warn here, and warnings are errors
+
+
 def test_a_preview_has_no_cursor(desk: Any, header: str) -> None:
     page = desk.preview(2, header + "1,2024-01-01,k,A,1,1\n" * 10)
     assert (len(page.rows), page.cursor) == (2, None)
@@ -250,7 +268,7 @@ customer = "who"
             payload=Email(subject="Hello"),
         )
     ]
-    assert read.rejects == [Reject(3, None, None, "kind: there is no interaction SMOKE")]
+    assert read.rejects == [Reject(3, None, None, "kind: there is no interaction SMOKE", "2")]
 
 
 def test_products_and_rates(desk: Any) -> None:

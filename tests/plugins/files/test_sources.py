@@ -154,6 +154,11 @@ def test_parquet_that_is_none(desk: Any, orders: str, header: str, tmp_path: Pat
     for content, says in cases.items():
         with pytest.raises(ConfigInvalid, match=says):
             desk.read(content, mapping)
+    bad = pa.Array.from_buffers(
+        pa.string(), 2, [None, pa.py_buffer(b"\0\0\0\0\1\0\0\0\2\0\0\0"), pa.py_buffer(b"\xff\xfe")]
+    )
+    with pytest.raises(ConfigInvalid, match="truncated or damaged"):
+        desk.read(parquet(tmp_path / "bytes", who=bad), mapping)
     with pytest.raises(ConfigInvalid, match="lists or structures in who"):
         desk.check(parquet(tmp_path / "nested", who=[["a"], ["b"]]), mapping)
     pq.write_table(pa.table({"x": [1]}), tmp_path / "other")

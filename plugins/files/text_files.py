@@ -1,63 +1,26 @@
-"""The four ways a file is written, read as batches of columns of text."""
+"""CSV, fixed width and JSON Lines: lines of text."""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
 from contextlib import closing
 from decimal import Decimal
 from itertools import islice
-from math import isinf, isnan
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
-from msgspec import Struct
 
 from plugins.files import opening
+from plugins.files.batches import Batch, content_of, require_columns
 from plugins.files.mapping import FixedColumn
 from tenure_sdk import ConfigInvalid, Reject
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
-    from pathlib import Path
+    from collections.abc import Generator, Iterator, Sequence
 
     from plugins.files.mapping import FileTable, Mapping
 
-Column = list[str | None]
-
-
-class Batch(Struct, frozen=True):
-    """Some lines of a file, column by column, with those that are no lines of it."""
-
-    read: int
-    """How many lines of the file were read for it, the rejected ones among them."""
-    lines: Sequence[int]
-    columns: dict[str, Column]
-    content: Sequence[str]
-    """The whole line, where the mapping makes ids of it; otherwise empty."""
-    rejects: Sequence[Reject]
-    progress: float
-
-
-class Source(Protocol):
-    """A file that was found to be what the mapping says."""
-
-    def batches(self, *, skip: int, size: int) -> Generator[Batch, None, None]:
-        """Batches of at most `size` lines, after the first `skip` of them."""
-        ...
-
-
-def open_source(path: Path, mapping: Mapping, max_bytes: int) -> Source:
-    """Looks the whole file over and opens it; ConfigInvalid says what is wrong with it, before a line is handed out."""
-    if mapping.file.format == "parquet":
-        return ParquetSource(path, mapping, max_bytes)
-    text = opening.open_text(path, mapping.file.encoding, max_bytes)
-    return {"csv": CsvSource, "fixed": FixedSource, "jsonl": JsonLinesSource}[mapping.file.format](text, mapping)
-
-
-def content_of(cells: Sequence[str | None]) -> str:
-    """A line as one text, for ids that are made of it."""
-    return "\x1f".join(cell or "" for cell in cells)
+Cells: TypeAlias = "Sequence[str | None]"
 
 
 class _Rows:
@@ -67,7 +30,7 @@ class _Rows:
         self._places = {name: place for place, name in enumerate(names) if name in wanted}
         self._keep_content = keep_content
         self.lines: list[int] = []
-        self.rows: list[Sequence[str | None]] = []
+        self.rows: list[Cells] = []
         self.rejects: list[Reject] = []
 
     def __len__(self) -> int:
@@ -85,7 +48,7 @@ class _Rows:
         )
 
 
-class _TextSource:
+class _LinesOfText:
     """What CSV, fixed width and JSON Lines have in common: lines of text."""
 
     def __init__(self, text: opening.TextFile, mapping: Mapping) -> None:
@@ -99,7 +62,7 @@ class _TextSource:
         """Reads the beginning and the end of the file, and sees whether they fit the mapping."""
         raise NotImplementedError
 
-    def _rows(self, lines: Iterator[str]) -> Iterator[tuple[int, Sequence[str | None] | str]]:
+    def _rows(self, lines: Iterator[str]) -> Iterator[tuple[int, Cells | str]]:
         """Each line with its number: its cells, or why it has none."""
         raise NotImplementedError
 
@@ -110,7 +73,7 @@ class _TextSource:
             while len(found := self._next_rows(rows, size)):
                 yield found.batch(raw.tell() / self._text.size)
 
-    def _next_rows(self, rows: Iterator[tuple[int, Sequence[str | None] | str]], size: int) -> _Rows:
+    def _next_rows(self, rows: Iterator[tuple[int, Cells | str]], size: int) -> _Rows:
         found = _Rows(self._names, self._wanted, keep_content=self._keep_content)
         for line, row in islice(rows, size):
             if isinstance(row, str):
@@ -131,17 +94,7 @@ class _TextSource:
         return opening.unusable(self._text.path, "truncated: its last line is not whole. Fetch the file again")
 
 
-def require_columns(path: Path, names: Sequence[str], wanted: Sequence[str]) -> None:
-    """Refuses a file that lacks a column of the mapping, or has it twice."""
-    if missing := [name for name in wanted if name not in names]:
-        raise ConfigInvalid(
-            f"{path.name} has no column {', '.join(missing)}; its columns are {', '.join(names) or 'none'}.", key="file"
-        )
-    if twice := [name for name in wanted if names.count(name) > 1]:
-        raise ConfigInvalid(f"{path.name} has the column {', '.join(twice)} more than once.", key="file")
-
-
-class CsvSource(_TextSource):
+class CsvFile(_LinesOfText):
     """Comma-separated values as RFC 4180 has them, whatever the separator."""
 
     def _open(self, file: FileTable) -> None:
@@ -172,7 +125,7 @@ class CsvSource(_TextSource):
                 return delimiter
         return max(rows, key=lambda delimiter: len(rows[delimiter]))
 
-    def _rows(self, lines: Iterator[str]) -> Iterator[tuple[int, Sequence[str | None] | str]]:
+    def _rows(self, lines: Iterator[str]) -> Iterator[tuple[int, Cells | str]]:
         reader = csv.reader(lines, delimiter=self._delimiter, strict=True)
         width = len(self._names)
         waiting_for_header = self._has_header
@@ -197,7 +150,7 @@ class CsvSource(_TextSource):
                 yield line, f"has {len(row)} cells where the header has {width}"
 
 
-class FixedSource(_TextSource):
+class FixedFile(_LinesOfText):
     """Columns at fixed places, or divided by blanks."""
 
     def _open(self, file: FileTable) -> None:
@@ -216,12 +169,12 @@ class FixedSource(_TextSource):
         if last is not None and last.strip() and isinstance(self._cells(last), str):
             raise self._truncated()
 
-    def _rows(self, lines: Iterator[str]) -> Iterator[tuple[int, Sequence[str | None] | str]]:
+    def _rows(self, lines: Iterator[str]) -> Iterator[tuple[int, Cells | str]]:
         for place, line in enumerate(lines, 1):
             if (place > 1 or not self._header) and not line.isspace():
                 yield place, self._cells(line)
 
-    def _cells(self, line: str) -> Sequence[str | None] | str:
+    def _cells(self, line: str) -> Cells | str:
         if not self._places:
             cells = line.split()
             return cells if len(cells) == len(self._names) else f"has {len(cells)} values, not {len(self._names)}"
@@ -231,7 +184,7 @@ class FixedSource(_TextSource):
         return [line[column.start : column.start + column.width] for column in self._places]
 
 
-class JsonLinesSource(_TextSource):
+class JsonLinesFile(_LinesOfText):
     """One JSON object per line; a point in a column's name leads into an object: `address.city`."""
 
     def _open(self, _file: FileTable) -> None:
@@ -249,14 +202,14 @@ class JsonLinesSource(_TextSource):
         if last is not None and last.strip() and isinstance(self._decoded(last), str):
             raise self._truncated()
 
-    def _rows(self, lines: Iterator[str]) -> Iterator[tuple[int, Sequence[str | None] | str]]:
+    def _rows(self, lines: Iterator[str]) -> Iterator[tuple[int, Cells | str]]:
         for place, line in enumerate(lines, 1):
             if line.isspace():
                 continue
             row = self._decoded(line)
             yield place, row if isinstance(row, str) else self._cells(row)
 
-    def _cells(self, row: dict[str, Any]) -> Sequence[str | None]:
+    def _cells(self, row: dict[str, Any]) -> Cells:
         return [_text(_at(row, name)) for name in self._names]
 
     def _decoded(self, line: str) -> dict[str, Any] | str:
@@ -289,107 +242,3 @@ def _text(value: Any) -> str | None:
     if isinstance(value, dict | list):
         return msgspec.json.encode(value).decode()
     return str(value)
-
-
-class ParquetSource:
-    """A Parquet file, read in bounded pieces of its row groups."""
-
-    def __init__(self, path: Path, mapping: Mapping, max_bytes: int) -> None:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        self._path, self._max_bytes = path, max_bytes
-        self._keep_content = mapping.record.id == "content"
-        size = opening.size_of(path, max_bytes)
-        self._check_magic(size)
-        try:
-            # A buffer of its own makes Arrow read pages as they come instead of whole column chunks.
-            self._file = pq.ParquetFile(path, buffer_size=1 << 16, pre_buffer=False)
-        except (pa.ArrowException, OSError) as error:
-            raise self._damaged() from error
-        groups = [self._file.metadata.row_group(place) for place in range(self._file.metadata.num_row_groups)]
-        if sum(group.total_byte_size for group in groups) > max_bytes:
-            raise opening.too_large(path, max_bytes)
-        self._group_rows = [group.num_rows for group in groups]
-        names = self._file.schema_arrow.names
-        require_columns(path, names, mapping.columns())
-        self._names = list(names) if self._keep_content else list(mapping.columns())
-        nested = [name for name in self._names if pa.types.is_nested(self._file.schema_arrow.field(name).type)]
-        if nested:
-            raise ConfigInvalid(f"{path.name} has lists or structures in {', '.join(nested)}.", key="file")
-
-    def batches(self, *, skip: int, size: int) -> Generator[Batch, None, None]:
-        """Batches of at most `size` rows, after the first `skip` of them."""
-        total, row, decompressed = sum(self._group_rows), 0, 0
-        for group, rows in enumerate(self._group_rows):
-            if row + rows <= skip:
-                row += rows
-                continue
-            for piece in self._pieces(group, size):
-                decompressed += piece.nbytes
-                if decompressed > self._max_bytes:
-                    raise opening.too_large(self._path, self._max_bytes)
-                passed = min(max(skip - row, 0), piece.num_rows)
-                row += piece.num_rows
-                if passed < piece.num_rows:
-                    yield self._batch(piece.slice(passed), last_row=row, progress=row / total)
-
-    def _pieces(self, group: int, size: int) -> Iterator[Any]:
-        import pyarrow as pa
-
-        try:
-            yield from self._file.iter_batches(
-                batch_size=size, row_groups=[group], columns=self._names, use_threads=False
-            )
-        except (pa.ArrowException, OSError) as error:
-            raise self._damaged() from error
-
-    def _batch(self, piece: Any, *, last_row: int, progress: float) -> Batch:
-        columns = {name: _parquet_text(piece.column(name)) for name in self._names}
-        rows = zip(*columns.values(), strict=True) if self._keep_content else ()
-        return Batch(
-            read=piece.num_rows,
-            lines=range(last_row - piece.num_rows + 1, last_row + 1),
-            columns=columns,
-            content=[content_of(row) for row in rows],
-            rejects=(),
-            progress=progress,
-        )
-
-    def _check_magic(self, size: int) -> None:
-        with self._path.open("rb") as raw:
-            begins = raw.read(4) == b"PAR1"
-            raw.seek(max(0, size - 4))
-            ends = raw.read(4) == b"PAR1"
-        if not begins:
-            raise opening.unusable(self._path, "not a Parquet file: correct the mapping's file.format")
-        if not ends:
-            raise self._damaged()
-
-    def _damaged(self) -> ConfigInvalid:
-        return opening.unusable(self._path, "truncated or damaged. Fetch the file again")
-
-
-def _parquet_text(column: Any) -> Column:
-    """The column's values as text: doubles by their shortest decimal, whole ones without a point."""
-    import pyarrow as pa
-
-    if pa.types.is_floating(column.type):
-        remembered: dict[float | None, str | None] = {None: None}
-        return [
-            remembered[value] if value in remembered else remembered.setdefault(value, number_text(value))
-            for value in column.to_pylist()
-        ]
-    if pa.types.is_timestamp(column.type):
-        column = column.cast(pa.timestamp("us", column.type.tz), safe=False)
-    texts: Column = column.cast(pa.string()).to_pylist()
-    return texts
-
-
-def number_text(value: float) -> str | None:
-    """The shortest decimal that is this double, 12748.0 being 12748; NaN is how data frames write nothing."""
-    if isnan(value):
-        return None
-    if isinf(value):
-        return str(value)
-    return str(int(value)) if value.is_integer() else format(Decimal(repr(value)), "f")

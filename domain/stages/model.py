@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from domain.core.tables import Entity, one_of, personal
+from domain.core.tables import Entity, TenantTable, one_of, personal
 from domain.stages.rules import CanonicalStep, CauseKind, Movement, StageKind, Trigger
 
 
@@ -124,13 +124,17 @@ class StageTransition(Entity):
     to_stage_id: Mapped[UUID | None] = mapped_column(doc="Null: the customer leaves the lifecycle.")
     occurred_at: Mapped[datetime] = mapped_column(doc="When the customer moved in the world.")
     recorded_at: Mapped[datetime] = mapped_column(doc="When it became known here.")
-    direction: Mapped[str | None] = mapped_column(doc="Which way it went; null where it leads to no other stage.")
+    direction: Mapped[str | None] = mapped_column(
+        doc="Which way it went; null where it leads to no other stage, or by migration."
+    )
     cause_kind: Mapped[str] = mapped_column(doc="Who or what moved the customer.")
     cause_id: Mapped[UUID | None] = mapped_column(doc="The rule, integration or lifecycle version that did it.")
     actor: Mapped[str]
     reason: Mapped[str | None] = personal(doc="Why, in a person's words.")
     evidence: Mapped[dict[str, Any] | None] = personal(doc="The facts that the rule saw.")
-    corrects: Mapped[UUID | None] = mapped_column(doc="The earlier transition that this one corrects.")
+    corrects: Mapped[UUID | None] = mapped_column(
+        doc="The move that this one corrects: always its first record, never another correction."
+    )
 
 
 class StageInterval(Entity):
@@ -161,6 +165,16 @@ class StageInterval(Entity):
     is_current: Mapped[bool] = mapped_column(doc="Whether the customer is there now.")
     cause_kind: Mapped[str]
     cause_id: Mapped[UUID | None]
+
+
+class StageCheck(TenantTable):
+    """WS: When the rules must look at a surviving customer again, because time alone can move it by then."""
+
+    __tablename__ = "stage_checks"
+    __table_args__ = (Index("stage_checks_due_idx", "tenant_id", "due_at", "customer_id"),)
+
+    customer_id: Mapped[UUID] = mapped_column(primary_key=True)
+    due_at: Mapped[datetime]
 
 
 class StageNote(Entity):

@@ -167,6 +167,14 @@ class Lifecycle(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         }
 
     @cached_property
+    def needs_from(self) -> Mapping[str | None, Needs]:
+        """By source, the facts that the rules out of it ask for."""
+        return {
+            source: needs_of(tuple(rule.when for rule in rules if rule.when is not None))
+            for source, rules in self.automatic.items()
+        }
+
+    @cached_property
     def _stages(self) -> Mapping[str, Stage]:
         return {stage.key: stage for stage in self.stages}
 
@@ -236,6 +244,15 @@ def settle(lifecycle: Lifecycle, standing: Standing, record: Record, *, until: d
             if at < ripe <= until:
                 heappush(moments, ripe)
     return moves
+
+
+def next_look(lifecycle: Lifecycle, standing: Standing, record: Record, *, after: datetime) -> datetime | None:
+    """The next moment at which time alone can move a customer on from here; None where only something new can."""
+    needs = lifecycle.needs_from[standing.stage]
+    moments = [at for at in record.moments(needs) if at > after]
+    if standing.stage is not None and standing.since is not None:
+        moments += [at for days in needs.stage_days if (at := standing.since + timedelta(days=days)) > after]
+    return min(moments, default=None)
 
 
 def check_move(

@@ -462,6 +462,14 @@ def upgrade() -> None:
         prefixes=["UNLOGGED"],
     )
     op.create_table(
+        "stage_checks",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("customer_id", sa.Uuid(), nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("tenant_id", "customer_id", name=op.f("stage_checks_pkey")),
+    )
+    op.create_index("stage_checks_due_idx", "stage_checks", ["tenant_id", "due_at", "customer_id"], unique=False)
+    op.create_table(
         "stage_intervals",
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -697,7 +705,7 @@ def upgrade() -> None:
             name=op.f("interactions_family_check"),
         ),
         sa.CheckConstraint(
-            "kind IN ('VISIT', 'AD_VIEW', 'INQUIRY', 'FORM_SUBMITTED', 'EMAIL_SENT', 'EMAIL_RECEIVED', 'EMAIL_OPENED', 'EMAIL_CLICKED', 'EMAIL_BOUNCED', 'MESSAGE', 'CALL', 'MEETING', 'ENVELOPE_SENT', 'ENVELOPE_VIEWED', 'ENVELOPE_SIGNED', 'ENVELOPE_DECLINED', 'ENVELOPE_VOIDED', 'CASE_OPENED', 'CASE_ANSWERED', 'CASE_RESOLVED', 'SURVEY', 'REVIEW', 'REFERRAL', 'SOCIAL_MENTION', 'USAGE', 'CART_UPDATED', 'CART_ABANDONED', 'ORDER_PLACED', 'ORDER_ADJUSTED', 'ORDER_CANCELLED', 'ORDER_REFUNDED', 'STAGE_CHANGED', 'NOTE', 'TASK')",
+            "kind IN ('VISIT', 'AD_VIEW', 'INQUIRY', 'FORM_SUBMITTED', 'EMAIL_SENT', 'EMAIL_RECEIVED', 'EMAIL_OPENED', 'EMAIL_CLICKED', 'EMAIL_BOUNCED', 'MESSAGE', 'CALL', 'MEETING', 'ENVELOPE_SENT', 'ENVELOPE_VIEWED', 'ENVELOPE_SIGNED', 'ENVELOPE_DECLINED', 'ENVELOPE_VOIDED', 'CASE_OPENED', 'CASE_ANSWERED', 'CASE_RESOLVED', 'CASE_REOPENED', 'CASE_CLOSED', 'SURVEY', 'REVIEW', 'REFERRAL', 'SOCIAL_MENTION', 'USAGE', 'CART_CREATED', 'CART_UPDATED', 'CART_ABANDONED', 'CART_RECOVERED', 'ORDER_PLACED', 'ORDER_ADJUSTED', 'ORDER_CANCELLED', 'ORDER_REFUNDED', 'ORDER_SHIPPED', 'ORDER_DELIVERED', 'INVOICE_SENT', 'INVOICE_PAID', 'INVOICE_OVERDUE', 'PAYMENT_RECEIVED', 'PAYMENT_FAILED', 'STAGE_CHANGED', 'NOTE', 'TASK')",
             name=op.f("interactions_kind_check"),
         ),
         sa.ForeignKeyConstraint(
@@ -1234,6 +1242,8 @@ def downgrade() -> None:
     op.drop_index("stage_intervals_entered_idx", table_name="stage_intervals")
     op.drop_index("stage_intervals_current_key", table_name="stage_intervals", postgresql_where=sa.text("is_current"))
     op.drop_table("stage_intervals")
+    op.drop_index("stage_checks_due_idx", table_name="stage_checks")
+    op.drop_table("stage_checks")
     op.drop_table("rate_buckets")
     op.drop_table("product_families")
     op.drop_index("privacy_requests_customer_idx", table_name="privacy_requests")

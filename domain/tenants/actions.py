@@ -5,20 +5,35 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import insert, select
+from sqlalchemy import delete, func, insert, select
 from sqlalchemy.exc import IntegrityError
 
+from domain.core.due import due
 from domain.core.problems import Conflict, NotFound
 from domain.tenants import rules
-from domain.tenants.model import ApiToken, Calendar, Principal, PrincipalKind, Role, Tenant, TenantEntry, TokenPrefix
+from domain.tenants.model import (
+    ApiToken,
+    Calendar,
+    IdempotencyKey,
+    Principal,
+    PrincipalKind,
+    Role,
+    Tenant,
+    TenantEntry,
+    TokenPrefix,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from datetime import timedelta
+    from datetime import datetime, timedelta
     from uuid import UUID
 
     from domain.core.database import Database
     from domain.core.unit_of_work import Writing
+
+
+EXPIRED_ANSWERS = "tenants.expired_answers"
+"""The kind of due work that forgets stored answers; due when the first of them expires."""
 
 
 class SlugTaken(Conflict):
@@ -105,3 +120,12 @@ async def revoke_token(work: Writing, token_id: UUID) -> ApiToken:
         work.audit("tokens.revoke", f"token:{token.id.hex}")
         await work.flush()
     return token
+
+
+@due(EXPIRED_ANSWERS)
+async def forget_expired_answers(work: Writing, _key: str) -> datetime | None:
+    """Remove the stored answers whose time is over, and say when the next one's is."""
+    await work.execute(
+        delete(IdempotencyKey).where(IdempotencyKey.tenant_id == work.tenant_id, IdempotencyKey.expires_at <= work.now)
+    )
+    return await work.one(select(func.min(IdempotencyKey.expires_at)).where(IdempotencyKey.tenant_id == work.tenant_id))

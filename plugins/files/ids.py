@@ -89,8 +89,8 @@ class ContentIds(Ids):
     def _id(self, content: str) -> str:
         digest = blake2b(content.encode(), digest_size=16).digest()
         half = int.from_bytes(digest[:8], "big", signed=True)
-        (ordinal,) = self._seen.execute(
-            "INSERT INTO seen VALUES (?, 1) ON CONFLICT (digest) DO UPDATE SET times = times + 1 RETURNING times",
-            (half,),
-        ).fetchone()
+        # In two statements: RETURNING needs a younger SQLite than some systems have.
+        seen = self._seen.execute("SELECT times FROM seen WHERE digest = ?", (half,)).fetchone()
+        ordinal = seen[0] + 1 if seen else 1
+        self._seen.execute("INSERT OR REPLACE INTO seen VALUES (?, ?)", (half, ordinal))
         return f"{digest.hex()}-{ordinal}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple, TypeAlias, get_type_hints
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -18,7 +18,6 @@ from tenure_sdk import (
     REQUIRED_LINE_COLUMNS,
     Address,
     ConfigInvalid,
-    Reject,
 )
 
 if TYPE_CHECKING:
@@ -181,11 +180,18 @@ def parse(text: str) -> Mapping:
         key = place.strip("`").removeprefix("$").removeprefix(".") or "mapping"
         raise ConfigInvalid(f"The mapping is wrong at {key}: {reason}.", key=key) from error
     for problem in _problems(mapping):
-        raise ConfigInvalid(f"The mapping is wrong at {problem.field}: {problem.reason}.", key=problem.field)
+        raise ConfigInvalid(f"The mapping is wrong at {problem.key}: {problem.reason}.", key=problem.key)
     return mapping
 
 
-def _problems(mapping: Mapping) -> Iterator[Reject]:
+class Problem(NamedTuple):
+    """A key of the mapping, and why what stands there cannot be."""
+
+    key: str
+    reason: str
+
+
+def _problems(mapping: Mapping) -> Iterator[Problem]:
     """What the types of the tables cannot see."""
     yield from _file_problems(mapping.file)
     yield from _record_problems(mapping)
@@ -195,78 +201,74 @@ def _problems(mapping: Mapping) -> Iterator[Reject]:
     yield from _zone_problems("locale.time_zone", mapping.locale.time_zone)
 
 
-def _problem(key: str, reason: str) -> Reject:
-    return Reject(line=None, field=key, value=None, reason=reason)
-
-
-def _file_problems(file: FileTable) -> Iterator[Reject]:
+def _file_problems(file: FileTable) -> Iterator[Problem]:
     placed = [isinstance(column, FixedColumn) for column in file.columns]
     if file.format == "fixed" and not file.columns:
-        yield _problem("file.columns", "a fixed width file needs its columns: names, or places with names")
+        yield Problem("file.columns", "a fixed width file needs its columns: names, or places with names")
     if file.format != "fixed" and (file.header or any(placed)):
-        yield _problem("file", f"header and places of columns are for fixed width files, not for {file.format}")
+        yield Problem("file", f"header and places of columns are for fixed width files, not for {file.format}")
     if file.format in {"jsonl", "parquet"} and file.columns:
-        yield _problem("file.columns", f"a {file.format} file names its columns itself")
+        yield Problem("file.columns", f"a {file.format} file names its columns itself")
     if any(placed) and not all(placed):
-        yield _problem("file.columns", "give every column a place, or none")
+        yield Problem("file.columns", "give every column a place, or none")
 
 
-def _record_problems(mapping: Mapping) -> Iterator[Reject]:
+def _record_problems(mapping: Mapping) -> Iterator[Problem]:
     record = mapping.record
     if len({kind in LINE_TYPES for kind in mapping.types()}) > 1:
-        yield _problem("record.rules", "orders, adjustments and refunds do not mix with other types in one file")
+        yield Problem("record.rules", "orders, adjustments and refunds do not mix with other types in one file")
     if record.id == ():
-        yield _problem("record.id", 'name at least one column, or write "line" or "content"')
+        yield Problem("record.id", 'name at least one column, or write "line" or "content"')
     conditions = [(f"record.only[{place}]", condition) for place, condition in enumerate(record.only)]
     conditions += [(f"record.rules[{place}].when", rule.when) for place, rule in enumerate(record.rules)]
     for key, condition in conditions:
         tests = [condition.equals, condition.one_of, condition.starts_with, condition.matches, condition.empty]
         if sum(test is not None for test in tests) != 1:
-            yield _problem(key, "give exactly one of equals, one_of, starts_with, matches and empty")
+            yield Problem(key, "give exactly one of equals, one_of, starts_with, matches and empty")
         try:
             re.compile(condition.matches or "")
         except re.error as error:
-            yield _problem(f"{key}.matches", f"this is no regular expression: {error}")
+            yield Problem(f"{key}.matches", f"this is no regular expression: {error}")
     for kind, names in record.negate.items():
         for name in names:
             if name not in NEGATABLE or name not in mapping.fields:
-                yield _problem(f"record.negate.{kind}", f"{name} is no number among the fields")
+                yield Problem(f"record.negate.{kind}", f"{name} is no number among the fields")
 
 
-def _field_problems(name: str, rule: FieldRule) -> Iterator[Reject]:
+def _field_problems(name: str, rule: FieldRule) -> Iterator[Problem]:
     key = f"fields.{name}"
     if (rule.column is None) == (rule.constant is None):
-        yield _problem(key, "give either a column or a constant")
+        yield Problem(key, "give either a column or a constant")
     if rule.unlisted != "keep" and not rule.values:
-        yield _problem(f"{key}.unlisted", "this is about values, and there are none")
+        yield Problem(f"{key}.unlisted", "this is about values, and there are none")
     yield from _zone_problems(f"{key}.time_zone", rule.time_zone or "UTC")
 
 
-def _zone_problems(key: str, name: str) -> Iterator[Reject]:
+def _zone_problems(key: str, name: str) -> Iterator[Problem]:
     try:
         ZoneInfo(name)
     except (KeyError, ValueError, OSError):
-        yield _problem(key, f"{name} is no time zone; write one like Europe/London or Asia/Tehran")
+        yield Problem(key, f"{name} is no time zone; write one like Europe/London or Asia/Tehran")
 
 
 NEGATABLE = ("quantity", "total", "units")
 _MADE_FROM_ID = ("line", "document", "type")
 
 
-def _target_problems(mapping: Mapping) -> Iterator[Reject]:
+def _target_problems(mapping: Mapping) -> Iterator[Problem]:
     known = line_fields() if mapping.makes_lines() else record_fields(mapping.types())
     for name in mapping.fields:
         stem, dot, rest = name.partition(".")
         if name not in known and not (dot and rest and f"{stem}.*" in known):
-            yield _problem(f"fields.{name}", f"there is no such field; there are {', '.join(known)}")
+            yield Problem(f"fields.{name}", f"there is no such field; there are {', '.join(known)}")
     for name in required_fields(mapping):
         if name not in mapping.fields:
-            yield _problem("fields", f"{name} is missing")
+            yield Problem("fields", f"{name} is missing")
     if mapping.makes_lines():
         if ("quantity" in mapping.fields) != ("unit_price" in mapping.fields):
-            yield _problem("fields", "quantity and unit_price come together")
+            yield Problem("fields", "quantity and unit_price come together")
         if not {"quantity", "total"} & mapping.fields.keys():
-            yield _problem("fields", "give quantity and unit_price of the lines, or the total of a document")
+            yield Problem("fields", "give quantity and unit_price of the lines, or the total of a document")
 
 
 def line_fields() -> tuple[str, ...]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import sys
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tenure_sdk import Account, Context, Page, Ref
+from tenure_sdk import Account, Context, Ref
 
 README = Path(__file__).parents[1] / "README.md"
 
@@ -23,12 +22,10 @@ def kiosk() -> Any:
     [source] = re.findall(r"```python\n(.*?)```", README.read_text(), flags=re.DOTALL)
     module = ModuleType("kiosk")
     exec(compile(source, "README.md", "exec"), module.__dict__)  # noqa: S102 - it is our own README
-    sys.modules["kiosk"] = module
-    yield module
-    del sys.modules["kiosk"]
+    return module
 
 
-def pages(kiosk: Any, stream: str, cursor: Any = None) -> list[Page]:
+def pages(kiosk: Any, stream: str, cursor: Any = None) -> list[Any]:
     async def collect() -> list[Any]:
         ctx = Context(kiosk.KioskConfig("Bonn"), now=lambda: datetime(2026, 1, 1, tzinfo=UTC))
         found = {stream.name: stream for stream in kiosk.Kiosk.streams()}[stream]

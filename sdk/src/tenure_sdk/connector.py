@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeAlias, TypeVar, get_args, get_origin
 
 from msgspec import Struct
@@ -54,9 +54,9 @@ class Stream(Struct, frozen=True):
 
     def read(
         self, connector: Connector[Any], ctx: Context[Any], cursor: Cursor = None
-    ) -> AsyncIterator[Page | LinePage]:
-        """The stream's pages after the cursor, from the start without one."""
-        pages: AsyncIterator[Page | LinePage] = getattr(connector, self.name)(ctx, cursor)
+    ) -> AsyncGenerator[Page | LinePage, None]:
+        """The stream's pages after the cursor, from the start without one; who stops early closes it (`aclosing`)."""
+        pages: AsyncGenerator[Page | LinePage, None] = getattr(connector, self.name)(ctx, cursor)
         return pages
 
 

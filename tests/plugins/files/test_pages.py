@@ -185,8 +185,10 @@ def test_a_run_that_is_left_early_leaves_nothing_open(
     monkeypatch.setattr(connector, "PAGE_LINES", 2)
     ctx = desk.context(header + "1,2024-01-01,k,A,1,1\n" * 9, orders.replace('["no"]', way))
 
+    [stream] = connector.FilesConnector.streams()
+
     async def first_page() -> Any:
-        async with aclosing(connector.FilesConnector().lines(ctx, None)) as pages:
+        async with aclosing(stream.read(connector.FilesConnector(), ctx)) as pages:
             return await anext(pages)
 
     assert len(asyncio.run(first_page()).rows) == 2

@@ -1,1 +1,30 @@
 """What happened between customers and the business."""
+
+from __future__ import annotations
+
+from domain.interactions.actions import MANUAL, NewInteraction, record, revise
+from domain.interactions.model import FAMILY_OF, Channel, Direction, Family, Interaction, InteractionKind
+from domain.interactions.queries import CustomerNotFound, InteractionNotFound, interaction, revisions, timeline
+from domain.interactions.rules import PAYLOADS, PayloadInvalid, keep, keep_record
+
+__all__ = [
+    "FAMILY_OF",
+    "MANUAL",
+    "PAYLOADS",
+    "Channel",
+    "CustomerNotFound",
+    "Direction",
+    "Family",
+    "Interaction",
+    "InteractionKind",
+    "InteractionNotFound",
+    "NewInteraction",
+    "PayloadInvalid",
+    "interaction",
+    "keep",
+    "keep_record",
+    "record",
+    "revise",
+    "revisions",
+    "timeline",
+]

@@ -12,13 +12,36 @@ from sqlalchemy import ForeignKeyConstraint, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, declared_attr, mapped_column
 
 from domain.core.tables import Entity, TenantTable, one_of, personal
+from domain.customers.edges import EdgeKind
+from domain.customers.identity import CustomerKind, Strength
+from domain.customers.rules import AttributeType, ConsentDecision, Survivorship
 
-
-class CustomerKind(StrEnum):
-    """A person or an organisation; one party type serves both."""
-
-    PERSON = "PERSON"
-    ORGANISATION = "ORGANISATION"
+__all__ = [
+    "MILLIONTHS",
+    "AttributeDefinition",
+    "AttributeType",
+    "CandidateState",
+    "ConsentDecision",
+    "ConsentEvent",
+    "Customer",
+    "CustomerAttribute",
+    "CustomerFact",
+    "CustomerKind",
+    "CustomerRelation",
+    "CustomerStatus",
+    "CustomerWord",
+    "EdgeKind",
+    "IdentityClaim",
+    "IdentityEdge",
+    "MergeCandidate",
+    "PiiClass",
+    "PrivacyRequest",
+    "PrivacyRequestKind",
+    "RelationKind",
+    "Strength",
+    "Suppression",
+    "Survivorship",
+]
 
 
 class CustomerStatus(StrEnum):
@@ -29,46 +52,11 @@ class CustomerStatus(StrEnum):
     ERASED = "ERASED"
 
 
-class AttributeType(StrEnum):
-    """What values an attribute takes."""
-
-    TEXT = "TEXT"
-    INTEGER = "INTEGER"
-    DECIMAL = "DECIMAL"
-    BOOLEAN = "BOOLEAN"
-    DATE = "DATE"
-    DATETIME = "DATETIME"
-
-
-class Survivorship(StrEnum):
-    """Which of several facts becomes the golden value of an attribute."""
-
-    LATEST = "LATEST"
-    MOST_TRUSTED = "MOST_TRUSTED"
-    MOST_FREQUENT = "MOST_FREQUENT"
-
-
 class PiiClass(StrEnum):
     """How personal the values of an attribute are."""
 
     NONE = "NONE"
     PERSONAL = "PERSONAL"
-
-
-class Strength(StrEnum):
-    """What an identifier proves about who someone is."""
-
-    STRONG = "STRONG"
-    WEAK = "WEAK"
-    DEVICE = "DEVICE"
-
-
-class EdgeKind(StrEnum):
-    """What an entry of the identity log says of two customers."""
-
-    MERGE = "MERGE"
-    UNMERGE = "UNMERGE"
-    VETO = "VETO"
 
 
 class CandidateState(StrEnum):
@@ -86,14 +74,6 @@ class RelationKind(StrEnum):
     HOUSEHOLD = "HOUSEHOLD"
     REFERRED = "REFERRED"
     PARENT_OF = "PARENT_OF"
-
-
-class ConsentDecision(StrEnum):
-    """What a customer said about being contacted."""
-
-    GRANTED = "GRANTED"
-    DENIED = "DENIED"
-    REVOKED = "REVOKED"
 
 
 class Customer(Entity):
@@ -133,11 +113,18 @@ class Customer(Entity):
     merged_into: Mapped[UUID | None] = mapped_column(doc="The surviving customer of a merge.")
     member_ids: Mapped[list[UUID]] = mapped_column(doc="On the survivor: itself and all who were merged into it.")
     first_seen_at: Mapped[datetime] = mapped_column(doc="When the business first heard of the customer.")
+    own_first_seen_at: Mapped[datetime | None] = mapped_column(
+        doc="On the survivor of a merge: its own `first_seen_at`, for an unmerge to give back."
+    )
     first_purchase_at: Mapped[datetime | None] = mapped_column(doc="When the customer first bought.")
     last_purchase_at: Mapped[datetime | None] = mapped_column(doc="When the customer last bought.")
     created_at: Mapped[datetime] = mapped_column(doc="When the record was made here.")
     updated_at: Mapped[datetime] = mapped_column(doc="When the record last changed here.")
     version: Mapped[int] = mapped_column(server_default=text("1"), doc="Counts the changes; guards against lost ones.")
+
+
+MILLIONTHS = Decimal(1_000_000)
+"""A DECIMAL attribute is kept as a whole number of millionths, so that its order is leakproof."""
 
 
 class _TypedValue:
@@ -365,7 +352,3 @@ class Suppression(TenantTable):
 
     digest: Mapped[bytes] = mapped_column(primary_key=True)
     recorded_at: Mapped[datetime]
-
-
-MILLIONTHS = Decimal(1_000_000)
-"""A DECIMAL attribute is kept as a whole number of millionths, so that its order is leakproof."""

@@ -65,7 +65,7 @@ def upgrade() -> None:
         sa.Column("actor", sa.Text(collation="C"), nullable=False),
         sa.Column("occurred_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
-        sa.CheckConstraint("decision IN ('GRANTED', 'DENIED', 'REVOKED')", name=op.f("consent_events_decision_check")),
+        sa.CheckConstraint("decision IN ('GRANTED', 'REVOKED', 'DENIED')", name=op.f("consent_events_decision_check")),
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("consent_events_pkey")),
     )
     op.create_index(
@@ -179,6 +179,7 @@ def upgrade() -> None:
         sa.Column("merged_into", sa.Uuid(), nullable=True),
         sa.Column("member_ids", postgresql.ARRAY(sa.Uuid()), nullable=False),
         sa.Column("first_seen_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("own_first_seen_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("first_purchase_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("last_purchase_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),

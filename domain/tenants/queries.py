@@ -80,3 +80,10 @@ async def every_tenant(database: Database) -> Sequence[TenantEntry]:
     async with database.directory() as connection:
         found = await connection.execute(select(TenantEntry).order_by(TenantEntry.slug))
         return [TenantEntry(id=row.id, slug=row.slug, status=row.status) for row in found]
+
+
+async def tokens(reading: Reading) -> Sequence[ApiToken]:
+    """Every token of the tenant, the newest first."""
+    return await reading.all(
+        select(ApiToken).where(ApiToken.tenant_id == reading.tenant_id).order_by(ApiToken.id.desc())
+    )

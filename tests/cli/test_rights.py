@@ -53,7 +53,7 @@ async def test_the_erasers_login_may_do_exactly_what_its_groups_may(logins: Logi
         ("ALTER ROLE {login} CREATEROLE", "can give itself any role (CREATEROLE), so no wall"),
         ("ALTER ROLE {login} REPLICATION", "can read the whole cluster (REPLICATION), so no wall"),
         ("GRANT pg_write_server_files TO {login}", "files and programs through pg_write_server_files, so no wall"),
-        ("GRANT tenure_owner TO {login} WITH INHERIT FALSE", "through tenure_owner, so no wall"),
+        ("GRANT tenure_owner TO {login}", "through tenure_owner, so no wall"),
         ("CREATE TABLE mine (); ALTER TABLE mine OWNER TO {login}", "owns tables (mine), so it could"),
         ("GRANT CREATE ON SCHEMA public TO {login}", "may create things in the schema public."),
         ("GRANT CREATE ON SCHEMA directory TO {login}", "may create things in the schema directory."),

@@ -1,0 +1,131 @@
+"""Serving: the API, the relay and the worker, in one process or apart, and their clean end."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
+from typing import TYPE_CHECKING, Any
+
+import structlog
+import uvicorn
+import uvloop
+
+from cli import logs, terminal
+from cli.rights import RefusedToStart
+from sync import figures, worker
+from sync.hints import Hints
+from sync.worker import Worker
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Coroutine
+
+    from domain.core.database import Database
+    from domain.core.settings import Settings
+
+log = structlog.get_logger()
+
+DRAIN = 5
+"""Seconds that requests under way get to end, once the server is asked to stop."""
+
+FINISH = 7.0
+"""Seconds that the worker's transaction under way gets; then it is undone, and stays due."""
+
+
+def run(work: Coroutine[Any, Any, None]) -> None:
+    """Run a server to its end."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(work)
+
+
+async def serve(settings: Settings, host: str, port: int, announce: Callable[[str], None]) -> None:
+    """Serve the API and do the work behind it, until SIGTERM or Ctrl-C; `announce` learns the address when it answers.
+
+    Stops in this order: no new requests, those under way, the worker, the pools, the embedded database.
+    """
+    from api.app import create_app
+
+    logs.configure(settings.log_level)
+    worker.load()
+    with _bound(host, port) as listening, figures.served(settings.metrics_port):
+        async with terminal.opened(settings) as database:
+            stopping = _stop_on_signals()
+            server = _Server(create_app(settings, database), lambda: announce(_address(listening)))
+            async with _working(database, stopping), asyncio.TaskGroup() as tasks:
+                tasks.create_task(_pass_on(stopping, server))
+                await server.serve(sockets=[listening])
+                stopping.set()
+
+
+async def work(settings: Settings, announce: Callable[[str], None]) -> None:
+    """Do the work behind the API in a process of its own, until SIGTERM or Ctrl-C."""
+    logs.configure(settings.log_level)
+    worker.load()
+    with figures.served(settings.metrics_port):
+        async with terminal.opened(settings) as database:
+            stopping = _stop_on_signals()
+            async with _working(database, stopping):
+                announce("Working.")
+                await stopping.wait()
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, without its own ideas of signals, and saying when it listens."""
+
+    def __init__(self, app: Any, listens: Callable[[], None]) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app, http="httptools", ws="websockets-sansio", ws_max_size=1 << 20, lifespan="on", log_config=None,
+                access_log=False, server_header=False, timeout_graceful_shutdown=DRAIN,
+            )
+        )  # fmt: skip
+        self._listens = listens
+
+    def capture_signals(self) -> AbstractContextManager[None]:  # type: ignore[override]
+        return nullcontext()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._listens()
+
+
+@asynccontextmanager
+async def _working(database: Database, stopping: asyncio.Event) -> AsyncIterator[None]:
+    """A worker beside whatever runs inside; at the end it may finish its transaction."""
+    async with Hints(database) as hints, asyncio.TaskGroup() as tasks:
+        working = tasks.create_task(Worker(database, stopping).run(hints))
+        yield
+        stopping.set()
+        await asyncio.wait({working}, timeout=FINISH)
+        working.cancel()
+
+
+async def _pass_on(stopping: asyncio.Event, server: uvicorn.Server) -> None:
+    await stopping.wait()
+    server.should_exit = True
+
+
+def _stop_on_signals() -> asyncio.Event:
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    return stopping
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    """A socket on the address, before anything slow begins. Raises RefusedToStart where it is taken."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind((host, port))
+    except (OSError, OverflowError) as refused:
+        bound.close()
+        raise RefusedToStart(f"Cannot listen on {host}:{port}: {refused}. Choose another with --port.") from refused
+    return bound
+
+
+def _address(listening: socket.socket) -> str:
+    host, port = listening.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

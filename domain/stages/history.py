@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from domain.stages.rules import Lifecycle
 
 # A product of thousands of float factors strays from an exact half by less than this; a real step is larger.
-_HALF = 0.5 + 1e-9
+HALF = 0.5 + 1e-9
 
 
 class ForeignTransition(NotFound):
@@ -138,6 +138,12 @@ def standing(history: History) -> Standing:
     return Standing(stage=last.stage, since=last.entered_at, passed=left or frozenset({None}), pinned=last.cause.pins)
 
 
+def believed(transitions: Iterable[Transition], move: UUID) -> Transition:
+    """The row that is believed of a move now: its last correction, or else itself. `move` is its first record's id."""
+    about = (row for row in transitions if move in {row.id, row.corrects})
+    return max(about, key=lambda row: (row.recorded_at, row.id))
+
+
 def find(transitions: Iterable[Transition], transition: UUID) -> Transition:
     """The transition of this id; raises ForeignTransition, the same for an unknown id and for another customer's."""
     found = next((row for row in transitions if row.id == transition), None)
@@ -202,7 +208,7 @@ def median_survival(stays: Iterable[tuple[timedelta, bool]]) -> timedelta | None
     at_risk, survival = lengths.total(), 1.0
     for length in sorted(lengths):
         survival *= 1 - ended[length] / at_risk
-        if survival <= _HALF:
+        if survival <= HALF:
             return length
         at_risk -= lengths[length]
     return None

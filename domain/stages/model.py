@@ -37,8 +37,8 @@ class Lifecycle(Entity):
     is_default: Mapped[bool] = mapped_column(
         server_default=text("false"), doc="Whether it is meant when none is named."
     )
-    created_at: Mapped[datetime]
-    version: Mapped[int] = mapped_column(server_default=text("1"))
+    created_at: Mapped[datetime] = mapped_column(doc="When it was made here.")
+    version: Mapped[int] = mapped_column(server_default=text("1"), doc="Counts the changes; guards against lost ones.")
 
 
 class LifecycleVersion(Entity):
@@ -52,7 +52,7 @@ class LifecycleVersion(Entity):
 
     lifecycle_id: Mapped[UUID]
     number: Mapped[int] = mapped_column(doc="Counts from 1; the highest published one is in force.")
-    created_at: Mapped[datetime]
+    created_at: Mapped[datetime] = mapped_column(doc="When it was made here.")
     published_at: Mapped[datetime | None] = mapped_column(doc="When it came into force.")
     stage_map: Mapped[dict[str, Any] | None] = mapped_column(doc="Old stage key -> new stage key, or null to leave.")
 
@@ -125,7 +125,7 @@ class StageTransition(Entity):
     occurred_at: Mapped[datetime] = mapped_column(doc="When the customer moved in the world.")
     recorded_at: Mapped[datetime] = mapped_column(doc="When it became known here.")
     direction: Mapped[str | None] = mapped_column(
-        doc="Which way it went; null where it leads to no other stage, or by migration."
+        doc="Which way it went; null out of the lifecycle, by migration and for a correction."
     )
     cause_kind: Mapped[str] = mapped_column(doc="Who or what moved the customer.")
     cause_id: Mapped[UUID | None] = mapped_column(doc="The rule, integration or lifecycle version that did it.")

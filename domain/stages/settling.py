@@ -1,0 +1,327 @@
+"""Stage rules, set-based: what the facts of many customers say of their stages, now and when time has gone by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import ARRAY, DateTime, Uuid, bindparam, delete, func, select, text
+
+from domain.core import events
+from domain.core.due import due
+from domain.customers.model import MILLIONTHS, AttributeDefinition, AttributeType, CustomerAttribute
+from domain.stages import history, queries, rules
+from domain.stages.conditions import Facts, Needs, Record
+from domain.stages.model import StageCheck
+from domain.stages.transitions import Move, project, transition
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
+    from uuid import UUID
+
+    from domain.core.unit_of_work import Reading, Writing
+    from domain.stages.queries import Family, LifecycleInForce, Logged
+
+STAGE_RULES = "stage_rules"
+"""The kind of due work that looks at the rules again."""
+
+BATCH = 1000
+"""How many customers are settled together: what bounds the memory, and the work of one call by time."""
+
+
+async def settle(work: Writing, customers: Sequence[UUID]) -> int:
+    """Make the stages of these customers what their facts and the rules say now, and return how many moves that took.
+
+    In every lifecycle in force, for the whole family of each customer: rules move them on, dated when their
+    conditions came to hold; who stands in a stage that is no more, as after an unmerge, is taken along as the version
+    in force says; the intervals become what the logs say; and when time alone can move somebody next is remembered.
+    Settling again with nothing new writes nothing.
+    """
+    if not customers:
+        return 0
+    lifecycles = await queries.lifecycles(work, guard=True)
+    moved = 0
+    for start in range(0, len(customers), BATCH):
+        moved += await _settle(work, lifecycles, customers[start : start + BATCH])
+    return moved
+
+
+async def settle_everybody_soon(work: Writing) -> None:
+    """Have the rules look at every customer of the tenant, in portions and after this transaction."""
+    await work.execute(_LOOK_AT_EVERYBODY, {"tenant": work.tenant_id, "now": work.now})
+    await events.make_due(work.session, work.tenant_id, STAGE_RULES, "", work.now)
+
+
+@due(STAGE_RULES)
+async def settle_due(work: Writing, _key: str) -> datetime | None:
+    """Settle a portion of the customers whose time has come, and say when the next one's comes."""
+    waiting = (
+        select(StageCheck.customer_id)
+        .where(StageCheck.tenant_id == work.tenant_id, StageCheck.due_at <= work.now)
+        .order_by(StageCheck.due_at, StageCheck.customer_id)
+        .limit(BATCH)
+    )
+    await settle(work, await work.all(waiting))
+    return await work.one(select(func.min(StageCheck.due_at)).where(StageCheck.tenant_id == work.tenant_id))
+
+
+_IDS = (
+    bindparam("tenant", type_=Uuid()),
+    bindparam("members", type_=ARRAY(Uuid())),
+    bindparam("roots", type_=ARRAY(Uuid())),
+)
+_FAMILIES = "unnest(:members, :roots) AS m(id, root)"
+
+# A purchase occasion is a local day with a completed sale that was not wholly refunded, as customer totals count them.
+_OCCASIONS = text(f"""
+SELECT days.root, array_agg(days.first_at ORDER BY days.first_at) AS occasions
+FROM (
+    SELECT m.root, min(o.occurred_at) AS first_at
+    FROM {_FAMILIES}
+    JOIN orders o ON o.tenant_id = :tenant AND o.customer_id = m.id AND o.superseded_at IS NULL
+    WHERE o.kind = 'SALE' AND o.status = 'COMPLETED' AND (o.amount <= 0 OR o.amount > coalesce((
+        SELECT sum(f.amount) FROM refunds f
+        WHERE f.tenant_id = :tenant AND f.order_id = o.id AND f.currency = o.currency AND f.superseded_at IS NULL
+    ), 0))
+    GROUP BY m.root, o.local_day
+) AS days
+GROUP BY days.root
+""").bindparams(*_IDS)
+
+_INTERACTIONS = text(f"""
+SELECT m.root, i.kind, array_agg(i.occurred_at ORDER BY i.occurred_at) AS moments
+FROM {_FAMILIES}
+JOIN interactions i ON i.tenant_id = :tenant AND i.customer_id = m.id AND i.superseded_at IS NULL
+WHERE i.kind = ANY(CAST(:kinds AS text[])) AND NOT i.machine_suspected
+GROUP BY m.root, i.kind
+""").bindparams(*_IDS)
+
+_EVENTS = text(f"""
+SELECT m.root, e.name, array_agg(e.occurred_at) AS moments
+FROM {_FAMILIES}
+JOIN outbox_events e ON e.tenant_id = :tenant AND coalesce(CAST(e.body ->> 'customer_id' AS uuid), e.subject) = m.id
+WHERE e.name = ANY(CAST(:names AS text[]))
+GROUP BY m.root, e.name
+""").bindparams(*_IDS)
+
+_LOOK_AGAIN = text("""
+INSERT INTO stage_checks AS c (tenant_id, customer_id, due_at)
+SELECT :tenant, look.customer_id, look.due_at
+FROM unnest(:customers, :moments) AS look(customer_id, due_at)
+ON CONFLICT (tenant_id, customer_id) DO UPDATE SET due_at = excluded.due_at WHERE c.due_at <> excluded.due_at
+""").bindparams(
+    bindparam("tenant", type_=Uuid()),
+    bindparam("customers", type_=ARRAY(Uuid())),
+    bindparam("moments", type_=ARRAY(DateTime(timezone=True))),
+)
+
+_LOOK_AT_EVERYBODY = text("""
+INSERT INTO stage_checks AS c (tenant_id, customer_id, due_at)
+SELECT :tenant, id, :now FROM customers WHERE tenant_id = :tenant AND root_id = id AND status = 'ACTIVE'
+ON CONFLICT (tenant_id, customer_id) DO UPDATE SET due_at = excluded.due_at WHERE c.due_at > excluded.due_at
+""").bindparams(bindparam("tenant", type_=Uuid()), bindparam("now", type_=DateTime(timezone=True)))
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """What the rules of one lifecycle decided for one customer, and when they can decide something else by time."""
+
+    moves: list[Move]
+    look_again: datetime | None
+
+
+async def _settle(work: Writing, lifecycles: Sequence[LifecycleInForce], customers: Sequence[UUID]) -> int:
+    found = await queries.families(work, customers, guard=True)
+    logs = await queries.logs(work, found)
+    living = [family for family in found if not family.is_erased]
+    records = await _records(work, living, _needs(lifecycles))
+    outcomes = {
+        family.root: [
+            _decide(work, lifecycle, family, logs.get((family.root, lifecycle.id), ()), records[family.root])
+            for lifecycle in lifecycles
+        ]
+        for family in living
+    }
+    moves = [move for decided in outcomes.values() for outcome in decided for move in outcome.moves]
+    for row in await transition(work, moves):
+        logs.setdefault((row.customer_id, row.lifecycle_id), []).append(row)
+    await project(work, found, logs)
+    looks = {root: [one.look_again for one in decided if one.look_again] for root, decided in outcomes.items()}
+    touched = {member for family in found for member in family.members} | set(customers)
+    await _look_again(work, touched, {root: min(moments) for root, moments in looks.items() if moments})
+    return len(moves)
+
+
+def _decide(
+    work: Writing, lifecycle: LifecycleInForce, family: Family, log: Iterable[Logged], record: Record
+) -> _Outcome:
+    visits = history.intervals(log)
+    visited = {visit.stage for visit in visits}
+    standing = history.standing(visits)
+    moves: list[Move] = []
+    if not lifecycle.has(standing.stage):
+        moves.append(_taken_along(work, lifecycle, family, standing.stage))
+        standing = rules.Standing(stage=moves[0].target, since=work.now)
+    definition = lifecycle.definition
+    for decided in rules.settle(definition, standing, record, until=work.now):
+        move = _by_rule(lifecycle, family, decided, record, standing, visited)
+        moves.append(move)
+        standing = rules.Standing(stage=move.target, since=move.at)
+        visited |= {move.target} if move.target else set()
+    return _Outcome(moves, rules.next_look(definition, standing, record, after=work.now))
+
+
+def _taken_along(work: Writing, lifecycle: LifecycleInForce, family: Family, stage: str | None) -> Move:
+    return Move(
+        customer_id=family.root,
+        lifecycle=lifecycle,
+        source=stage,
+        target=lifecycle.place_of(stage),
+        at=work.now,
+        cause=rules.CauseKind.MIGRATION,
+        cause_id=lifecycle.version_id,
+    )
+
+
+def _by_rule(
+    lifecycle: LifecycleInForce,
+    family: Family,
+    decided: rules.Move,
+    record: Record,
+    standing: rules.Standing,
+    visited: Iterable[str],
+) -> Move:
+    rule = decided.rule
+    return Move(
+        customer_id=family.root,
+        lifecycle=lifecycle,
+        source=rule.source,
+        target=rule.target,
+        at=decided.at,
+        cause=rules.CauseKind.RULE,
+        cause_id=lifecycle.rule_id(rule),
+        direction=rules.direction(lifecycle.definition, rule.source, rule.target, set(visited)),
+        evidence=_evidence(record.facts_at(decided.at, lifecycle.definition.needs, in_stage_since=standing.since)),
+    )
+
+
+def _evidence(facts: Facts) -> dict[str, Any]:
+    """The facts that a rule saw, in plain JSON, without what was not there."""
+    counted = {
+        kind if days is None else f"{kind} within {days} days": count
+        for (kind, days), count in facts.interactions.items()
+        if count
+    }
+    plain = {
+        "occasions": facts.occasions,
+        "days_since_last_purchase": facts.days_since_last_purchase,
+        "days_in_stage": facts.days_in_stage,
+        "interactions": counted,
+        "attributes": {
+            key: str(value) if isinstance(value, Decimal) else value for key, value in facts.attributes.items()
+        },
+        "events": sorted(facts.events),
+    }
+    return {name: value for name, value in plain.items() if value or value == 0}
+
+
+def _needs(lifecycles: Iterable[LifecycleInForce]) -> Needs:
+    together = Needs()
+    for lifecycle in lifecycles:
+        together |= lifecycle.definition.needs
+    return together
+
+
+async def _records(reading: Reading, found: Sequence[Family], needs: Needs) -> dict[UUID, Record]:
+    """The dated evidence on each family, as far as the rules ask for it."""
+    whose = {"tenant": reading.tenant_id, **_pairs(found)}
+    occasions = {row.root: tuple(row.occasions) for row in await reading.rows(_OCCASIONS, whose)}
+    interactions = await _interactions(reading, whose, {kind for kind, _ in needs.interactions})
+    happened = await _events(reading, whose, needs.events)
+    attributes = await _attributes(reading, [family.root for family in found], needs.attributes)
+    return {
+        family.root: Record(
+            first_seen_at=family.first_seen_at,
+            occasions=occasions.get(family.root, ()),
+            interactions=interactions.get(family.root, {}),
+            events=happened.get(family.root, {}),
+            attributes=attributes.get(family.root, {}),
+        )
+        for family in found
+    }
+
+
+def _pairs(found: Iterable[Family]) -> dict[str, list[UUID]]:
+    pairs = [(member, family.root) for family in found for member in family.members]
+    return {"members": [member for member, _ in pairs], "roots": [root for _, root in pairs]}
+
+
+async def _interactions(
+    reading: Reading, whose: Mapping[str, Any], kinds: Iterable[str]
+) -> dict[UUID, dict[str, tuple[datetime, ...]]]:
+    found: dict[UUID, dict[str, tuple[datetime, ...]]] = {}
+    if kinds:
+        for row in await reading.rows(_INTERACTIONS, {**whose, "kinds": list(kinds)}):
+            found.setdefault(row.root, {})[row.kind] = tuple(row.moments)
+    return found
+
+
+async def _events(
+    reading: Reading, whose: Mapping[str, Any], names: Iterable[str]
+) -> dict[UUID, dict[str, frozenset[datetime]]]:
+    found: dict[UUID, dict[str, frozenset[datetime]]] = {}
+    if names:
+        for row in await reading.rows(_EVENTS, {**whose, "names": list(names)}):
+            found.setdefault(row.root, {})[row.name] = frozenset(row.moments)
+    return found
+
+
+async def _attributes(reading: Reading, roots: Sequence[UUID], keys: Iterable[str]) -> dict[UUID, dict[str, Any]]:
+    if not keys:
+        return {}
+    golden = (
+        select(CustomerAttribute, AttributeDefinition.type)
+        .join(
+            AttributeDefinition,
+            (AttributeDefinition.tenant_id == CustomerAttribute.tenant_id)
+            & (AttributeDefinition.key == CustomerAttribute.key),
+        )
+        .where(
+            CustomerAttribute.tenant_id == reading.tenant_id,
+            CustomerAttribute.customer_id == func.any(bindparam("roots", list(roots), ARRAY(Uuid()))),
+            CustomerAttribute.key.in_(keys),
+        )
+    )
+    found: dict[UUID, dict[str, Any]] = {}
+    for row in await reading.rows(golden):
+        attribute = row.CustomerAttribute
+        found.setdefault(attribute.customer_id, {})[attribute.key] = _value(attribute, row.type)
+    return found
+
+
+def _value(attribute: CustomerAttribute, type_: str) -> Any:
+    if type_ == AttributeType.DECIMAL and attribute.integer_value is not None:
+        return Decimal(attribute.integer_value) / MILLIONTHS
+    values = (
+        attribute.text_value, attribute.integer_value, attribute.boolean_value,
+        attribute.date_value, attribute.time_value,
+    )  # fmt: skip
+    return next((value for value in values if value is not None), None)
+
+
+async def _look_again(work: Writing, touched: Iterable[UUID], looks: Mapping[UUID, datetime]) -> None:
+    quiet = [customer for customer in touched if customer not in looks]
+    await work.execute(
+        delete(StageCheck)
+        .where(
+            StageCheck.tenant_id == work.tenant_id,
+            StageCheck.customer_id == func.any(bindparam("quiet", quiet, ARRAY(Uuid()))),
+        )
+        .execution_options(synchronize_session=False)
+    )
+    if looks:
+        moments = {"customers": list(looks), "moments": list(looks.values())}
+        await work.execute(_LOOK_AGAIN, {"tenant": work.tenant_id, **moments})
+        await events.make_due(work.session, work.tenant_id, STAGE_RULES, "", min(looks.values()))

@@ -1,0 +1,207 @@
+"""The one way into the log of transitions, and the projection that follows from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+from sqlalchemy import ARRAY, Uuid, bindparam, delete, func, insert, select
+
+from domain.interactions.model import Family as Payload
+from domain.interactions.model import Interaction, InteractionKind
+from domain.stages import history, queries
+from domain.stages.model import Lifecycle, StageInterval, StageTransition
+from domain.stages.queries import Family, LifecycleInForce, Logged
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
+    from uuid import UUID
+
+    from sqlalchemy import ColumnElement, Insert, Table
+
+    from domain.core.tables import TenantTable
+    from domain.core.unit_of_work import Reading, Writing
+    from domain.stages.rules import CauseKind, Movement
+
+STREAM = "stages"
+"""The stream of the interactions that tell of moves."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Move:
+    """A move to be made: out of a stage (None: from outside) and into one (None: to the outside)."""
+
+    customer_id: UUID
+    lifecycle: LifecycleInForce
+    source: str | None
+    target: str | None
+    at: datetime
+    cause: CauseKind
+    cause_id: UUID | None = None
+    direction: Movement | None = None
+    reason: str | None = None
+    evidence: Mapping[str, Any] | None = None
+    corrects: UUID | None = None
+
+
+async def transition(work: Writing, moves: Sequence[Move]) -> list[Logged]:
+    """Enter moves into the log: the one command that does, whoever decided them.
+
+    What was decided is not asked again here. Each move that is no correction stands on the customer's timeline as
+    STAGE_CHANGED under the id of its transition; for each, StageEntered or StageLeft is told. The caller holds the
+    guard of the families and brings their intervals up to date with `project` or `rebuild_intervals`.
+    """
+    logged = [_logged(work, move) for move in moves]
+    await _write(work, StageTransition, [_transition(work, *pair) for pair in zip(logged, moves, strict=True)])
+    made = [(row, move) for row, move in zip(logged, moves, strict=True) if move.corrects is None]
+    await _write(work, Interaction, [timeline_entry(work, row.id, move) for row, move in made])
+    for row, move in made:
+        work.emit(
+            "stages.StageLeft" if move.target is None else "stages.StageEntered",
+            move.customer_id,
+            lifecycle=move.lifecycle.key,
+            from_stage=move.source,
+            stage=move.target,
+            transition=row.id.hex,
+        )
+    return logged
+
+
+async def rebuild_intervals(work: Writing, customers: Sequence[UUID]) -> None:
+    """Make the intervals of these customers what their logs say; where they do already, nothing is written.
+
+    After a merge or unmerge, `customers` are both sides.
+    """
+    found = await queries.families(work, customers, guard=True)
+    await project(work, found, await queries.logs(work, found))
+
+
+async def project(work: Writing, found: Sequence[Family], logs: Mapping[tuple[UUID, UUID], Iterable[Logged]]) -> None:
+    """Make the intervals of these families what their logs say, and rewrite only the rows that differ."""
+    keys = await _keys(work) if logs else {}
+    wanted = {row.id: row for (root, of), log in logs.items() for row in _intervals(root, of, keys[of], log)}
+    members = [member for family in found for member in family.members]
+    kept = {row.id: row for row in await _projected(work, members)}
+    stale = [id_ for id_, row in kept.items() if wanted.get(id_) != row]
+    if stale:
+        await work.execute(delete(_TABLE).where(_TABLE.c.tenant_id == work.tenant_id, _TABLE.c.id == _one_of(stale)))
+    await _write(work, StageInterval, [row._asdict() for id_, row in wanted.items() if kept.get(id_) != row])
+
+
+def timeline_entry(work: Writing, id_: UUID, move: Move, revision: int = 1) -> dict[str, Any]:
+    """What the customer's timeline says of a move: an interaction under the id of the transition."""
+    stages = {"lifecycle": move.lifecycle.key, "from_stage": move.source, "to_stage": move.target}
+    return {
+        "id": id_,
+        "revision": revision,
+        "customer_id": move.customer_id,
+        "kind": InteractionKind.STAGE_CHANGED,
+        "family": Payload.STAGE,
+        "occurred_at": move.at,
+        "recorded_at": work.now,
+        "stream": STREAM,
+        "remote_id": id_.hex,
+        "causation_id": work.causation.event_id,
+        "payload": {name: stage for name, stage in stages.items() if stage is not None},
+    }
+
+
+class _Row(NamedTuple):
+    """A row of the projection, without the tenant."""
+
+    id: UUID
+    customer_id: UUID
+    lifecycle_id: UUID
+    lifecycle_key: str
+    stage_id: UUID
+    stage_key: str
+    visit: int
+    entered_at: datetime
+    exited_at: datetime | None
+    is_current: bool
+    cause_kind: str
+    cause_id: UUID | None
+
+
+_TABLE = cast("Table", StageInterval.__table__)
+_PROJECTED = [_TABLE.c[name] for name in _Row._fields]
+
+
+def _logged(work: Writing, move: Move) -> Logged:
+    return Logged(
+        id=work.ids(),
+        target=move.target,
+        occurred_at=move.at,
+        recorded_at=work.now,
+        cause=move.cause,
+        corrects=move.corrects,
+        customer_id=move.customer_id,
+        lifecycle_id=move.lifecycle.id,
+        stage_id=None if move.target is None else move.lifecycle.stage_ids[move.target],
+        cause_id=move.cause_id,
+    )
+
+
+def _transition(work: Writing, logged: Logged, move: Move) -> dict[str, Any]:
+    return {
+        "id": logged.id,
+        "customer_id": move.customer_id,
+        "lifecycle_id": move.lifecycle.id,
+        "lifecycle_version_id": move.lifecycle.version_id,
+        "from_stage_id": None if move.source is None else move.lifecycle.stage_ids[move.source],
+        "to_stage_id": logged.stage_id,
+        "occurred_at": move.at,
+        "recorded_at": work.now,
+        "direction": move.direction,
+        "cause_kind": move.cause,
+        "cause_id": move.cause_id,
+        "actor": str(work.actor),
+        "reason": move.reason,
+        "evidence": move.evidence,
+        "corrects": move.corrects,
+    }
+
+
+async def _keys(reading: Reading) -> dict[UUID, str]:
+    named = select(Lifecycle.id, Lifecycle.key).where(Lifecycle.tenant_id == reading.tenant_id)
+    return {row.id: row.key for row in await reading.rows(named)}
+
+
+def _intervals(root: UUID, lifecycle_id: UUID, lifecycle_key: str, log: Iterable[Logged]) -> Iterable[_Row]:
+    rows = {row.id: row for row in log}
+    for visit in history.intervals(rows.values()):
+        began = rows[visit.transition]
+        if began.stage_id is not None:
+            yield _Row(
+                began.id, root, lifecycle_id, lifecycle_key, began.stage_id, visit.stage, visit.visit,
+                visit.entered_at, visit.exited_at, visit.is_current, visit.cause, began.cause_id,
+            )  # fmt: skip
+
+
+async def _projected(reading: Reading, members: Sequence[UUID]) -> list[_Row]:
+    kept = select(*_PROJECTED).where(_TABLE.c.tenant_id == reading.tenant_id, _TABLE.c.customer_id == _one_of(members))
+    return [_Row._make(row) for row in await reading.rows(kept)]
+
+
+def _one_of(ids: Sequence[UUID]) -> ColumnElement[UUID]:
+    return func.any(bindparam(None, list(ids), ARRAY(Uuid())))
+
+
+async def _write(work: Writing, model: type[TenantTable], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert rows that all have the same columns, by one statement with one array for each."""
+    if rows:
+        names = tuple(rows[0])
+        columns = {name: [row[name] for row in rows] for name in names}
+        await work.execute(_insertion(model, names), {"tenant": work.tenant_id, **columns})
+
+
+@cache
+def _insertion(model: type[TenantTable], names: tuple[str, ...]) -> Insert:
+    table = cast("Table", model.__table__)
+    columns = table.c
+    arrays = [bindparam(name, type_=ARRAY(columns[name].type)) for name in names]
+    rows = func.unnest(*arrays).table_valued(*names).render_derived()
+    given = select(bindparam("tenant", type_=columns.tenant_id.type), *rows.c)
+    return insert(table).from_select(["tenant_id", *names], given)

@@ -6,6 +6,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
+from domain.core.problems import Invalid
+
+
+class NoTimeZone(Invalid):
+    """The time says no offset from UTC. Write it with one, such as 2026-05-01T12:00:00Z."""
+
 
 class Clock(Protocol):
     """Tells the time."""
@@ -36,3 +42,10 @@ class FixedClock:
     def move(self, by: timedelta) -> None:
         """Let time pass."""
         self.at += by
+
+
+def aware(moment: datetime, *path: str) -> datetime:
+    """A moment that was given, in UTC. Raises NoTimeZone."""
+    if moment.utcoffset() is None:
+        raise NoTimeZone(path=path)
+    return moment.astimezone(UTC)

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from domain.interactions.actions import MANUAL, NewInteraction, record, revise
 from domain.interactions.model import FAMILY_OF, Channel, Direction, Family, Interaction, InteractionKind
-from domain.interactions.queries import CustomerNotFound, InteractionNotFound, interaction, revisions, timeline
-from domain.interactions.rules import PAYLOADS, PayloadInvalid, keep, keep_record
+from domain.interactions.queries import (
+    CustomerNotFound,
+    InteractionNotFound,
+    check_customer,
+    interaction,
+    revisions,
+    timeline,
+)
+from domain.interactions.rules import PAYLOADS, CommercePayload, PayloadInvalid, keep, keep_record
 
 __all__ = [
     "FAMILY_OF",
     "MANUAL",
     "PAYLOADS",
     "Channel",
+    "CommercePayload",
     "CustomerNotFound",
     "Direction",
     "Family",
@@ -20,6 +28,7 @@ __all__ = [
     "InteractionNotFound",
     "NewInteraction",
     "PayloadInvalid",
+    "check_customer",
     "interaction",
     "keep",
     "keep_record",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from domain.core.clock import aware
 from domain.core.problems import StaleVersion
 from domain.interactions import queries, rules
 from domain.interactions.model import FAMILY_OF, Interaction
@@ -77,14 +78,13 @@ async def revise(work: Writing, interaction_id: UUID, new: NewInteraction) -> In
 
 
 async def _content(work: Writing, new: NewInteraction) -> dict[str, Any]:
-    rules.check_time(new.occurred_at)
     family = FAMILY_OF[new.kind]
     payload = rules.keep(family, new.payload)
     await queries.check_customer(work, new.customer_id)
     return {
         "kind": new.kind, "family": family, "customer_id": new.customer_id, "channel": new.channel,
-        "direction": new.direction, "occurred_at": new.occurred_at, "correlation_key": new.correlation_key,
-        "causation_id": new.causation_id, "campaign_key": new.campaign_key,
+        "direction": new.direction, "occurred_at": aware(new.occurred_at, "occurredAt"),
+        "correlation_key": new.correlation_key, "causation_id": new.causation_id, "campaign_key": new.campaign_key,
         "machine_suspected": new.machine_suspected, "summary": new.summary, "payload": payload,
     }  # fmt: skip
 

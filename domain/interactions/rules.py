@@ -27,10 +27,6 @@ class PayloadInvalid(Invalid):
     """The payload does not fit this kind of interaction. The reason names the field and what it takes."""
 
 
-class NoTimeZone(Invalid):
-    """The time says no offset from UTC. Write it with one, such as 2026-05-01T12:00:00Z."""
-
-
 class Payload(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What an interaction holds beside its kind, time, channel and summary; a field not known is None."""
 
@@ -262,12 +258,6 @@ def keep_record(family: str, payload: records.Payload) -> dict[str, Any] | None:
     if given["type"] == "task":
         ours["done"] = ours.pop("completed_at", None) is not None
     return keep(family, ours)
-
-
-def check_time(occurred_at: datetime) -> None:
-    """A time says its offset from UTC. Raises NoTimeZone."""
-    if occurred_at.utcoffset() is None:
-        raise NoTimeZone(path=("occurredAt",))
 
 
 def _check_score(name: str, score: Decimal | None, highest: int | None) -> None:

@@ -36,8 +36,8 @@ class ProductFamily(Entity):
 
     key: Mapped[str] = mapped_column(doc="The name in files and filters.")
     name: Mapped[str] = mapped_column(doc="How people call it.")
-    created_at: Mapped[datetime]
-    version: Mapped[int] = mapped_column(server_default=text("1"))
+    created_at: Mapped[datetime] = mapped_column(doc="When it was made here.")
+    version: Mapped[int] = mapped_column(server_default=text("1"), doc="Counts the changes; guards against lost ones.")
 
 
 class Product(Entity):
@@ -86,7 +86,7 @@ class _Document:
     line_count: Mapped[int] = mapped_column(doc="How many lines it has.")
     integration_id: Mapped[UUID | None] = mapped_column(doc="Where it was read; null when recorded by hand.")
     remote_id: Mapped[str | None] = mapped_column(doc="Its id at the other side.")
-    content_hash: Mapped[bytes] = mapped_column(doc="Of all that it holds; an unchanged document makes no version.")
+    content_hash: Mapped[bytes] = mapped_column(doc="Of what it holds; an unchanged document makes no version.")
 
 
 class _Line:
@@ -200,7 +200,7 @@ class ExchangeRate(Entity):
     base: Mapped[str] = mapped_column(doc="The currency that is converted.")
     quote: Mapped[str] = mapped_column(doc="The currency that it is converted into.")
     rate: Mapped[Decimal] = mapped_column(doc="How much of `quote` one unit of `base` buys.")
-    source: Mapped[str]
+    source: Mapped[str] = mapped_column(doc="Where it is known from.")
     recorded_at: Mapped[datetime]
 
 

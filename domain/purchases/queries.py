@@ -9,12 +9,24 @@ from sqlalchemy import ARRAY, Date, Uuid, bindparam, select, text
 from domain.core.problems import NotFound
 from domain.core.rounding import half_even, minor_per_unit
 from domain.purchases import rules
-from domain.purchases.model import CustomerTotals, Order, OrderLine, Product, ProductFamily, Refund, RefundLine
+from domain.purchases.model import (
+    CustomerTotals,
+    ExchangeRate,
+    Order,
+    OrderLine,
+    Product,
+    ProductFamily,
+    Refund,
+    RefundLine,
+)
 from domain.tenants import queries as tenants
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from datetime import date
     from uuid import UUID
+
+    from sqlalchemy import Select
 
     from domain.core.unit_of_work import Reading
 
@@ -33,14 +45,17 @@ class ProductNotFound(NotFound):
 
 async def order(reading: Reading, order_id: UUID) -> Order:
     """The current version of an order. Raises OrderNotFound."""
-    found = await reading.one(
-        select(Order).where(
-            Order.tenant_id == reading.tenant_id, Order.id == order_id, Order.superseded_at.is_(None)
-        )
-    )  # fmt: skip
+    found = await reading.one(current_order(reading, order_id))
     if found is None:
         raise OrderNotFound(id=order_id)
     return found
+
+
+def current_order(reading: Reading, order_id: UUID) -> Select[Order]:
+    """The statement that finds the current version of an order."""
+    return select(Order).where(
+        Order.tenant_id == reading.tenant_id, Order.id == order_id, Order.superseded_at.is_(None)
+    )  # fmt: skip
 
 
 async def order_versions(reading: Reading, order_id: UUID) -> Sequence[Order]:
@@ -99,6 +114,19 @@ async def customer_totals(reading: Reading, root_id: UUID) -> CustomerTotals | N
             CustomerTotals.tenant_id == reading.tenant_id, CustomerTotals.customer_id == root_id
         )
     )
+
+
+async def rate_of_day(reading: Reading, day: date, base: str, quote: str) -> ExchangeRate | None:
+    """The rate recorded last for a day, this way round."""
+    return await reading.one(
+        select(ExchangeRate)
+        .where(
+            ExchangeRate.tenant_id == reading.tenant_id, ExchangeRate.base == base, ExchangeRate.quote == quote,
+            ExchangeRate.day == day,
+        )
+        .order_by(ExchangeRate.recorded_at.desc(), ExchangeRate.id.desc())
+        .limit(1)
+    )  # fmt: skip
 
 
 RATED = """

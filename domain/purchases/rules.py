@@ -17,6 +17,7 @@ from domain.core.problems import Invalid
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import date, datetime
+    from uuid import UUID
 
 _EXACT = Context(prec=100, rounding=ROUND_HALF_EVEN)
 """Wide enough for the product of any two numbers that fit a column, so that nothing is rounded twice."""
@@ -54,10 +55,6 @@ class NegativeAmount(Invalid):
     """A sale or refund cannot be negative. Record what was given back as a refund, a correction as an adjustment."""
 
 
-class NoTimeZone(Invalid):
-    """The time says no offset from UTC. Write it with one, such as 2026-05-01T12:00:00Z."""
-
-
 class RateNotPositive(Invalid):
     """An exchange rate is greater than zero."""
 
@@ -68,6 +65,14 @@ class SameCurrency(Invalid):
 
 class RefundOfAnother(Invalid):
     """The order belongs to another customer. Leave the customer out: the refund gets the order's."""
+
+
+class TierWithoutFamily(Invalid):
+    """A tier ranks a product within its family. Name the family."""
+
+
+class ComplementOfItself(Invalid):
+    """A product cannot complement itself."""
 
 
 class RevenueView(StrEnum):
@@ -208,16 +213,24 @@ def check_rate(base: str, quote: str, rate: Decimal) -> Decimal:
     return kept
 
 
-def check_same_currency(refund: str, order: str) -> None:
-    """A refund is in the currency of its order. Raises CurrenciesDiffer."""
-    if refund != order:
-        raise CurrenciesDiffer(path=("currency",), refund=refund, order=order)
+def check_refund(currency: str, order_currency: str, customer: UUID | None, order_customer: UUID | None) -> None:
+    """A refund has the currency and the customer of its order. Raises CurrenciesDiffer or RefundOfAnother."""
+    if currency != order_currency:
+        raise CurrenciesDiffer(path=("currency",), left=currency, right=order_currency)
+    if customer not in {None, order_customer}:
+        raise RefundOfAnother(path=("customerId",))
+
+
+def check_product(sku: str, family: str | None, tier_rank: int | None, complements: Sequence[str]) -> None:
+    """A rank is one within a family, and nothing complements itself. Raises TierWithoutFamily or ComplementOfItself."""
+    if tier_rank is not None and family is None:
+        raise TierWithoutFamily(path=("tierRank",))
+    if sku in complements:
+        raise ComplementOfItself(path=("complements",))
 
 
 def local_day(occurred_at: datetime, time_zone: str) -> date:
-    """The calendar day of a moment where the tenant is. Raises NoTimeZone."""
-    if occurred_at.utcoffset() is None:
-        raise NoTimeZone(path=("occurredAt",))
+    """The calendar day of a moment where the tenant is."""
     return occurred_at.astimezone(ZoneInfo(time_zone)).date()
 
 

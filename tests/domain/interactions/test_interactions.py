@@ -11,11 +11,11 @@ from sqlalchemy import select, text, update
 
 from domain import interactions
 from domain.core.audit import AuditEntry
+from domain.core.clock import NoTimeZone
 from domain.core.events import OutboxEvent
 from domain.core.problems import DomainError, StaleVersion
 from domain.customers.model import Customer, CustomerKind
 from domain.interactions import Channel, Direction, InteractionKind, NewInteraction
-from domain.interactions.rules import NoTimeZone
 
 if TYPE_CHECKING:
     from domain.core.database import Database

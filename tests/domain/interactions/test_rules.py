@@ -128,8 +128,3 @@ def test_a_connectors_payload_is_kept_under_our_names(
     family: str, payload: records.Payload, kept: dict[str, Any]
 ) -> None:
     assert rules.keep_record(family, payload) == kept
-
-
-def test_a_time_without_an_offset_is_refused() -> None:
-    with pytest.raises(rules.NoTimeZone):
-        rules.check_time(NOON.replace(tzinfo=None))

@@ -1,0 +1,203 @@
+"""Answers operations: compiled reads where nothing but relations is asked for, graphql-core for all else."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+from asyncpg import Connection
+from graphql import ExecutionResult, GraphQLError, GraphQLResolveInfo, GraphQLSchema, execute
+
+from api.problems import Forbidden, RequestRefused
+from api.reading import Reader
+from api.reads.inputs import Variables
+from api.reads.mapping import REGISTRY, Computed
+from api.reads.operation import Operation, Operations, Plan
+from api.reads.plan import Planner, RootPlan
+from api.reads.selection import Selection
+from domain.core.database import Database, ReadConnection
+from domain.tenants.queries import Identity
+
+JSON = orjson.OPT_NAIVE_UTC
+
+
+@dataclass(frozen=True)
+class Ask:
+    """One operation that somebody asks for."""
+
+    document: str
+    identity: Identity
+    language: str = "en"
+    name: str | None = None
+    variables: Mapping[str, Any] = field(default_factory=dict)
+    request_id: str | None = None
+    idempotency_key: str | None = None
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """An operation that may run: parsed, coerced, planned, authorised, its values made."""
+
+    ask: Ask
+    operation: Operation
+    variables: Variables
+    plan: Plan
+    values: Mapping[str, list[Any]]
+    reader: Reader
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A thing by its type and id: what a mutation's payload holds; the planner reads it."""
+
+    type: str
+    id: Any
+
+
+class Engine:
+    """Prepares and runs operations against one database."""
+
+    def __init__(self, database: Database, schema: GraphQLSchema) -> None:
+        self.database = database
+        self.schema = schema
+        self.operations = Operations(schema)
+        _resolve_by_plans(schema)
+
+    def prepare(self, ask: Ask) -> Prepared:
+        """All that can be refused before anything runs. Raises RequestRefused."""
+        operation = self.operations.find(ask.document, ask.name)
+        variables = self.operations.coerced(operation, ask.variables)
+        plan = self.operations.plan(operation, variables)
+        missing = sorted(plan.scopes - ask.identity.scopes)
+        if missing:
+            raise Forbidden(f"The token lacks the scope {missing[0]}.", scope=missing[0])
+        reader = Reader(ask.language, "pii:read" in ask.identity.scopes, self.database.clock.now())
+        values = {key: _made(root, key, variables, reader) for key, root in plan.fields.items()}
+        return Prepared(ask, operation, variables, plan, values, reader)
+
+    async def answer(self, prepared: Prepared) -> dict[str, Any]:
+        """The response document: `data`, and `errors` where there are any."""
+        if prepared.plan.compiled:
+            async with self.database.snapshot(prepared.ask.identity.tenant_id) as connection:
+                return await completed(prepared, connection)
+        return await self.resolved(prepared)
+
+    async def resolved(self, prepared: Prepared) -> dict[str, Any]:
+        """The same through graphql-core, which asks the planner for every relational field of the root."""
+        context = Context(self, prepared)
+        result: Any = execute(
+            self.schema,
+            prepared.operation.document,
+            context_value=context,
+            variable_values=dict(prepared.ask.variables),
+            operation_name=prepared.ask.name,
+        )
+        if isinstance(result, Awaitable):
+            result = await result
+        return _formatted(result)
+
+
+@dataclass
+class Context:
+    """What resolvers of one request share."""
+
+    engine: Engine
+    prepared: Prepared
+    connection: ReadConnection = None
+
+    async def root(self, key: str) -> Any:
+        """The document of a relational root field, read by its plan."""
+        plan, values = self.prepared.plan.fields[key], self.prepared.values[key]
+        if self.connection is not None:
+            return await run(plan, values, self.prepared, self.connection)
+        async with self.engine.database.snapshot(self.prepared.ask.identity.tenant_id) as connection:
+            return await run(plan, values, self.prepared, connection)
+
+    async def load(self, reference: Reference, info: GraphQLResolveInfo, connection: ReadConnection) -> Any:
+        """The document of a referenced thing, in the transaction of the connection."""
+        prepared = self.prepared
+        selection = Selection(info.schema, prepared.operation.fragments, prepared.variables)
+        planner = Planner(info.schema, selection, prepared.variables, names_types=True)
+        plan = planner.reference(reference.type, [node.selection_set for node in info.field_nodes], reference.id)
+        return await run(plan, plan.binds.all(prepared.variables, prepared.reader), prepared, connection)
+
+
+async def completed(prepared: Prepared, connection: ReadConnection) -> dict[str, Any]:
+    """The response document of a compiled plan; a root field that fails is null with its error."""
+    data: dict[str, Any] = {}
+    errors = []
+    for key, plan in prepared.plan.fields.items():
+        try:
+            data[key] = await run(plan, prepared.values[key], prepared, connection)
+        except RequestRefused as refused:
+            data[key] = None
+            errors.append({**refused.formatted(), "path": [key]})
+    return {"data": data, "errors": errors} if errors else {"data": data}
+
+
+async def run(plan: RootPlan, values: list[Any], prepared: Prepared, connection: ReadConnection) -> Any:
+    """The document of one root field."""
+    tenant, statements = prepared.ask.identity.tenant_id, plan.statements
+
+    async def fetch(index: int, made: list[Any], *lead: Any) -> Any:
+        statement = statements[index]
+        return await connection.fetch(statement.sql, tenant, *lead, *[made[place] for place in statement.values])
+
+    return await plan.complete(fetch, values, prepared.reader)
+
+
+def encode(document: Mapping[str, Any]) -> bytes:
+    """A response document as JSON."""
+    return orjson.dumps(document, option=JSON)
+
+
+def _made(root: RootPlan, key: str, variables: Variables, reader: Reader) -> list[Any]:
+    try:
+        return root.binds.all(variables, reader)
+    except RequestRefused as refused:
+        refused.path = refused.path or [key]
+        raise
+
+
+def _formatted(result: ExecutionResult) -> dict[str, Any]:
+    if not result.errors:
+        return {"data": result.data}
+    return {"data": result.data, "errors": [_error(error) for error in result.errors]}
+
+
+def _error(error: GraphQLError) -> dict[str, Any]:
+    refused = error.original_error
+    if isinstance(refused, RequestRefused):
+        return {**refused.formatted(), "path": error.path}
+    raise error
+
+
+def _resolve_by_plans(schema: GraphQLSchema) -> None:
+    """Relational fields take their values from what a plan has read; Strawberry's own resolvers are not needed."""
+    for name, of in schema.type_map.items():
+        exposed = REGISTRY.get(name)
+        if exposed is not None and name not in {"Query", "Mutation", "Subscription"}:
+            for field_name in exposed.fields:
+                _set(of, field_name, _by_key)
+        elif name.endswith(("Connection", "Edge")) or name in {"PageInfo", "Money"}:
+            for field_name in getattr(of, "fields", {}):
+                _set(of, field_name, _by_key)
+    query: Any = schema.query_type
+    for field_name, spec in REGISTRY["Query"].fields.items():
+        if not isinstance(spec, Computed):
+            _set(query, field_name, _by_root)
+
+
+def _set(of: Any, field_name: str, resolve: Callable[..., Any]) -> None:
+    of.fields[field_name].resolve = resolve
+
+
+def _by_key(source: Any, info: GraphQLResolveInfo, **_: Any) -> Any:
+    return source[info.path.key]
+
+
+async def _by_root(_source: Any, info: GraphQLResolveInfo, **_: Any) -> Any:
+    return await info.context.root(info.path.key)
+
+
+__all__ = ["Ask", "Connection", "Context", "Engine", "Prepared", "Reference", "completed", "encode", "run"]

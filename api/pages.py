@@ -1,0 +1,71 @@
+"""Pages: how many rows, from where, and cursors that belong to one order and one filter."""
+
+from base64 import b64decode, b64encode
+from binascii import Error as NotBase64
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
+from typing import Any
+from urllib.parse import quote, unquote
+from uuid import UUID
+
+import orjson
+
+from api.problems import BadUserInput
+
+MOST = 500
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_FINGERPRINT = 8
+
+
+def page_size(first: Any, last: Any) -> int:
+    """How many rows were asked for. Raises BadUserInput unless exactly one of both is between 1 and 500."""
+    if (first is None) == (last is None):
+        raise BadUserInput("Give first or last, and only one of both.")
+    size: int = first if last is None else last
+    if not 1 <= size <= MOST:
+        raise BadUserInput(f"{'first' if last is None else 'last'} must be between 1 and {MOST}, not {size}.")
+    return size
+
+
+def fingerprint(order: str, filtered: Sequence[Any]) -> str:
+    """What ties a cursor to the order and the filter that it came from."""
+    told = orjson.dumps([order, *filtered], default=str, option=orjson.OPT_NON_STR_KEYS)
+    return blake2b(told, digest_size=_FINGERPRINT // 2).hexdigest()
+
+
+def encode_cursor(mark: str, values: str) -> str:
+    """An opaque cursor: the fingerprint and the sort values of a row as text, the id last."""
+    return b64encode((mark + values).encode()).decode()
+
+
+def decode_cursor(cursor: str, mark: str, kinds: Sequence[str]) -> tuple[Any, ...]:
+    """The sort values that a cursor holds. Raises BadUserInput for one of another order, filter or maker."""
+    try:
+        text = b64decode(cursor, validate=True).decode()
+        found, parts = text[:_FINGERPRINT], text[_FINGERPRINT:].split("|")
+        values = tuple(_READ[kind](part) for kind, part in zip(kinds, parts, strict=True))
+    except (NotBase64, ValueError, OverflowError, UnicodeDecodeError) as unreadable:
+        raise BadUserInput("This cursor cannot be read. Use one that a page gave.") from unreadable
+    if found != mark:
+        raise BadUserInput("This cursor belongs to another order or filter. Start from the first page.")
+    return values
+
+
+def time_mark(value: datetime) -> int:
+    """A moment in a cursor: microseconds since 1970."""
+    return (value - _EPOCH) // _MICROSECOND
+
+
+def text_mark(value: str) -> str:
+    """A text in a cursor."""
+    return quote(value, safe="")
+
+
+_READ = {
+    "time": lambda part: _EPOCH + int(part) * _MICROSECOND,
+    "number": int,
+    "text": unquote,
+    "id": UUID,
+}

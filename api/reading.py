@@ -1,0 +1,57 @@
+"""How a value is shown to this reader: in his language, and masked where he may not see whole."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from domain.customers.folding import mask_email, mask_phone, mask_text
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Who reads: the language of the labels, and whether personal values are shown whole."""
+
+    language: str
+    sees_personal: bool
+    now: datetime
+
+
+def label(text: str, reader: Reader) -> str:
+    """A label in the reader's language, in English where there is none."""
+    words = orjson.loads(text)
+    return str(words.get(reader.language) or words.get("en") or "")
+
+
+def label_or_none(text: str, reader: Reader) -> str | None:
+    """A label that may be missing."""
+    return label(text, reader) or None
+
+
+def email(value: str, reader: Reader) -> str:
+    """An e-mail address, masked without `pii:read`."""
+    return value if reader.sees_personal else mask_email(value)
+
+
+def phone(value: str, reader: Reader) -> str:
+    """A phone number, masked without `pii:read`."""
+    return value if reader.sees_personal else mask_phone(value)
+
+
+def personal(value: str, reader: Reader) -> str:
+    """A text about a person, masked without `pii:read`."""
+    return value if reader.sees_personal else mask_text(value)
+
+
+def chosen_attributes(found: Sequence[Any], reader: Reader, keys: Sequence[str] | None = None) -> list[Any]:
+    """The attributes of these keys, or all; personal values are masked without `pii:read`."""
+    chosen = [entry for entry in found if keys is None or entry["key"] in keys]
+    if reader.sees_personal:
+        return chosen
+    return [_masked(entry) if entry["pii"] else entry for entry in chosen]
+
+
+def _masked(entry: dict[str, Any]) -> dict[str, Any]:
+    return {**entry, "type": "TEXT", "value": mask_text(str(entry["value"]))}

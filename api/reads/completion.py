@@ -1,0 +1,91 @@
+"""What generated completion functions call: grouping rows under their parents, money, cursors, words."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import orjson
+
+from api.pages import encode_cursor, text_mark, time_mark
+from api.problems import BadUserInput
+from domain.core.money import minor_units
+from domain.customers.folding import search_words
+
+
+def keys(rows: Iterable[Any], of: Callable[[Any], Any]) -> tuple[list[int], list[Any], bool]:
+    """The keys of all parents: for each key its parent's index; and whether some parent has several."""
+    indices: list[int] = []
+    found: list[Any] = []
+    several = False
+    for index, row in enumerate(rows):
+        key = of(row)
+        if isinstance(key, list):
+            found += key
+            indices += [index] * len(key)
+            several = several or len(key) > 1
+        elif key is not None:
+            found.append(key)
+            indices.append(index)
+    return indices, found, several
+
+
+def bounds(rows: Sequence[Any]) -> dict[int, tuple[int, int]]:
+    """Where each parent's rows begin and end; the rows come parent by parent."""
+    found: dict[int, tuple[int, int]] = {}
+    begin, current = 0, -1
+    for index, row in enumerate(rows):
+        if row[0] != current:
+            if current >= 0:
+                found[current] = (begin, index)
+            begin, current = index, row[0]
+    if current >= 0:
+        found[current] = (begin, len(rows))
+    return found
+
+
+def only(documents: Sequence[Any]) -> Any:
+    """The one document, or none. Raises BadUserInput when several are found by what should name one."""
+    if len(documents) > 1:
+        raise BadUserInput(f"{len(documents)} match. Ask by id, or list them with a filter.", ambiguous=True)
+    return documents[0] if documents else None
+
+
+def amount(minor: int, currency: str) -> str:
+    """An amount of money as text, with all the decimal places of its currency."""
+    places = minor_units(currency)
+    if places == 0:
+        return str(minor)
+    whole, rest = divmod(abs(minor), 10**places)
+    return f"{'-' if minor < 0 else ''}{whole}.{rest:0{places}d}"
+
+
+def loads(text: str | None) -> Any:
+    """What a JSON column holds; an empty list where it holds nothing."""
+    return orjson.loads(text) if text else []
+
+
+def longest_word(search: str) -> str:
+    """The word that narrows a search most."""
+    return max(search_words(search), key=len, default="")
+
+
+def other_words(search: str) -> list[str]:
+    """All the other words of a search."""
+    found = list(search_words(search))
+    if found:
+        found.remove(longest_word(search))
+    return found
+
+
+NAMES: dict[str, Any] = {
+    "amount": amount,
+    "bounds": bounds,
+    "encode_cursor": encode_cursor,
+    "keys": keys,
+    "loads": loads,
+    "N": (0, 0),
+    "only": only,
+    "text_mark": text_mark,
+    "time_mark": time_mark,
+    "Z": {},
+}
+"""The names that generated code may use."""

@@ -1,0 +1,174 @@
+"""What a field of a relational type stands for: a column, an expression, a relation; written once, read by the planner."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+Finish = Callable[[Any, Any], Any]
+"""Completes a value in Python: takes the value that PostgreSQL gave and the reader's context."""
+
+
+@dataclass(frozen=True)
+class Argument:
+    """An argument of a field and how it becomes a bound parameter."""
+
+    annotation: Any
+    description: str
+    default: Any = None
+    convert: Callable[[Any], Any] | None = None
+    pg: str = "text"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Field:
+    """What all fields have: words for the schema and the scope that reading them takes."""
+
+    description: str | None = None
+    scope: str | None = None
+    arguments: Mapping[str, Argument] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column(Field):
+    """One value of the row: a column of the model (by its attribute's name) or an SQL expression over `{t}`.
+
+    `code` is a Python expression template over `{e}` for values that are finished without a call.
+    """
+
+    sql: str | None = None
+    annotation: Any = None
+    null: bool | None = None
+    finish: Finish | None = None
+    code: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Key(Field):
+    """One value of an object that is kept inside a column of its parent."""
+
+    key: str
+    annotation: Any
+    null: bool = False
+    finish: Finish | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Embedded(Field):
+    """Objects that belong to the row and are kept in one of its columns as a JSON list, or one JSON object.
+
+    `finish` may choose among them: it takes the list and the arguments by name.
+    """
+
+    target: str
+    sql: str
+    many: bool = True
+    null: bool = False
+    finish: Callable[..., Any] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Amount(Field):
+    """Money of the row: whole minor units and the code of their currency."""
+
+    minor: str
+    currency: str
+    null: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part(Field):
+    """An object whose values stand in the same row, or in the same embedded object."""
+
+    target: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class One(Field):
+    """At most one row of another type, or an aggregate over several: a column of its parent's statement.
+
+    `source` is a FROM clause with its WHERE: `{t}` is the target, `{p}` the parent, `{name}` an argument.
+    """
+
+    target: str
+    source: str | Callable[[Mapping[str, Any]], str]
+    null: bool = True
+
+
+@dataclass(frozen=True)
+class Order:
+    """A way to sort: an SQL expression that is never null, and how its value stands in a cursor."""
+
+    sql: str
+    kind: str = "time"  # time, text, number, id
+
+
+@dataclass(frozen=True, kw_only=True)
+class Many(Field):
+    """A page of rows of another type: one batched statement for all parents.
+
+    `keys` gives, over `{p}`, the id or the array of ids that `link` compares with; without `keys` it is a root.
+    `source` names the table as `{t}` with the predicates that always hold.
+    """
+
+    target: str
+    source: str | Callable[[Mapping[str, Any]], str]
+    orders: Mapping[str, Order]
+    default: tuple[tuple[str, bool], ...]  # (order name, descending)
+    keys: str | None = None
+    link: str = ""
+    filter: str | None = None
+    search: str | None = None
+    chooses_order: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listing(Field):
+    """A short list of rows that the schema bounds: one batched statement for all parents, no pages."""
+
+    target: str
+    source: str | Callable[[Mapping[str, Any]], str]
+    order: str
+    keys: str | None = None
+    link: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Computed(Field):
+    """A field that is no relation: it is resolved in Python, through graphql-core."""
+
+    annotation: Any
+    resolve: Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class TypeMap:
+    """How a type is read: its fields and, for an abstract one, which row is of which type."""
+
+    name: str
+    fields: Mapping[str, Field]
+    table: str | None = None
+    where: str = "{t}.tenant_id = $1"
+    by_id: str | None = None
+    prefix: str | None = None
+    discriminator: str | None = None  # an SQL expression over {t}
+    concrete: Mapping[str, str] = field(default_factory=dict)  # value of the discriminator -> type
+    kinds: tuple[str, ...] = ()  # of a concrete type: the values of the discriminator that are of it
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What a field of a filter input becomes: `sql(planner, alias, part)` is a condition over the alias."""
+
+    annotation: Any
+    description: str
+    sql: Callable[[Any, str, Any], str]
+    scope: str | None = None
+
+
+REGISTRY: dict[str, TypeMap] = {}
+"""Every relational type of the schema, by its GraphQL name."""
+
+FILTERS: dict[str, Mapping[str, Condition]] = {}
+"""Every filter input, by its GraphQL name: field -> how it becomes SQL."""

@@ -1,0 +1,675 @@
+"""From a selection to a plan: one SQL statement per list level, and one generated function that completes them."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from graphql import (
+    FieldNode,
+    GraphQLField,
+    GraphQLObjectType,
+    GraphQLSchema,
+    SelectionSetNode,
+    get_named_type,
+    is_abstract_type,
+)
+
+from api import ids, pages
+from api.problems import BadUserInput
+from api.reads import completion
+from api.reads.inputs import Given, Input, Variables, given
+from api.reads.mapping import (
+    FILTERS,
+    REGISTRY,
+    Amount,
+    Argument,
+    Column,
+    Embedded,
+    Field,
+    Key,
+    Listing,
+    Many,
+    One,
+    Order,
+    Part,
+    TypeMap,
+)
+from api.reads.rows import EmbeddedRow, Level, Row
+from api.reads.selection import Selection
+from api.reads.statement import Binds, Statement, statement
+
+Nodes = list[FieldNode]
+
+
+@dataclass(frozen=True)
+class RootPlan:
+    """How one root field is read: its statements, its parameters, its completion and the scopes that it takes."""
+
+    statements: tuple[Statement, ...]
+    binds: Binds
+    complete: Callable[..., Any]
+    scopes: frozenset[str]
+    source: str = field(repr=False)
+
+
+class Planner:
+    """Plans the root fields of one operation; make a new one for each root field."""
+
+    def __init__(
+        self, schema: GraphQLSchema, selection: Selection, variables: Variables, *, names_types: bool = False
+    ) -> None:
+        self.schema = schema
+        self.selection = selection
+        self.variables = variables
+        self.names_types = names_types
+        self.binds = Binds()
+        self.statements: list[Statement] = []
+        self.names: dict[str, Any] = dict(completion.NAMES)
+        self.scopes: set[str] = set()
+        self.numbers = 0
+
+    # Roots
+
+    def root(self, of: GraphQLObjectType, nodes: Nodes) -> RootPlan:
+        """The plan of a relational field of a root type."""
+        name = nodes[0].name.value
+        if name in {"node", "nodes"} and of.name == "Query":
+            lines, result = self._nodes(nodes, many=name == "nodes")
+        else:
+            lines, result = self._rooted(REGISTRY[of.name].fields[name], nodes, of.fields[name])
+        return self._finished(lines, result)
+
+    def reference(self, type_name: str, sets: Sequence[SelectionSetNode | None], id_: Any) -> RootPlan:
+        """The plan of a thing that is known by its id: what a mutation's payload refers to."""
+        lines, result = self._by_ids(type_name, sets, Given(id_, lambda _: id_), lambda value: [value])
+        return self._finished(lines, f"{result}.get(a[0][0])")
+
+    def _finished(self, lines: list[str], result: str) -> RootPlan:
+        source = "\n ".join(["async def run(q, a, cx):", *lines, f"return {result}"])
+        exec(compile(source, "<plan>", "exec"), self.names)  # noqa: S102 - assembled from our own mapping; values are bound
+        return RootPlan(
+            tuple(self.statements), self.binds, self.names["run"], frozenset(self.scopes), source
+        )
+
+    def _rooted(self, spec: Field, nodes: Nodes, definition: GraphQLField) -> tuple[list[str], str]:
+        self._allow(spec)
+        arguments = self._arguments(spec, nodes[0], definition)
+        level = Level(self._number(), nested=False)
+        if isinstance(spec, Many):
+            return level.lines, self._connection(spec, nodes, arguments, level, path=[_key(nodes)])
+        if isinstance(spec, Listing):
+            return level.lines, self._list(spec, nodes, arguments, level)
+        if not isinstance(spec, One):
+            message = f"{spec} is no root"
+            raise TypeError(message)
+        body = self._object(spec.target, _sets(nodes), level.alias, level.row, level)
+        source = self._source(spec, level.alias, "", arguments)
+        index = self._statement(level, f"select {level.row.listed} from {source}")
+        level.fetch(f"await q({index}, a)")
+        level.stream(body)
+        return level.lines, f"only({level.documents})"
+
+    def _nodes(self, nodes: Nodes, *, many: bool) -> tuple[list[str], str]:
+        """`node` and `nodes`: the types that the ids claim are part of the shape of the request."""
+        definition = self.schema.query_type
+        assert definition is not None  # noqa: S101 - a schema without a query is none
+        name = "ids" if many else "id"
+        wanted = self._plain_arguments(nodes[0], definition.fields["nodes" if many else "node"])[name]
+        if not isinstance(wanted, Given):
+            raise BadUserInput("Give an id.")
+        if many and len(wanted.now) > pages.MOST:
+            raise BadUserInput(f"Ask for at most {pages.MOST} nodes at once.")
+        values = wanted.now if many else [wanted.now]
+        read = wanted.read if many else lambda variables: [wanted.read(variables)]
+        all_ids = self.binds.add(lambda variables, _a, _cx: [ids.decode(text) for text in read(variables)])
+        lines, found = [], []
+        for kind in sorted({ids.decode(text)[0] for text in values}):
+            target = next((entry for entry in REGISTRY.values() if entry.prefix == kind), None)
+            if target is not None:
+                more, documents = self._by_ids(
+                    target.name,
+                    _sets(nodes),
+                    Given(None, read),
+                    lambda texts, kind=kind: [id_ for prefix, id_ in map(ids.decode, texts) if prefix == kind],
+                )
+                lines += more
+                found.append(f"{kind!r}: {documents}")
+        lookup = f"found.get(k, Z).get(i)"
+        lines.append(f"found = {{{', '.join(found)}}}")
+        listed = f"[{lookup} for k, i in a[{all_ids}]]"
+        return lines, listed if many else f"{listed}[0]"
+
+    def number(self) -> int:
+        """A number that no other name in this plan has."""
+        return self._number()
+
+    def _by_ids(
+        self, type_name: str, sets: Sequence[SelectionSetNode | None], wanted: Given, convert: Callable[[Any], Any]
+    ) -> tuple[list[str], str]:
+        """Things by their ids: a dictionary from UUID to document."""
+        mapping = REGISTRY[type_name]
+        level = Level(self._number(), nested=False)
+        if mapping.by_id is None:
+            message = f"{type_name} cannot be found by its id"
+            raise TypeError(message)
+        token = self.binds.token(wanted, convert, "uuid[]")
+        asked = level.row.column("k.id")
+        body = self._object(type_name, sets, level.alias, level.row, level)
+        source = mapping.by_id.format(t=level.alias, k="k.id")
+        index = self._statement(
+            level, f"select {level.row.listed} from unnest({token}) as k(id) cross join lateral (select * from {source}) {level.alias}"
+        )
+        level.fetch(f"await q({index}, a)")
+        level.stream(body)
+        level.lines.append(f"by{level.number} = {{{asked}: o for {level.row.code}, o in zip({level.rows}, {level.documents})}}")
+        return level.lines, f"by{level.number}"
+
+    # Objects
+
+    def _object(
+        self, type_name: str, sets: Sequence[SelectionSetNode | None], alias: str, row: Row | EmbeddedRow, level: Level
+    ) -> str:
+        """The code that makes the document of one row."""
+        of: Any = self.schema.type_map[type_name]
+        if is_abstract_type(of):
+            return self._abstract(of, sets, alias, row, level)
+        mapping = REGISTRY[type_name]
+        parts = [
+            f"{key!r}: {self._field(mapping, of, nodes, alias, row, level)}"
+            for key, nodes in self.selection.of(sets, of).items()
+        ]
+        if self.names_types and row.names_type:
+            parts.append(f"'__type': {row.names_type()}")
+        return "{" + ", ".join(parts) + "}"
+
+    def _abstract(
+        self, of: Any, sets: Sequence[SelectionSetNode | None], alias: str, row: Row | EmbeddedRow, level: Level
+    ) -> str:
+        mapping = REGISTRY[of.name]
+
+        def told() -> str:
+            return row.column((mapping.discriminator or "").format(t=alias))
+
+        row.names_type = lambda: f"{self._constant(mapping.concrete)}[{told()}]"
+        bodies: dict[str, list[str]] = {}
+        for value, name in mapping.concrete.items():
+            bodies.setdefault(self._object(name, sets, alias, row, level), []).append(value)
+        row.names_type = None
+        if len(bodies) == 1:
+            return next(iter(bodies))
+        cases = {}
+        for body, values in bodies.items():
+            function = f"f{self._number()}"
+            level.before.append(f"def {function}({level.index}, {row.code}): return {body}")
+            cases |= dict.fromkeys(values, function)
+        listed = ", ".join(f"{value!r}: {function}" for value, function in cases.items())
+        return f"{{{listed}}}[{told()}]({level.index}, {row.code})"
+
+    def _field(
+        self, mapping: TypeMap, of: GraphQLObjectType, nodes: Nodes, alias: str, row: Row | EmbeddedRow, level: Level
+    ) -> str:
+        name = nodes[0].name.value
+        if name == "__typename":
+            return row.names_type() if row.names_type else repr(of.name)
+        spec = mapping.fields[name]
+        memo = (id(spec), *map(id, nodes))
+        if memo not in row.memo:
+            self._allow(spec)
+            arguments = self._arguments(spec, nodes[0], of.fields[name])
+            row.memo[memo] = self._emit(spec, nodes, alias, row, level, arguments)
+        return row.memo[memo]
+
+    def _emit(
+        self, spec: Field, nodes: Nodes, alias: str, row: Any, level: Level, arguments: Mapping[str, Input]
+    ) -> str:
+        match spec:
+            case Column():
+                return self._column(spec, alias, row)
+            case Key():
+                return self._finish(row.key(spec.key), spec.finish, null=spec.null)
+            case Amount():
+                return self._amount(spec, nodes, alias, row)
+            case Embedded():
+                return self._embedded(spec, nodes, alias, row, level, arguments)
+            case Part():
+                return self._object(spec.target, _sets(nodes), alias, row, level)
+            case One():
+                return self._one(spec, nodes, alias, row, level, arguments)
+            case Many() | Listing():
+                return self._nested(spec, nodes, alias, row, level, arguments)
+            case _:
+                message = f"{spec} cannot be read"
+                raise TypeError(message)
+
+    def _column(self, spec: Column, alias: str, row: Row) -> str:
+        value = row.column((spec.sql or "").format(t=alias, now=self.binds.now()))
+        if spec.code is not None:
+            made = spec.code.format(e=value)
+            return f"(None if {value} is None else {made})" if spec.null else made
+        return self._finish(value, spec.finish, null=bool(spec.null))
+
+    def _finish(self, value: str, finish: Any, *, null: bool) -> str:
+        if finish is None:
+            return value
+        call = f"{self._constant(finish)}({{}}, cx)"
+        if not null:
+            return call.format(value)
+        name = f"v{self._number()}"
+        return f"(None if ({name} := {value}) is None else {call.format(name)})"
+
+    def _amount(self, spec: Amount, nodes: Nodes, alias: str, row: Row) -> str:
+        minor, currency = row.column(spec.minor.format(t=alias)), row.column(spec.currency.format(t=alias))
+        of: Any = self.schema.type_map["Money"]
+        parts = []
+        for key, selected in self.selection.of(_sets(nodes), of).items():
+            made = {
+                "amount": f"amount({minor}, {currency})",
+                "currency": currency,
+                "__typename": "'Money'",
+            }[selected[0].name.value]
+            parts.append(f"{key!r}: {made}")
+        made = "{" + ", ".join(parts) + "}"
+        return f"(None if {minor} is None else {made})" if spec.null else made
+
+    def _embedded(
+        self, spec: Embedded, nodes: Nodes, alias: str, row: Any, level: Level, arguments: Mapping[str, Input]
+    ) -> str:
+        value = f"loads({row.column(spec.sql.format(t=alias))})" if isinstance(row, Row) else row.key(spec.sql)
+        if spec.finish is not None:
+            given_ = "".join(
+                f", {name}=a[{self.binds.value(part, spec.arguments[name].convert)}]"
+                for name, part in arguments.items()
+            )
+            value = f"{self._constant(spec.finish)}({value}, cx{given_})"
+        inner = EmbeddedRow(f"x{self._number()}")
+        body = self._object(spec.target, _sets(nodes), "", inner, level)
+        if spec.many:
+            return f"[{body} for {inner.code} in {value}]"
+        made = f"({inner.code} := {value})"
+        return f"(None if {made} is None else {body})" if spec.null else f"({made}, {body})[1]"
+
+    def _one(
+        self, spec: One, nodes: Nodes, alias: str, row: Row, level: Level, arguments: Mapping[str, Input]
+    ) -> str:
+        number = self._number()
+        slot = row.reserve()
+        inner = Row(f"s{number}", reach=f"({row.reach} and {row.reach}[{slot}])")
+        body = self._object(spec.target, _sets(nodes), f"t{number}", inner, level)
+        source = self._source(spec, f"t{number}", alias, arguments)
+        row.fill(slot, f"(select row({inner.listed}) from {source})")
+        return f"(None if ({inner.code} := {row.code}[{slot}]) is None else {body})"
+
+    # Lists
+
+    def _nested(
+        self, spec: Many | Listing, nodes: Nodes, alias: str, row: Row, level: Level, arguments: Mapping[str, Input]
+    ) -> str:
+        child = Level(self._number(), nested=True)
+        keys = row.gather((spec.keys or "").format(p=alias))
+        child.lines.append(f"n{child.number}, k{child.number}, m{child.number} = keys({level.rows}, lambda {level.row.code}: {keys})")
+        if isinstance(spec, Listing):
+            made = self._list(spec, nodes, arguments, child)
+        else:
+            counted = (spec.keys or "").format(p=alias)
+            made = self._connection(spec, nodes, arguments, child, path=[], row=row, counted=counted)
+        level.children += child.lines
+        return made.replace(child.parent, level.index)
+
+    def _list(self, spec: Listing, nodes: Nodes, arguments: Mapping[str, Input], level: Level) -> str:
+        body = self._object(spec.target, _sets(nodes), level.alias, level.row, level)
+        source = self._source(spec, level.alias, "", arguments)
+        order = spec.order.format(t=level.alias)
+        self._fetch(level, source, spec.link, order, limit=None)
+        level.stream(body)
+        return f"{level.documents}[slice(*{level.bounds})]" if level.nested else level.documents
+
+    def _connection(
+        self, spec: Many, nodes: Nodes, arguments: Mapping[str, Input], level: Level, *, path: list[str],
+        row: Row | None = None, counted: str = "",
+    ) -> str:  # fmt: skip
+        page = Page(self, spec, arguments, level)
+        selected = self.selection.of(_sets(nodes), self._concrete(f"{spec.target}Connection"))
+        parts, streams = [], []
+        for key, chosen in selected.items():
+            match chosen[0].name.value:
+                case "edges":
+                    streams.append(self._edge(spec, chosen, level, page))
+                    parts.append(f"{key!r}: {level.stream_name(len(streams) - 1)}[s:t]{page.turn}")
+                case "nodes":
+                    streams.append(self._object(spec.target, _sets(chosen), level.alias, level.row, level))
+                    parts.append(f"{key!r}: {level.stream_name(len(streams) - 1)}[s:t]{page.turn}")
+                case "pageInfo":
+                    parts.append(f"{key!r}: {self._page_info(chosen, level, page)}")
+                case "totalCount":
+                    parts.append(f"{key!r}: {self._total(spec, arguments, level, page, row, counted)}")
+                case _:
+                    parts.append(f"{key!r}: {spec.target + 'Connection'!r}")
+        source = self._source(spec, level.alias, "", arguments) + page.where
+        self._fetch(level, source, spec.link, page.order, limit=page.limit)
+        for body in streams:
+            level.stream(body)
+        bounds = level.bounds if level.nested else f"(0, len({level.rows}))"
+        code = "{" + ", ".join(parts) + "}"
+        if page.looks_ahead:
+            level.lines.append(
+                f"def page{level.number}(s, e, {level.parent_row}): t = min(e, s + a[{page.size}]); return {code}"
+            )
+        else:
+            level.lines.append(f"def page{level.number}(s, t, {level.parent_row}): return {code}")
+        passed = row.code if row is not None else "None"
+        return f"page{level.number}(*{bounds}, {passed})"
+
+    def _edge(self, spec: Many, nodes: Nodes, level: Level, page: "Page") -> str:
+        parts = []
+        for key, chosen in self.selection.of(_sets(nodes), self._concrete(f"{spec.target}Edge")).items():
+            made = {
+                "cursor": lambda: page.cursor,
+                "node": lambda chosen=chosen: self._object(
+                    spec.target, _sets(chosen), level.alias, level.row, level
+                ),
+            }.get(chosen[0].name.value, lambda: repr(f"{spec.target}Edge"))()
+            parts.append(f"{key!r}: {made}")
+        return "{" + ", ".join(parts) + "}"
+
+    def _page_info(self, nodes: Nodes, level: Level, page: "Page") -> str:
+        parts = []
+        for key, chosen in self.selection.of(_sets(nodes), self._concrete("PageInfo")).items():
+            parts.append(f"{key!r}: {page.info(chosen[0].name.value)}")
+        return "{" + ", ".join(parts) + "}"
+
+    def _total(
+        self, spec: Many, arguments: Mapping[str, Input], level: Level, page: "Page", row: Row | None, counted: str
+    ) -> str:
+        alias = f"t{self._number()}"
+        source = self._source(spec, alias, "", arguments) + self._filtered(spec, arguments, alias)
+        if row is None:
+            name = f"c{self._number()}"
+            index = len(self.statements)
+            self.statements.append(statement(f"select count(*) from {source}"))
+            level.lines.append(f"{name} = (await q({index}, a))[0][0]")
+            return name
+        column = row.column(f"(select count(*) from {source} and {alias}.{spec.link} = any({_array(counted)}))")
+        level.parent_row = row.code
+        return column
+
+    def _fetch(self, level: Level, source: str, link: str, order: str, *, limit: str | None) -> None:
+        """The statement of a level: for a root alone, for all its parents at once, for parents with several keys."""
+        t, listed = level.alias, level.row.listed
+        tail = f" order by {order}" + (f" limit {limit}" if limit else "")
+        if not level.nested:
+            index = self._statement(level, f"select {listed} from (select {t}.* from {source}{tail}) {t}")
+            level.fetch(f"await q({index}, a)")
+            return
+        pairs = "unnest($2::int4[], $3::uuid[]) as p(n, k)"
+        each = f"(select {t}.* from {source} and {t}.{link} = p.k{tail}) {t}"
+        # The rows come parent by parent: nothing but a nested loop can run a LATERAL, and it keeps the outer order.
+        single = self._statement(level, f"select p.n, {listed} from {pairs} cross join lateral {each}", lead=3)
+        ranked = f"select p.n, {t}.*, row_number() over (partition by p.n order by {order}) as rank from {pairs} cross join lateral {each}"
+        cut = f" where {t}.rank <= {limit}" if limit else ""
+        several = self._statement(
+            level, f"select {t}.n, {listed} from ({ranked}) {t}{cut} order by {t}.n, {t}.rank", lead=3
+        )
+        n = level.number
+        level.fetch(f"(await q({several} if m{n} else {single}, a, n{n}, k{n})) if k{n} else ()")
+
+    # Arguments
+
+    def _arguments(self, spec: Field, node: FieldNode, definition: GraphQLField) -> dict[str, Input]:
+        return self._plain_arguments(node, definition)
+
+    def _plain_arguments(self, node: FieldNode, definition: GraphQLField) -> dict[str, Input]:
+        named = {argument.name.value: argument.value for argument in node.arguments or ()}
+        return {
+            name: given(named[name], argument.type, self.variables) if name in named else None
+            for name, argument in definition.args.items()
+        }
+
+    def _source(self, spec: One | Many | Listing, alias: str, parent: str, arguments: Mapping[str, Input]) -> str:
+        if callable(spec.source):
+            template = spec.source(Sourcing(self, spec, arguments))
+        else:
+            template = spec.source
+        tokens = {
+            name: self.binds.token(arguments.get(name), argument.convert, argument.pg, argument.default)
+            for name, argument in spec.arguments.items()
+            if f"{{{name}}}" in template
+        }
+        return template.format(t=alias, p=parent, now=self.binds.now() if "{now}" in template else "", **tokens)
+
+    def _filtered(self, spec: Many, arguments: Mapping[str, Input], alias: str) -> str:
+        where = ""
+        chosen = arguments.get("filter")
+        if spec.filter and isinstance(chosen, dict):
+            where += "".join(f" and {part}" for part in self.conditions(spec.filter, chosen, alias))
+        sought = arguments.get("search")
+        if spec.search and isinstance(sought, Given):
+            longest = self.binds.token(sought, completion.longest_word, "text")
+            rest = self.binds.token(sought, completion.other_words, "text[]")
+            where += " and " + spec.search.format(t=alias, longest=longest, rest=rest)
+        return where
+
+    def conditions(self, filter_name: str, chosen: Mapping[str, Input], alias: str) -> list[str]:
+        """The SQL of every field that a filter input sets; an unset field says nothing."""
+        made = []
+        for name, part in chosen.items():
+            if part is None:
+                continue
+            match name, part:
+                case "and", list():
+                    made += [self.all_of(filter_name, one, alias) for one in part]
+                case "or", list():
+                    made.append("(" + " or ".join([self.all_of(filter_name, one, alias) for one in part] or ["false"]) + ")")
+                case "not", dict():
+                    made.append(f"{self.all_of(filter_name, part, alias)} is not true")
+                case _:
+                    condition = FILTERS[filter_name][name]
+                    if condition.scope:
+                        self.scopes.add(condition.scope)
+                    made.append(condition.sql(self, alias, part))
+        return made
+
+    def all_of(self, filter_name: str, chosen: Input, alias: str) -> str:
+        """The SQL of a whole filter input."""
+        parts = self.conditions(filter_name, chosen, alias) if isinstance(chosen, dict) else []
+        return "(" + " and ".join(parts or ["true"]) + ")"
+
+    # Small things
+
+    def _statement(self, level: Level, sql: str, lead: int = 1) -> int:
+        self.statements.append(statement(sql, lead))
+        return len(self.statements) - 1
+
+    def _allow(self, spec: Field) -> None:
+        if spec.scope is not None:
+            self.scopes.add(spec.scope)
+
+    def _constant(self, value: Any) -> str:
+        """A name for a value in the generated code; the same value has one name."""
+        for name, known in self.names.items():
+            if known is value:
+                return name
+        name = f"g{self._number()}"
+        self.names[name] = value
+        return name
+
+    def _concrete(self, name: str) -> GraphQLObjectType:
+        found: Any = self.schema.type_map[name]
+        return found  # type: ignore[no-any-return]
+
+    def _number(self) -> int:
+        self.numbers += 1
+        return self.numbers
+
+
+@dataclass(frozen=True)
+class Sourcing:
+    """What a source that depends on its arguments may ask the planner."""
+
+    planner: Planner
+    spec: Field
+    arguments: Mapping[str, Input]
+
+    def has(self, name: str) -> bool:
+        """Whether the client gave an argument."""
+        return self.arguments.get(name) is not None
+
+    def choice(self, name: str) -> Any:
+        """The value of an enum or boolean argument: it is part of the plan's shape."""
+        part = self.arguments.get(name)
+        return part.now if isinstance(part, Given) else self.spec.arguments[name].default
+
+    def part(self, name: str, key: str, convert: Callable[[Any], Any] | None = None, pg: str = "text") -> str | None:
+        """A field of an input object as a bound parameter, or None where it is not given."""
+        whole = self.arguments.get(name)
+        inner = whole.get(key) if isinstance(whole, dict) else None
+        return self.planner.binds.token(inner, convert, pg) if isinstance(inner, Given) else None
+
+    def conditions(self, name: str, filter_name: str, alias: str) -> str:
+        """The SQL of a filter argument, to be added to a WHERE."""
+        chosen = self.arguments.get(name)
+        made = self.planner.conditions(filter_name, chosen, alias) if isinstance(chosen, dict) else []
+        return "".join(f" and {part}" for part in made)
+
+
+class Page:
+    """The page that a connection was asked for: its order, its size, where it begins, and its cursors."""
+
+    def __init__(self, planner: Planner, spec: Many, arguments: Mapping[str, Input], level: Level) -> None:
+        self.level = level
+        first, last, after, before = (arguments.get(name) for name in ("first", "last", "after", "before"))
+        self.backward = first is None and last is not None
+        self.has_after, self.has_before = after is not None, before is not None
+        self.terms = _terms(spec, arguments.get("orderBy"))
+        self.looks_ahead = False
+        self._planner = planner
+        self.size = planner.binds.add(
+            lambda variables, _a, _cx: pages.page_size(_read(first, variables), _read(last, variables))
+        )
+        described = ",".join(f"{name}{' desc' if descending else ''}" for name, descending, _ in self.terms)
+        leaves = list(_leaves(arguments.get("filter"))) + list(_leaves(arguments.get("search")))
+        told = [name for name, _ in leaves]
+        self.mark = planner.binds.add(
+            lambda variables, _a, _cx: pages.fingerprint(
+                f"{spec.target}:{described}:{told}", [leaf.read(variables) for _, leaf in leaves]
+            )
+        )
+        alias = level.alias
+        self.order = ", ".join(
+            f"{order.sql.format(t=alias)}{' desc' if descending != self.backward else ''}"
+            for _, descending, order in self.terms
+        )
+        self.where = planner._filtered(spec, arguments, alias)  # noqa: SLF001 - a part of the planner
+        self.where += self._beyond(after, ahead=True) + self._beyond(before, ahead=False)
+
+    @property
+    def limit(self) -> str:
+        """The bound parameter that limits the statement; one row more where the page says whether there are others."""
+        more = 1 if self.looks_ahead else 0
+        size = self.size
+        index = self._planner.binds.add(lambda _variables, a, _cx: a[size] + more)
+        return self._planner.binds.typed(index, "int4")
+
+    @property
+    def turn(self) -> str:
+        """Rows that were read backwards are turned round."""
+        return "[::-1]" if self.backward else ""
+
+    @property
+    def cursor(self) -> str:
+        """The code that makes the cursor of a row."""
+        return self._cursor_of(self.level.row.code)
+
+    def info(self, name: str) -> str:
+        """The code of one field of pageInfo."""
+        rows = self.level.rows
+        match name:
+            case "hasNextPage":
+                return self._more() if not self.backward else repr(self.has_before)
+            case "hasPreviousPage":
+                return self._more() if self.backward else repr(self.has_after)
+            case "startCursor" | "endCursor":
+                at = "s" if (name == "startCursor") != self.backward else "t - 1"
+                return f"({self._cursor_of(f'{rows}[{at}]')} if t > s else None)"
+            case _:
+                return "'PageInfo'"
+
+    def _more(self) -> str:
+        self.looks_ahead = True
+        return "e > t"
+
+    def _cursor_of(self, row: str) -> str:
+        marks = []
+        for _, _, order in self.terms:
+            value = self.level.row.column(order.sql.format(t=self.level.alias)).replace(self.level.row.code, row, 1)
+            marks.append({"time": f"{{time_mark({value})}}", "text": f"{{text_mark({value})}}", "id": f"{{{value}.hex}}"}.get(order.kind, f"{{{value}}}"))  # noqa: E501 - one table
+        return f"encode_cursor(a[{self.mark}], f'{'|'.join(marks)}')"
+
+    def _beyond(self, cursor: Input, *, ahead: bool) -> str:
+        """Only the rows behind (or before) a cursor, in the order of the connection."""
+        if not isinstance(cursor, Given):
+            return ""
+        kinds, mark = [order.kind for _, _, order in self.terms], self.mark
+        at = self._planner.binds.add(
+            lambda variables, a, _cx: pages.decode_cursor(cursor.read(variables), a[mark], kinds)
+        )
+        sides = []
+        for position, (_, descending, order) in enumerate(self.terms):
+            index = self._planner.binds.add(lambda _variables, a, _cx, position=position: a[at][position])
+            value = self._planner.binds.typed(index, _PG[order.kind])
+            sides.append((order.sql.format(t=self.level.alias), "<" if descending == ahead else ">", value))
+        if len({operator for _, operator, _ in sides}) == 1:
+            left, right = ", ".join(side[0] for side in sides), ", ".join(side[2] for side in sides)
+            return f" and ({left}) {sides[0][1]} ({right})"
+        alternatives = []
+        for position, (expression, operator, value) in enumerate(sides):
+            ties = "".join(f"{tied} = {same} and " for tied, _, same in sides[:position])
+            alternatives.append(f"({ties}{expression} {operator} {value})")
+        return f" and ({' or '.join(alternatives)})"
+
+
+_PG = {"time": "timestamptz", "text": 'text', "number": "int8", "id": "uuid"}
+
+
+def _terms(spec: Many, chosen: Input) -> list[tuple[str, bool, Order]]:
+    """What a connection is sorted by: what was asked for, else the default, and always the id at last."""
+    terms: list[tuple[str, bool, Order]] = []
+    asked = [(part["field"], part.get("direction")) for part in chosen if isinstance(part, dict)] if isinstance(chosen, list) else []
+    for field_, direction in asked:
+        name = str(field_.now.value) if isinstance(field_, Given) else ""
+        descending = isinstance(direction, Given) and direction.now.value == "DESC"
+        if name not in {term[0] for term in terms}:
+            terms.append((name, descending, spec.orders[name]))
+    if not terms:
+        terms = [(name, descending, spec.orders[name]) for name, descending in spec.default]
+    names = [term[0] for term in terms]
+    if "ID" in names:
+        return terms[: names.index("ID") + 1]
+    return [*terms, ("ID", terms[0][1], spec.orders["ID"])]
+
+
+def _leaves(part: Input, path: str = "") -> Iterable[tuple[str, Given]]:
+    """Every leaf of an input with the path to it."""
+    if isinstance(part, Given):
+        yield path, part
+    elif isinstance(part, dict):
+        for key, inner in part.items():
+            yield from _leaves(inner, f"{path}.{key}")
+    elif isinstance(part, list):
+        for index, inner in enumerate(part):
+            yield from _leaves(inner, f"{path}.{index}")
+
+
+def _read(part: Input, variables: Variables) -> Any:
+    return part.read(variables) if isinstance(part, Given) else None
+
+
+def _sets(nodes: Nodes) -> list[SelectionSetNode | None]:
+    return [node.selection_set for node in nodes]
+
+
+def _key(nodes: Nodes) -> str:
+    return (nodes[0].alias or nodes[0].name).value
+
+
+def _array(keys: str) -> str:
+    return keys if keys.endswith("_ids") or "array" in keys else f"array[{keys}]"

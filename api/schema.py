@@ -1,0 +1,27 @@
+"""The schema: what every concept brings, joined."""
+
+from typing import Any
+
+import strawberry
+from strawberry.schema.config import StrawberryConfig
+
+from api import customers, interactions, purchases, stages
+from api.expose import roots
+from api.scalars import SCALARS
+
+Query = roots("Query", customers.Queries, stages.Queries, interactions.Queries, purchases.Queries)
+
+schema = strawberry.Schema(
+    query=Query,
+    types=[
+        value for value in vars(interactions).values()
+        if isinstance(value, type) and issubclass(value, interactions.Interaction)
+    ],
+    config=StrawberryConfig(scalar_map=SCALARS, disable_field_suggestions=True),
+)  # fmt: skip
+core: Any = schema._schema  # noqa: SLF001 - Strawberry has no public way to the schema that it builds
+
+
+def sdl() -> str:
+    """The schema in the schema definition language."""
+    return schema.as_str() + "\n"

@@ -35,7 +35,7 @@ def configure(level: str) -> None:
         )
     )
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
-    for chatty in ("uvicorn", "httpx2", "websockets"):
+    for chatty in ("alembic", "httpx2", "uvicorn", "websockets"):
         logging.getLogger(chatty).setLevel(max(logging.WARNING, logging.getLevelName(level.upper())))
 
 

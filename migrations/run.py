@@ -5,9 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.config import Config
-from alembic.script import ScriptDirectory
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
@@ -16,6 +13,7 @@ from domain.core.tables import DIRECTORY
 from migrations.models import models
 
 if TYPE_CHECKING:
+    from alembic.config import Config
     from sqlalchemy import URL, Connection
 
 _HERE = Path(__file__).parent
@@ -34,6 +32,8 @@ async def migrate(owner: URL, revision: str = "head") -> None:
 
 
 def _migrate(connection: Connection, revision: str) -> None:
+    from alembic import command  # most starts find nothing to migrate, and need not wait for it
+
     connection.execute(text(_LOCK))
     for statement in walls.roles():
         connection.execute(text(statement))
@@ -49,12 +49,15 @@ def _migrate(connection: Connection, revision: str) -> None:
 
 
 def revisions() -> tuple[str, ...]:
-    """Every shape that this version knows, the newest first."""
-    return tuple(script.revision for script in ScriptDirectory(str(_HERE)).walk_revisions())
+    """Every shape that this version knows, the newest first: the numbers that the migrations' files begin with."""
+    files = (_HERE / "versions").glob("[0-9]*.py")
+    return tuple(sorted((file.name.partition("_")[0] for file in files), reverse=True))
 
 
 def configuration(connection: Connection) -> Config:
     """Alembic's configuration for a connection that is already open."""
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(_HERE))
     config.attributes["connection"] = connection

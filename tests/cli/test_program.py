@@ -1,0 +1,165 @@
+"""The program as its users start it: a process of its own, on an embedded database."""
+
+from __future__ import annotations
+
+import os
+import re
+import resource
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, get_args
+from uuid import UUID
+
+import pytest
+
+from cli import tenants
+from domain.tenants.model import Calendar, Role
+from domain.tenants.rules import LANGUAGES, SCOPES_OF_ROLE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+TENURE = str(Path(sys.executable).with_name("tenure"))
+
+
+class Program:
+    """`tenure` with a data directory of its own and nothing from the tester's environment."""
+
+    def __init__(self, data: Path) -> None:
+        self.data = data
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("TENURE_")}
+        self.environment = {**kept, "TENURE_DATA": str(data), "TENURE_METRICS_PORT": "0"}
+
+    def run(self, *words: str, stdin: str = "", code: int = 0, **variables: str) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [TENURE, *words], env={**self.environment, **variables}, input=stdin, capture_output=True, text=True,
+            timeout=60, check=False, cwd=self.data,
+        )  # fmt: skip
+        assert done.returncode == code, done.stderr
+        assert "Traceback" not in done.stderr
+        return done
+
+    def refused(self, *words: str, **variables: str) -> str:
+        """The one line on stderr that says why."""
+        done = self.run(*words, code=2, **variables)
+        assert done.stdout == ""
+        assert done.stderr.count("\n") == 1
+        return done.stderr.removeprefix("Error: ").rstrip()
+
+    def start(self, *words: str) -> subprocess.Popen[str]:
+        return subprocess.Popen([TENURE, *words], env=self.environment, stderr=subprocess.PIPE, text=True)
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
+    """A program whose database a worker keeps up, so that each command finds it running."""
+    program = Program(tmp_path_factory.mktemp("data"))
+    keeper = program.start("worker")
+    assert keeper.stderr is not None
+    assert keeper.stderr.readline() == "Working.\n"
+    yield program
+    keeper.send_signal(signal.SIGTERM)
+    assert keeper.wait(timeout=10) == 0
+    keeper.stderr.close()
+
+
+@pytest.fixture(scope="module")
+def acme(program: Program) -> str:
+    done = program.run("tenants", "create", "acme", "--name", "Acme", "--time-zone", "Asia/Tehran", "--currency", "IRR",
+                       "--calendar", "jalali", "--locale", "fa")  # fmt: skip
+    return done.stdout.strip()
+
+
+def test_help_comes_at_once(program: Program) -> None:
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    shown = program.run("--help").stdout
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    for command in ("serve", "worker", "migrate", "query", "schema", "tenants", "tokens", "audit", "data"):
+        assert f"  {command} " in shown
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 0.6  # twice what it must reach
+
+
+def test_help_loads_nothing_that_is_slow(program: Program) -> None:
+    loaded = subprocess.run([sys.executable, "-c", "import cli.main, sys; print(*sys.modules)"], capture_output=True,
+                            text=True, check=True).stdout.split()  # fmt: skip
+    assert not {"sqlalchemy", "asyncpg", "uvicorn", "strawberry", "rich.console", "pydantic"} & set(loaded)
+
+
+def test_a_tenant_is_created_and_listed(program: Program, acme: str) -> None:
+    UUID(acme)
+    assert f"acme\tACTIVE\t{acme}\n" in program.run("tenants", "list").stdout
+
+
+REFUSALS = {
+    "tenants create acme": "Another tenant has this short name. Choose another one. (slug: acme)",
+    "tenants create x": "A tenant's short name has 2 to 40 lower-case letters, digits and hyphens,",
+    "tenants create ok --time-zone Mars": "This is no IANA time zone. Use a name such as Europe/London.",
+    "tenants create ok --currency XYZ": "This is no ISO-4217 currency code. Use three capital letters, such as EUR.",
+    "tokens create nobody": "There is no tenant called nobody. `tenure tenants list` shows those there are.",
+    "tokens create acme --role viewer --scope pii:read": "There is no such scope, or the principal's role",
+    "tokens revoke acme 1": "Nothing with this id exists here. Check the id; one of another tenant gets",
+    "query {a}": "A token is needed. Give --token or TENURE_TOKEN; `tenure tokens create` issues one.",
+    "query {a} --token x --variables []": "The variables are no JSON object. Write them as '{\"first\": 10}'.",
+    "query --token x --file absent": "absent cannot be read: [Errno 2]",
+}
+
+
+@pytest.mark.parametrize("command", REFUSALS)
+def test_what_cannot_be_is_refused_in_one_line(program: Program, acme: str, command: str) -> None:
+    assert program.refused(*command.split()).startswith(REFUSALS[command])
+
+
+def test_a_setting_that_cannot_be_is_refused_in_one_line(program: Program) -> None:
+    assert program.refused("data", "path", TENURE_METRICS_PORT="many").startswith(
+        "TENURE_METRICS_PORT: Input should be"
+    )
+
+
+def test_a_token_is_shown_once_and_can_be_revoked(program: Program, acme: str) -> None:
+    done = program.run("tokens", "create", "acme", "--role", "agent", "--expires-in", "30d", "--name", "shop window")
+    token = done.stdout.strip()
+    assert re.fullmatch(r"tnr_[0-9a-f]{12}_[0-9A-Za-z_-]{32}", token)
+    assert " ".join(sorted(SCOPES_OF_ROLE["AGENT"])) in done.stderr
+
+    token_id, beginning, name, state = program.run("tokens", "list", "acme").stdout.splitlines()[0].split("\t")
+    assert token.startswith(beginning)
+    assert name == "shop window"
+    assert state.startswith("expires ")
+
+    program.run("tokens", "revoke", "acme", token_id)
+    listed = program.run("tokens", "list", "acme").stdout
+    assert listed.splitlines()[0].split("\t")[3].startswith("revoked ")
+    assert token not in listed
+
+
+def test_the_audit_log_is_verified_against_an_earlier_check(program: Program, acme: str) -> None:
+    earlier = program.run("audit", "verify", "acme").stdout.strip()
+    program.run("tokens", "create", "acme")
+    later = program.run("audit", "verify", "acme", "--earlier", earlier).stdout.strip()
+    assert int(later.partition(":")[0]) == int(earlier.partition(":")[0]) + 2
+
+    forged = f"{earlier.partition(':')[0]}:{'0' * 64}"
+    assert program.refused("audit", "verify", "acme", "--earlier", forged).startswith("The audit log was altered")
+    assert "LENGTH:DIGEST" in program.run("audit", "verify", "acme", "--earlier", "7", code=2).stderr
+
+
+def test_data_path_says_where_the_data_is(program: Program) -> None:
+    assert program.run("data", "path").stdout == f"{program.data}\n"
+    assert program.run("data", "path", "--data", "elsewhere").stdout == "elsewhere\n"
+
+
+def test_migrate_says_what_it_reached(program: Program) -> None:
+    assert re.fullmatch(r"The database is at \d{4}\.\n", program.run("migrate").stderr)
+
+
+def test_no_server_is_said_so(program: Program) -> None:
+    refusal = program.refused("query", "{ __typename }", "--token", "x", "--url", "http://127.0.0.1:1")
+    assert refusal.startswith("No server answers at http://127.0.0.1:1")
+
+
+def test_the_choices_are_those_of_the_domain() -> None:
+    assert get_args(tenants.RoleName) == tuple(Role)
+    assert get_args(tenants.CalendarName) == tuple(Calendar)
+    assert get_args(tenants.LanguageName) == LANGUAGES

@@ -1,0 +1,147 @@
+"""Landing: a page becomes rows in one transaction, whether it comes from a connector, a file, a webhook or the API."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from msgspec import to_builtins
+from tenure_sdk import Customer, Document, ExchangeRate, Interaction, LinePage, Page, Product, record_type
+
+from sync import runs, settle
+from sync.landing import customers, deletions, documents, interactions, lines, products, rates, rejects, tables
+from sync.runs import Counts
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+    from datetime import datetime
+    from uuid import UUID
+
+    from tenure_sdk import Record, Reject
+
+    from domain.core.unit_of_work import Writing
+    from sync.landing.customers import Merged
+    from sync.runs import Run
+
+
+class Landed(NamedTuple):
+    """What a page brought, and the customers that it touched."""
+
+    counts: Counts
+    touched: Sequence[UUID]
+
+
+async def land(work: Writing, run: Run, page: Page | LinePage) -> Landed:
+    """Merge a page into what is known: records, deletions, links, timeline, totals, rejects, events and the cursor.
+
+    Everything happens in the transaction of `work`, or nothing does. What is there already is not touched, so a page
+    may come again. A page of lines must have its documents whole (`complete`); others wait in `staging`.
+    """
+    await tables.prepare(work)
+    if isinstance(page, LinePage):
+        landed = await _land_lines(work, run, page)
+    else:
+        landed = await _land_records(work, run, page)
+    await conclude(work, run, landed, cursor=page.cursor)
+    return landed
+
+
+async def conclude(work: Writing, run: Run, landed: Landed, **progress: object) -> None:
+    """Settle the customers that were touched, tell of it, and move the run on; `progress` is for its checkpoint."""
+    await settle.touched(work, landed.touched)
+    counts = landed.counts
+    if counts.created or counts.updated or counts.deleted or counts.rejected:
+        work.emit(
+            "integrations.PageLanded",
+            run.integration_id,
+            run=run.id.hex,
+            stream=run.stream.name,
+            counts=to_builtins(counts),
+            customers=[customer_id.hex for customer_id in landed.touched],
+        )
+    if progress.get("cursor", True) is None:
+        progress.pop("cursor")  # reading cannot be resumed here: the cursor before stays
+    await runs.advance(work, run, counts, **progress)
+
+
+def total(read: int, parts: Iterable[Merged], *, deleted: int = 0, rejected: int = 0) -> Landed:
+    """What several merges of one transaction brought together."""
+    merged = list(parts)
+    counts = Counts(
+        read=read,
+        created=sum(part.created for part in merged),
+        updated=sum(part.updated for part in merged),
+        unchanged=sum(part.unchanged for part in merged),
+        deleted=deleted,
+        rejected=rejected,
+    )
+    return Landed(counts, sorted({customer_id for part in merged for customer_id in part.touched}))
+
+
+async def merge_lines(work: Writing, run: Run) -> list[Merged]:
+    """Merge the documents of the lines in the staging table, and convert what is in a foreign currency."""
+    merged = [await documents.merge(work, run)]
+    if await documents.wait_for_rate(work):
+        await settle.money(work)
+    return merged
+
+
+async def merge_parties(work: Writing, run: Run, source: str) -> list[Merged]:
+    """Merge the customers and products that lines name; `source` is the SQL of a table of such lines."""
+    return [await customers.from_lines(work, run, source), await products.from_lines(work, run, source)]
+
+
+async def _land_lines(work: Writing, run: Run, page: LinePage) -> Landed:
+    encoded = await lines.copy(work, page)
+    refused = [*page.rejects, *encoded.rejects]
+    await rejects.keep(work, run, refused)
+    parts = [*await merge_parties(work, run, "pg_temp.incoming_lines"), *await merge_lines(work, run)]
+    return total(encoded.count + len(refused), parts, rejected=len(refused))
+
+
+async def _land_records(work: Writing, run: Run, page: Page) -> Landed:
+    latest = {(record_type(record), record.id): record for record in page.records}
+    gone = [record for record in latest.values() if record.deleted]
+    present = [record for record in latest.values() if not record.deleted]
+    parts = [part async for part in _merged(work, run, present)]
+    deleted, touched = await _delete(work, run, page, gone)
+    refused = [*page.rejects, *(reject for part in parts for reject in part.rejects)]
+    await rejects.keep(work, run, refused)
+    landed = total(len(page.records) + len(page.rejects), parts, deleted=deleted, rejected=len(refused))
+    return landed._replace(touched=sorted({*landed.touched, *touched}))
+
+
+async def _merged(work: Writing, run: Run, records: Sequence[Record]) -> AsyncIterator[Merged]:
+    """The merges of a page's records, each type after those that it refers to."""
+    described = [record for record in records if isinstance(record, Customer)]
+    yield await customers.from_records(work, run, described)
+    yield await products.from_records(work, run, [record for record in records if isinstance(record, Product)])
+    happened = [record for record in records if isinstance(record, Interaction)]
+    await tables.clear(work, "landing_customers", "landing_facts", "landing_claims")
+    yield (await customers.named(work, run, _mentions(happened)))._replace(created=0, updated=0, unchanged=0)
+    yield await interactions.from_records(work, run, happened)
+    quoted = [record for record in records if isinstance(record, ExchangeRate)]
+    yield await rates.from_records(work, run, quoted)
+    papers = [record for record in records if isinstance(record, Document)]
+    if papers:
+        await tables.clear(work, "landing_customers", "landing_facts", "landing_claims", "landing_products")
+        encoded = await lines.copy(work, lines.page_of(papers))
+        for part in await merge_parties(work, run, "pg_temp.incoming_lines"):
+            yield part._replace(created=0, updated=0, unchanged=0)
+        for part in await merge_lines(work, run):
+            yield part._replace(rejects=encoded.rejects)
+    if quoted:
+        await settle.money(work)
+
+
+def _mentions(records: Iterable[Interaction]) -> Iterator[tuple[str, datetime]]:
+    return ((record.customer.id, record.occurred_at) for record in records if record.customer)
+
+
+async def _delete(work: Writing, run: Run, page: Page, gone: Iterable[Record]) -> tuple[int, set[UUID]]:
+    """Deletes what the page names by id, of every type of its stream, and what its records say of themselves."""
+    types = [kind.__struct_config__.tag for kind in run.stream.records]
+    found, touched = await deletions.delete(work, run, types, page.deletes)  # type: ignore[arg-type]
+    for record in gone:
+        more, whom = await deletions.delete(work, run, [record_type(record)], [record.id])
+        found, touched = found + more, touched | whom
+    return found, touched

@@ -1,0 +1,1 @@
+"""How a page becomes rows: staged in temporary tables, compared with what is there, and merged set by set."""

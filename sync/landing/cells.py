@@ -1,0 +1,87 @@
+"""Values as PostgreSQL's COPY reads them: one text per cell, rows of cells joined by tabs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from domain.core.problems import DomainError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+NULL = "\\N"
+LARGEST = Decimal(10) ** 14
+"""Quantities, prices and rates are numeric(20, 6)."""
+
+_ESCAPES = {ord("\\"): "\\\\", ord("\t"): "\\t", ord("\n"): "\\n", ord("\r"): "\\r", 0: None}
+
+
+class Unfit(str):
+    """What a value becomes that no column can hold: the reason why."""
+
+    __slots__ = ()
+
+
+class Cells(dict[Any, str]):
+    """The cells of one column by their values; columns repeat themselves, so each value is written once."""
+
+    def __init__(self, write: Callable[[Any], str]) -> None:
+        super().__init__()
+        self._write = write
+        self.unfit = False
+        """Whether a value so far was unfit: only then is the column worth searching."""
+
+    def __missing__(self, value: Any) -> str:
+        if value is None:
+            cell = NULL
+        else:
+            try:
+                cell = self._write(value)
+            except (DomainError, ValueError) as problem:
+                cell = Unfit(str(problem))
+                self.unfit = True
+        self[value] = cell
+        return cell
+
+
+def rows(cells: Iterable[Iterable[str]]) -> bytes:
+    """Rows of cells as COPY reads them."""
+    # A lone surrogate is no character; PostgreSQL would refuse the whole page for it.
+    return "".join(f"{row}\n" for row in map("\t".join, cells)).encode(errors="replace")
+
+
+def text(value: str) -> str:
+    """A text, escaped; NUL, which no database keeps, is left out."""
+    return value.translate(_ESCAPES)
+
+
+def optional(value: str | None) -> str:
+    """A text or nothing."""
+    return NULL if value is None else value.translate(_ESCAPES)
+
+
+def exact(value: Decimal) -> str:
+    """A quantity, price or rate."""
+    if not value.is_finite() or abs(value) >= LARGEST:
+        raise ValueError("is too large: numbers are below 10 to the 14th")
+    return str(value)
+
+
+def moment(value: datetime) -> str:
+    """An instant. A time without a zone is a mistake of the connector, not of its data."""
+    if value.tzinfo is None:
+        raise TypeError("A moment without a time zone: connectors give aware datetimes")
+    return value.isoformat()
+
+
+def binary(value: bytes) -> str:
+    """Bytes."""
+    return "\\\\x" + value.hex()
+
+
+def boolean(value: bool) -> str:  # noqa: FBT001 - it is the value
+    """True or false."""
+    return "t" if value else "f"

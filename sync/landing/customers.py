@@ -1,0 +1,458 @@
+"""Customers: who is new, what their source says of them now, and by which identifiers it knows them."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from decimal import Decimal
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+from sqlalchemy import select, text
+from tenure_sdk import Reject
+
+from domain.customers import folding, identity
+from domain.customers.model import MILLIONTHS, AttributeDefinition, AttributeType
+from sync.landing import cells, tables
+from sync.landing.tables import sql
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from uuid import UUID
+
+    from sqlalchemy import TextClause
+    from tenure_sdk import Address, Customer
+
+    from domain.core.unit_of_work import Writing
+    from sync.runs import Run
+
+
+class Merged(NamedTuple):
+    """How many records were created, updated and left as they were, and whom they touched."""
+
+    created: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    touched: Sequence[UUID] = ()
+    rejects: Sequence[Reject] = ()
+
+
+_FROM_LINES = """
+INSERT INTO pg_temp.landing_customers (remote_id, kind, first_at)
+SELECT customer, 'PERSON', min(occurred_at) FROM {lines} AS lines WHERE customer IS NOT NULL GROUP BY customer
+"""
+
+# A customer's name and country are those of the first line that has any, by the number of the line.
+_SAID_BY_LINES = """
+INSERT INTO pg_temp.landing_facts (remote_id, key, text_value, json_value)
+WITH lines AS NOT MATERIALIZED (SELECT * FROM {lines} AS lines),
+seen AS (
+    SELECT customer, min(line) FILTER (WHERE customer_name IS NOT NULL) AS named,
+        coalesce(min(line) FILTER (WHERE country IS NOT NULL),
+            min(line) FILTER (WHERE country_name IS NOT NULL)) AS placed
+    FROM lines WHERE customer IS NOT NULL GROUP BY customer
+)
+SELECT seen.customer, 'name', lines.customer_name, NULL::jsonb FROM seen JOIN lines ON lines.line = seen.named
+UNION ALL
+SELECT seen.customer, fact.key, fact.text_value, fact.json_value FROM seen JOIN lines ON lines.line = seen.placed
+CROSS JOIN LATERAL (VALUES
+    ('country', lines.country, NULL::jsonb),
+    ('address', NULL, jsonb_strip_nulls(jsonb_build_object(
+        'country', lines.country, 'country_name', lines.country_name)))
+) AS fact (key, text_value, json_value)
+WHERE num_nonnulls(fact.text_value, fact.json_value) > 0
+"""
+
+_STUBS = sql("""
+INSERT INTO pg_temp.landing_customers (remote_id, kind, first_at)
+SELECT remote_id, 'PERSON', min(at)
+FROM unnest(CAST(:remote_ids AS text[]), CAST(:moments AS timestamptz[])) AS named (remote_id, at)
+WHERE NOT EXISTS (SELECT FROM pg_temp.landing_customers known WHERE known.remote_id = named.remote_id)
+GROUP BY remote_id
+""")
+
+_LINK = sql("""
+UPDATE pg_temp.landing_customers AS landing SET id = link.local_id, is_new = false
+FROM record_links AS link
+WHERE link.tenant_id = :tenant AND link.integration_id = :integration AND link.type = 'customer'
+    AND link.remote_id = landing.remote_id
+""")
+
+_INSERT = sql("""
+INSERT INTO customers
+    (tenant_id, id, kind, status, root_id, member_ids, first_seen_at, created_at, updated_at)
+SELECT :tenant, id, kind, 'ACTIVE', id, ARRAY[id], least(first_at, CAST(:now AS timestamptz)), :now, :now
+FROM pg_temp.landing_customers WHERE is_new IS NULL
+ORDER BY id
+""")
+
+_SEEN_EARLIER = sql("""
+UPDATE customers AS c SET first_seen_at = landing.first_at, updated_at = :now, version = c.version + 1
+FROM pg_temp.landing_customers AS landing
+WHERE c.tenant_id = :tenant AND c.id = landing.id AND landing.first_at < c.first_seen_at AND c.status <> 'ERASED'
+RETURNING c.id
+""")
+
+_KIND_CHANGED = sql("""
+UPDATE customers AS c SET kind = landing.kind, updated_at = :now, version = c.version + 1
+FROM pg_temp.landing_customers AS landing
+WHERE c.tenant_id = :tenant AND c.id = landing.id AND landing.hash IS NOT NULL AND c.kind <> landing.kind
+    AND c.status <> 'ERASED'
+RETURNING c.id
+""")
+
+_NEW_LINKS = sql("""
+INSERT INTO record_links (tenant_id, integration_id, type, remote_id, local_id)
+SELECT :tenant, :integration, 'customer', remote_id, id FROM pg_temp.landing_customers WHERE is_new IS NULL
+""")
+
+_OWN_IDS = sql("""
+INSERT INTO pg_temp.landing_claims (remote_id, scheme, value, normalised, strength, is_primary)
+SELECT remote_id, CAST(:scheme AS text), remote_id, remote_id, 'STRONG', false FROM pg_temp.landing_customers
+""")
+
+
+class _Sayings(NamedTuple):
+    """What a source says of customers, in one table: how two rows are equal, what they are about, and their columns."""
+
+    table: str
+    landing: str
+    owner: str
+    """The column of the customer that is spoken of."""
+    standing: str
+    same: str
+    about: str
+    columns: str
+    values: str
+
+    @property
+    def ended(self) -> TextClause:
+        """Ends what stands and is no longer said: of everything (`takes_back`), or of what is spoken about."""
+        return sql(f"""
+        UPDATE {self.table} AS known
+        SET valid_to = greatest(known.valid_from, coalesce(landing.updated_at, CAST(:now AS timestamptz)))
+        FROM pg_temp.landing_customers AS landing
+        WHERE known.tenant_id = :tenant AND known.{self.owner} = landing.id AND known.source = :source
+            AND {self.standing} AND landing.is_new IS NOT NULL
+            AND (
+                (CAST(:takes_back AS boolean) AND landing.hash IS NOT NULL)
+                OR EXISTS (
+                    SELECT FROM pg_temp.{self.landing} AS said
+                    WHERE said.remote_id = landing.remote_id AND {self.about}
+                )
+            )
+            AND NOT EXISTS (
+                SELECT FROM pg_temp.{self.landing} AS said
+                WHERE said.remote_id = landing.remote_id AND {self.same}
+            )
+        RETURNING landing.id
+        """)
+
+    @property
+    def begun(self) -> TextClause:
+        """Writes down what is said and does not stand yet; nothing is added to an erased customer."""
+        return sql(f"""
+        INSERT INTO {self.table} (tenant_id, id, source, valid_from, {self.columns})
+        SELECT :tenant, said.id, :source, coalesce(landing.updated_at, CAST(:now AS timestamptz)), {self.values}
+        FROM pg_temp.{self.landing} AS said
+        JOIN pg_temp.landing_customers AS landing USING (remote_id)
+        JOIN customers ON customers.tenant_id = :tenant AND customers.id = landing.id AND customers.status <> 'ERASED'
+        WHERE landing.is_new IS NULL OR NOT EXISTS (
+            SELECT FROM {self.table} AS known
+            WHERE known.tenant_id = :tenant AND known.{self.owner} = landing.id AND known.source = :source
+                AND {self.standing} AND {self.same}
+        )
+        RETURNING {self.owner}
+        """)
+
+
+_VALUE_COLUMNS = ("text_value", "integer_value", "boolean_value", "date_value", "time_value", "json_value")
+
+
+def _values_of(alias: str) -> str:
+    return ", ".join(f"{alias}.{name}" for name in _VALUE_COLUMNS)
+
+
+_FACTS = _Sayings(
+    table="customer_facts",
+    landing="landing_facts",
+    owner="customer_id",
+    standing="known.valid_to IS NULL AND known.superseded_at IS NULL",
+    same=f"said.key = known.key AND ({_values_of('said')}) IS NOT DISTINCT FROM ({_values_of('known')})",
+    about="said.key = known.key",
+    columns=f"customer_id, key, recorded_at, {', '.join(_VALUE_COLUMNS)}",
+    values=f"landing.id, said.key, CAST(:now AS timestamptz), {_values_of('said')}",
+)
+_CLAIMS = _Sayings(
+    table="identity_claims",
+    landing="landing_claims",
+    owner="customer_id",
+    standing="known.valid_to IS NULL",
+    same="(said.scheme, said.value, said.is_primary) = (known.scheme, known.value, known.is_primary)",
+    about="false",
+    columns="customer_id, scheme, value, normalised, strength, is_primary",
+    values="landing.id, said.scheme, said.value, said.normalised, said.strength, said.is_primary",
+)
+_RELATIONS = _Sayings(
+    table="customer_relations",
+    landing="landing_organisations",
+    owner="to_id",
+    standing="known.valid_to IS NULL AND known.kind = 'EMPLOYS'",
+    same="said.organisation_id = known.from_id",
+    about="false",
+    columns="kind, from_id, to_id",
+    values="'EMPLOYS', said.organisation_id, landing.id",
+)
+
+
+_ORGANISATIONS = (
+    sql("""
+    INSERT INTO pg_temp.landing_customers (remote_id, kind, first_at)
+    SELECT DISTINCT organisation, 'ORGANISATION', CAST(:now AS timestamptz) FROM pg_temp.landing_organisations AS said
+    WHERE NOT EXISTS (SELECT FROM pg_temp.landing_customers AS known WHERE known.remote_id = said.organisation)
+    """),
+    sql("""
+    UPDATE pg_temp.landing_organisations AS said SET organisation_id = known.id
+    FROM pg_temp.landing_customers AS known WHERE known.remote_id = said.organisation
+    """),
+)
+
+_UNCHANGED = sql("""
+DELETE FROM pg_temp.landing_customers AS landing USING remote_records AS known
+WHERE known.tenant_id = :tenant AND known.integration_id = :integration AND known.type = 'customer'
+    AND known.remote_id = landing.remote_id AND known.content_hash = landing.hash AND NOT known.deleted
+RETURNING landing.remote_id
+""")
+
+_REMEMBER = sql("""
+INSERT INTO remote_records AS known
+    (tenant_id, integration_id, type, remote_id, version, content_hash, payload, recorded_at, updated_at)
+SELECT :tenant, :integration, 'customer', remote_id, version, hash, payload, :now, :now
+FROM pg_temp.landing_customers WHERE hash IS NOT NULL
+ON CONFLICT (tenant_id, integration_id, type, remote_id) DO UPDATE
+SET version = excluded.version, content_hash = excluded.content_hash, payload = excluded.payload, deleted = false,
+    updated_at = excluded.updated_at
+""")
+
+_FORGOTTEN = sql("""
+UPDATE pg_temp.landing_customers AS landing SET payload = NULL
+FROM customers WHERE customers.tenant_id = :tenant AND customers.id = landing.id AND customers.status = 'ERASED'
+""")
+
+
+async def from_lines(work: Writing, run: Run, lines: str) -> Merged:
+    """Merge the customers that lines of documents name; `lines` is the SQL of a table of such lines.
+
+    Lines say only what they have: they add to what is known, and take nothing back.
+    """
+    await work.execute(sql(_FROM_LINES.format(lines=lines)), run.binds)
+    await work.execute(sql(_SAID_BY_LINES.format(lines=lines)), run.binds)
+    return await _merge(work, run, takes_back=False)
+
+
+async def named(work: Writing, run: Run, mentions: Iterable[tuple[str, datetime]]) -> Merged:
+    """Make a customer of every id that records mention and nobody has described yet."""
+    seen = list(mentions)
+    if not seen:
+        return Merged()
+    values = {"remote_ids": [remote_id for remote_id, _ in seen], "moments": [moment for _, moment in seen]}
+    await work.execute(_STUBS, values)
+    return await _merge(work, run, takes_back=False)
+
+
+async def from_records(work: Writing, run: Run, records: Sequence[Customer]) -> Merged:
+    """Merge customers as their source describes them; what it no longer says, ends."""
+    accepted, rejects = _accepted(records, await _attribute_types(work))
+    if not accepted:
+        return Merged(rejects=rejects)
+    await tables.copy(work, "landing_customers", _HEAD_COLUMNS, cells.rows(map(_head_cells, accepted)))
+    same = set((await work.execute(_UNCHANGED, run.binds)).scalars())
+    changed = [record for record in accepted if record.id not in same]
+    if not changed:
+        return Merged(unchanged=len(same), rejects=rejects)
+    for table, columns, written in (
+        ("landing_facts", ("remote_id", "key", *_VALUE_COLUMNS), _fact_cells),
+        ("landing_claims", ("remote_id", "scheme", "value", "normalised", "strength", "is_primary"), _claim_cells),
+        ("landing_organisations", ("remote_id", "organisation"), _organisation_cells),
+    ):
+        await tables.copy(work, table, columns, cells.rows(row for record in changed for row in written(record)))
+    await work.execute(_ORGANISATIONS[0], {"now": work.now})
+    merged = await _merge(work, run, takes_back=True)
+    await work.execute(_FORGOTTEN, {"tenant": work.tenant_id})
+    await work.execute(_REMEMBER, {**run.binds, "now": work.now})
+    return merged._replace(unchanged=merged.unchanged + len(same), rejects=rejects)
+
+
+async def _merge(work: Writing, run: Run, *, takes_back: bool) -> Merged:
+    """Merge what stands in the temporary tables; `takes_back`: what the source no longer says, ends."""
+    await work.execute(_LINK, run.binds)
+    await tables.number(work, "landing_customers", "first_at, remote_id")
+    created = await tables.count(work, _INSERT, now=work.now)
+    if created:
+        await work.execute(_NEW_LINKS, run.binds)
+    changed = set((await work.execute(_SEEN_EARLIER, {"tenant": work.tenant_id, "now": work.now})).scalars())
+    if takes_back:
+        changed |= set((await work.execute(_KIND_CHANGED, {"tenant": work.tenant_id, "now": work.now})).scalars())
+        await work.execute(_ORGANISATIONS[1])
+    await work.execute(_OWN_IDS, {"scheme": f"{identity.EXTERNAL}{run.source}"})
+    for sayings in (_FACTS, _CLAIMS, _RELATIONS) if takes_back else (_FACTS, _CLAIMS):
+        changed |= await _say(work, sayings, run, takes_back=takes_back)
+    heads = await work.rows(text("SELECT id, is_new FROM pg_temp.landing_customers"))
+    new = {row.id for row in heads if row.is_new is None}
+    updated = len(changed - new)
+    return Merged(created, updated, len(heads) - created - updated, sorted(new | changed))
+
+
+async def _say(work: Writing, sayings: _Sayings, run: Run, *, takes_back: bool) -> set[UUID]:
+    """Make what stands of a source what it says now; the customers of whom that changed something."""
+    await tables.number(work, sayings.landing, "remote_id")
+    about = {"tenant": work.tenant_id, "source": run.source, "now": work.now}
+    ended = await work.execute(sayings.ended, {**about, "takes_back": takes_back})
+    begun = await work.execute(sayings.begun, about)
+    return {*ended.scalars(), *begun.scalars()}
+
+
+async def _attribute_types(work: Writing) -> Mapping[str, AttributeType]:
+    found = await work.rows(
+        select(AttributeDefinition.key, AttributeDefinition.type).where(AttributeDefinition.tenant_id == work.tenant_id)
+    )
+    return {key: AttributeType(kind) for key, kind in found}
+
+
+class _Accepted(NamedTuple):
+    """A customer's record, and the values of its attributes in the columns of their types."""
+
+    id: str
+    record: Customer
+    attributes: Sequence[tuple[str, str, Any]]
+
+
+def _accepted(
+    records: Sequence[Customer], types: Mapping[str, AttributeType]
+) -> tuple[list[_Accepted], list[Reject]]:
+    """The records whose attributes are defined and fit, and why the others cannot be taken."""
+    accepted, rejects = [], []
+    for record in records:
+        attributes = []
+        for key, value in record.attributes.items():
+            try:
+                attributes.append((key, *_typed(key, value, types)))
+            except ValueError as problem:
+                rejects.append(Reject(None, f"attributes.{key}", None if value is None else str(value), str(problem)))
+                break
+        else:
+            accepted.append(_Accepted(record.id, record, [found for found in attributes if found[2] is not None]))
+    return accepted, rejects
+
+
+def _typed(key: str, value: Any, types: Mapping[str, AttributeType]) -> tuple[str, Any]:
+    """The column of an attribute's type, and the value in it."""
+    if key not in types:
+        raise ValueError(f"is no attribute of this tenant; defined are: {', '.join(sorted(types)) or 'none'}")
+    column, read = _READ[types[key]]
+    try:
+        return column, None if value is None else read(value)
+    except (ValueError, TypeError, ArithmeticError) as problem:
+        raise ValueError(f"is no {types[key].lower()}") from problem
+
+
+def _text(value: Any) -> str:
+    return str(value)
+
+
+def _whole(value: Any) -> int:
+    if isinstance(value, bool):
+        raise TypeError
+    return int(value)
+
+
+def _millionths(value: Any) -> int:
+    return int((Decimal(str(value)) * MILLIONTHS).to_integral_exact())
+
+
+def _truth(value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    return {"true": True, "false": False}[str(value).lower()]
+
+
+def _moment(value: Any) -> datetime:
+    found = datetime.fromisoformat(value)
+    if found.tzinfo is None:
+        raise ValueError("without an offset")
+    return found
+
+
+_READ: Mapping[AttributeType, tuple[str, Callable[[Any], Any]]] = {
+    AttributeType.TEXT: ("text_value", _text),
+    AttributeType.INTEGER: ("integer_value", _whole),
+    AttributeType.DECIMAL: ("integer_value", _millionths),
+    AttributeType.BOOLEAN: ("boolean_value", _truth),
+    AttributeType.DATE: ("date_value", date.fromisoformat),
+    AttributeType.DATETIME: ("time_value", _moment),
+}
+
+_HEAD_COLUMNS = ("remote_id", "kind", "first_at", "updated_at", "version", "hash", "payload")
+
+
+def _head_cells(accepted: _Accepted) -> tuple[str, ...]:
+    record = accepted.record
+    # When the remote side looked at it last is no content: only what it says is compared.
+    content = msgspec.json.encode(msgspec.structs.replace(record, version=None, updated_at=None), order="deterministic")
+    return (
+        cells.text(record.id),
+        record.kind,
+        cells.moment(record.created_at) if record.created_at else cells.NULL,
+        cells.moment(record.updated_at) if record.updated_at else cells.NULL,
+        cells.optional(record.version),
+        cells.binary(blake2b(content, digest_size=16).digest()),
+        cells.text(content.decode()),
+    )
+
+
+def _fact_cells(accepted: _Accepted) -> Iterator[tuple[str, ...]]:
+    record = accepted.record
+    facts: list[tuple[str, str, Any]] = [*accepted.attributes]
+    if record.name:
+        facts.append(("name", "text_value", record.name))
+    country = next((address.country for address in record.addresses if address.country), None)
+    if country:
+        facts.append(("country", "text_value", country))
+    facts += [("address", "json_value", _parts(address)) for address in record.addresses]
+    for key, column, value in facts:
+        cell = cells.text(str(value))
+        yield (cells.text(record.id), cells.text(key), *(cell if name == column else cells.NULL for name in _VALUE_COLUMNS))
+
+
+def _parts(address: Address) -> str:
+    known = {name: value for name, value in msgspec.structs.asdict(address).items() if value is not None}
+    return msgspec.json.encode(known).decode()
+
+
+def _claim_cells(accepted: _Accepted) -> Iterator[tuple[str, ...]]:
+    record = accepted.record
+    region = next((address.country for address in record.addresses if address.country), None)
+    claims = [
+        *(("email", value, place == 0) for place, value in enumerate(record.emails)),
+        *(("phone", value, place == 0) for place, value in enumerate(record.phones)),
+        *((known.scheme, known.value, False) for known in record.identities),
+    ]
+    seen: set[tuple[str, str]] = set()
+    for scheme, value, is_primary in claims:
+        normalised = folding.normalise_identifier(scheme, value, region)
+        if normalised is None or (scheme, value) in seen:
+            continue
+        seen.add((scheme, value))
+        yield (
+            cells.text(record.id),
+            cells.text(scheme),
+            cells.text(value),
+            cells.text(normalised),
+            identity.default_strength(scheme).value,
+            cells.boolean(is_primary),
+        )
+
+
+def _organisation_cells(accepted: _Accepted) -> Iterator[tuple[str, ...]]:
+    if accepted.record.organisation is not None:
+        yield cells.text(accepted.record.id), cells.text(accepted.record.organisation.id)

@@ -1,0 +1,172 @@
+"""Lines of documents on their way into the staging table: amounts are rounded here, once, at the line."""
+
+from __future__ import annotations
+
+from decimal import Context, Decimal
+from itertools import compress
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from tenure_sdk import LINE_COLUMNS, LINE_TYPES, LinePage, Order, Reject
+
+from domain.core.money import minor_units, to_minor
+from sync.landing import cells, tables
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from tenure_sdk import Document
+
+    from domain.core.unit_of_work import Writing
+
+_WIDE = Context(prec=80)  # a quantity times a price must be exact before it is rounded
+_BIGGEST = 2**63 - 1
+
+_AMOUNTS = ("total", "discount", "tax")
+_TARGETS = {"type": ("record", "kind"), "currency": ("currency", "digits"), "order": ("refunds",)}
+"""The columns of a `LinePage` that have other names, or become two."""
+
+
+class Encoded(NamedTuple):
+    """Lines as COPY reads them, and those that no table can hold."""
+
+    columns: tuple[str, ...]
+    rows: bytes
+    count: int
+    rejects: list[Reject]
+
+
+async def copy(work: Writing, page: LinePage) -> Encoded:
+    """Put the lines of a page into the staging table; the rejects among them stay out."""
+    encoded = encode(page)
+    if encoded.count:
+        await tables.copy(work, "incoming_lines", encoded.columns, encoded.rows)
+    return encoded
+
+
+def encode(page: LinePage) -> Encoded:
+    """The lines of a page as COPY reads them."""
+    if not page.rows:
+        return Encoded((), b"", 0, [])
+    values: dict[str, Sequence[Any]] = dict(zip(page.columns, zip(*page.rows, strict=True), strict=True))
+    written = {name: _written(name, values) for name in page.columns}
+    if "quantity" in values:
+        written["amount"] = _amounts(values)
+    columns = tuple(target for name in written for target in _TARGETS.get(name, (name,)))
+    rejects = _rejects(written, values)
+    texts = [column for column, _ in written.values()]
+    if rejects:
+        bad = {reject.line for reject in rejects}
+        kept = [line not in bad for line in values["line"]]
+        texts = [list(compress(column, kept)) for column in texts]
+    return Encoded(columns, cells.rows(zip(*texts, strict=True)), len(texts[0]), rejects)
+
+
+Written = tuple["list[str]", bool]
+"""The cells of a column, and whether some of them are unfit."""
+
+
+def _written(name: str, values: dict[str, Sequence[Any]]) -> Written:
+    column = values[name]
+    if name == "line":
+        return list(map(str, column)), False
+    if name in _AMOUNTS:
+        known = cells.Cells(lambda pair: cells.NULL if pair[0] is None else _minor(*pair))
+        return [known[pair] for pair in zip(column, values["currency"], strict=True)], known.unfit
+    known = cells.Cells(_WRITERS.get(name, cells.text))
+    return [known[value] for value in column], known.unfit
+
+
+def _amounts(values: dict[str, Sequence[Any]]) -> Written:
+    """Quantity by unit price less discount, rounded half-even to the currency's minor unit."""
+    known = cells.Cells(_line_amount)
+    discounts = values.get("discount") or [None] * len(values["line"])
+    terms = zip(values["quantity"], values["unit_price"], discounts, values["currency"], strict=True)
+    return [known[term] for term in terms], known.unfit
+
+
+def _line_amount(term: tuple[Decimal | None, Decimal | None, Decimal | None, str]) -> str:
+    quantity, price, discount, currency = term
+    if quantity is None:
+        return cells.NULL
+    if price is None:
+        raise ValueError("is missing where there is a quantity")
+    if not (quantity.is_finite() and price.is_finite()):
+        raise ValueError("is no number")
+    return _minor(_WIDE.subtract(_WIDE.multiply(quantity, price), discount or Decimal(0)), currency)
+
+
+def _minor(amount: Decimal, currency: str) -> str:
+    if not amount.is_finite():
+        raise ValueError("is no number")
+    minor = to_minor(amount, currency)
+    if abs(minor) > _BIGGEST:
+        raise ValueError("is too large an amount of money")
+    return str(minor)
+
+
+def _type(name: str) -> str:
+    record, kind = LINE_TYPES[name]
+    return f"{record}\t{kind or cells.NULL}"
+
+
+def _currency(code: str) -> str:
+    return f"{code}\t{minor_units(code)}"
+
+
+_WRITERS: dict[str, Callable[[Any], str]] = {
+    "type": _type,
+    "currency": _currency,
+    "occurred_at": cells.moment,
+    **dict.fromkeys(("units", "quantity", "unit_price"), cells.exact),
+}
+
+
+def _rejects(written: dict[str, Written], values: dict[str, Sequence[Any]]) -> list[Reject]:
+    found: dict[int, Reject] = {}
+    for name, (column, unfit) in written.items():
+        for line, cell, place in zip(values["line"], column, range(len(column)), strict=True) if unfit else ():
+            if isinstance(cell, cells.Unfit) and line not in found:
+                field = "unit_price" if name == "amount" else name
+                value = values[field][place]
+                found[line] = Reject(line, field, None if value is None else str(value), str(cell))
+    return [found[line] for line in sorted(found)]
+
+
+def page_of(documents: Sequence[Document]) -> LinePage:
+    """Orders and refunds as the lines that they are made of; a line's number is its place on the page."""
+    rows = [row for document in documents for row in _rows_of(document)]
+    numbered = [(place, *row) for place, row in enumerate(rows, 1)]
+    return LinePage(tuple(LINE_COLUMNS), numbered, complete=True)
+
+
+def _rows_of(document: Document) -> list[tuple[Any, ...]]:
+    is_order = isinstance(document, Order)
+    kind = ("adjustment" if document.kind == "ADJUSTMENT" else "order") if is_order else "refund"  # type: ignore[attr-defined]
+    refunds = getattr(document, "order", None)
+    head = (
+        document.id,
+        kind,
+        document.number,
+        document.occurred_at,
+        document.status if is_order else None,  # type: ignore[attr-defined]
+        refunds.id if refunds else None,
+        document.customer.id if document.customer else None,
+        *(None, None, None),
+        document.currency,
+        document.channel,
+        document.total,
+        document.units,
+    )
+    nothing = (None,) * 6
+    return [
+        (
+            *head,
+            line.product.id if line.product else None,
+            line.description,
+            line.quantity,
+            line.unit_price,
+            line.discount,
+            line.tax,
+        )
+        for line in document.lines
+    ] or [(*head, *nothing)]

@@ -1,0 +1,154 @@
+"""Products: found by their stock code, which is the tenant's own, whatever their id at the other side."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import text
+
+from sync.landing import cells, tables
+from sync.landing.customers import Merged
+from sync.landing.tables import sql
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tenure_sdk import Product
+
+    from domain.core.unit_of_work import Writing
+    from sync.runs import Run
+
+# A product's name is the description of the first line that has one, by the number of the line.
+_FROM_LINES = """
+INSERT INTO pg_temp.landing_products (remote_id, sku, name, complete)
+WITH lines AS NOT MATERIALIZED (SELECT * FROM {lines} AS lines),
+seen AS (
+    SELECT sku, min(line) FILTER (WHERE description IS NOT NULL) AS described
+    FROM lines WHERE sku IS NOT NULL GROUP BY sku
+)
+SELECT seen.sku, seen.sku, lines.description, false FROM seen LEFT JOIN lines ON lines.line = seen.described
+"""
+
+_LINK = sql("""
+UPDATE pg_temp.landing_products AS landing SET id = link.local_id
+FROM record_links AS link
+WHERE link.tenant_id = :tenant AND link.integration_id = :integration AND link.type = 'product'
+    AND link.remote_id = landing.remote_id
+""")
+
+_FIND = sql("""
+UPDATE pg_temp.landing_products AS landing SET id = product.id
+FROM products AS product
+WHERE product.tenant_id = :tenant AND product.valid_to IS NULL AND product.sku = landing.sku
+    AND (landing.id IS NULL OR (landing.complete AND landing.id <> product.id))
+""")
+
+_SHARE = sql("""
+UPDATE pg_temp.landing_products AS landing SET id = first.id
+FROM (SELECT DISTINCT ON (sku) sku, id FROM pg_temp.landing_products ORDER BY sku, id) AS first
+WHERE first.sku = landing.sku AND first.id <> landing.id
+""")
+
+_FAMILIES = sql("""
+INSERT INTO product_families (tenant_id, id, key, name, created_at)
+SELECT :tenant, made.id, wanted.family, wanted.family, :now
+FROM (
+    SELECT family, row_number() OVER (ORDER BY family) AS place
+    FROM (SELECT DISTINCT family FROM pg_temp.landing_products WHERE family IS NOT NULL) AS families
+    WHERE NOT EXISTS (SELECT FROM product_families f WHERE f.tenant_id = :tenant AND f.key = families.family)
+) AS wanted
+JOIN unnest(:ids) WITH ORDINALITY AS made (id, place) USING (place)
+""")
+
+# Lines only name products: they fill in a missing name, and leave alone what somebody has described.
+_COMPARE = sql("""
+UPDATE pg_temp.landing_products AS landing SET
+    state = CASE WHEN known.id IS NULL THEN 'NEW'
+        WHEN (known.sku, known.name, known.family_id, known.tier_rank)
+            IS NOT DISTINCT FROM (wanted.sku, wanted.name, wanted.family_id, wanted.tier_rank) THEN 'SAME'
+        ELSE 'CHANGED' END,
+    sku = wanted.sku, name = wanted.name, family_id = wanted.family_id, tier_rank = wanted.tier_rank
+FROM pg_temp.landing_products AS own
+LEFT JOIN products AS known ON known.tenant_id = :tenant AND known.id = own.id AND known.valid_to IS NULL
+LEFT JOIN product_families AS family ON family.tenant_id = :tenant AND family.key = own.family
+CROSS JOIN LATERAL (SELECT
+    CASE WHEN own.complete OR known.id IS NULL THEN own.sku ELSE known.sku END AS sku,
+    CASE WHEN own.complete THEN own.name ELSE coalesce(known.name, own.name) END AS name,
+    CASE WHEN own.complete THEN family.id ELSE known.family_id END AS family_id,
+    CASE WHEN own.complete THEN own.tier_rank ELSE known.tier_rank END AS tier_rank
+) AS wanted
+WHERE own.remote_id = landing.remote_id
+""")
+
+_CLOSE = sql("""
+UPDATE products SET valid_to = greatest(CAST(:now AS timestamptz), valid_from + interval '1 microsecond')
+FROM pg_temp.landing_products AS landing
+WHERE products.tenant_id = :tenant AND products.id = landing.id AND products.valid_to IS NULL
+    AND landing.state = 'CHANGED'
+""")
+
+_OPEN = sql("""
+INSERT INTO products (tenant_id, id, valid_from, sku, name, family_id, tier_rank, complements)
+SELECT DISTINCT ON (landing.id) :tenant, landing.id, greatest(CAST(:now AS timestamptz), known.valid_to), landing.sku,
+    landing.name, landing.family_id, landing.tier_rank, coalesce(known.complements, '{}')
+FROM pg_temp.landing_products AS landing
+LEFT JOIN LATERAL (
+    SELECT valid_to, complements FROM products p WHERE p.tenant_id = :tenant AND p.id = landing.id
+    ORDER BY valid_from DESC LIMIT 1
+) AS known ON true
+WHERE landing.state <> 'SAME'
+ORDER BY landing.id
+""")
+
+_LINKS = sql("""
+INSERT INTO record_links AS known (tenant_id, integration_id, type, remote_id, local_id)
+SELECT :tenant, :integration, 'product', remote_id, id FROM pg_temp.landing_products
+ON CONFLICT (tenant_id, integration_id, type, remote_id) DO UPDATE SET local_id = excluded.local_id
+WHERE known.local_id <> excluded.local_id
+""")
+
+_STATES = text("SELECT state, count(*) FROM pg_temp.landing_products GROUP BY state")
+
+
+async def from_lines(work: Writing, run: Run, lines: str) -> Merged:
+    """Merge the products that lines of documents name; `lines` is the SQL of a table of such lines."""
+    await work.execute(sql(_FROM_LINES.format(lines=lines)), run.binds)
+    return await _merge(work, run)
+
+
+async def from_records(work: Writing, run: Run, records: Sequence[Product]) -> Merged:
+    """Merge products as their source describes them."""
+    if not records:
+        return Merged()
+    columns = ("remote_id", "sku", "name", "family", "tier_rank", "complete")
+    await tables.copy(work, "landing_products", columns, cells.rows(map(_cells, records)))
+    families = {record.family for record in records if record.family is not None}
+    await work.execute(_FAMILIES, {**run.binds, "now": work.now, "ids": [work.ids() for _ in families]})
+    return await _merge(work, run)
+
+
+async def _merge(work: Writing, run: Run) -> Merged:
+    await work.execute(_LINK, run.binds)
+    await work.execute(_FIND, run.binds)
+    await tables.number(work, "landing_products", "sku")
+    await work.execute(_SHARE)
+    await work.execute(_COMPARE, run.binds)
+    states = {state: found for state, found in await work.rows(_STATES)}
+    changes = {"tenant": work.tenant_id, "now": work.now}
+    if "CHANGED" in states:
+        await work.execute(_CLOSE, changes)
+    if states.keys() - {"SAME"}:
+        await work.execute(_OPEN, changes)
+    await work.execute(_LINKS, run.binds)
+    return Merged(states.get("NEW", 0), states.get("CHANGED", 0), states.get("SAME", 0))
+
+
+def _cells(record: Product) -> tuple[str, ...]:
+    return (
+        cells.text(record.id),
+        cells.text(record.sku),
+        cells.optional(record.name),
+        cells.optional(record.family),
+        cells.NULL if record.tier_rank is None else str(record.tier_rank),
+        "t",
+    )

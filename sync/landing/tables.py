@@ -1,0 +1,114 @@
+"""The temporary tables that pages are staged in: one set per connection, emptied by every commit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import TextClause, Uuid, bindparam, text
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from domain.core.database import driver_connection
+from domain.integrations.model import StagedLine
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from domain.core.unit_of_work import Writing
+
+LINE_COLUMNS = tuple(column for column in StagedLine.__table__.columns if column.name not in {"tenant_id", "run_id"})
+LINE_NAMES = ", ".join(column.name for column in LINE_COLUMNS)
+
+
+def _lines() -> str:
+    dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
+    return ", ".join(f"{column.name} {column.type.compile(dialect)}" for column in LINE_COLUMNS)
+
+
+# Text is COLLATE "C" here too, so that it compares with the columns of the real tables.
+_TEXT = 'text COLLATE "C"'
+_TABLES = {
+    "incoming_lines": _lines(),
+    "landing_documents": f"""
+        record {_TEXT}, document {_TEXT}, kind {_TEXT}, number {_TEXT}, occurred_at timestamptz, status {_TEXT},
+        refunds {_TEXT}, customer {_TEXT}, currency {_TEXT}, digits bigint, channel {_TEXT}, amount bigint,
+        units numeric, line_count bigint, hash bytea, id uuid, version bigint, unchanged boolean, customer_id uuid,
+        former_customer_id uuid""",
+    "landing_customers": f"""
+        remote_id {_TEXT}, kind {_TEXT}, first_at timestamptz, updated_at timestamptz, version {_TEXT}, hash bytea,
+        payload jsonb, id uuid, is_new boolean""",
+    "landing_facts": f"""
+        remote_id {_TEXT}, key {_TEXT}, text_value {_TEXT}, integer_value bigint, boolean_value boolean,
+        date_value date, time_value timestamptz, json_value jsonb, id uuid""",
+    "landing_claims": f"""
+        remote_id {_TEXT}, scheme {_TEXT}, value {_TEXT}, normalised {_TEXT}, strength {_TEXT}, is_primary boolean,
+        id uuid""",
+    "landing_organisations": f"remote_id {_TEXT}, organisation {_TEXT}, organisation_id uuid, id uuid",
+    "landing_products": f"""
+        remote_id {_TEXT}, sku {_TEXT}, name {_TEXT}, family {_TEXT}, tier_rank bigint, complete boolean, family_id uuid, id uuid,
+        state {_TEXT}""",
+    "landing_interactions": f"""
+        remote_id {_TEXT}, customer {_TEXT}, kind {_TEXT}, family {_TEXT}, channel {_TEXT}, direction {_TEXT},
+        occurred_at timestamptz, version {_TEXT}, correlation_key {_TEXT}, campaign_key {_TEXT},
+        machine_suspected boolean, summary {_TEXT}, payload jsonb, id uuid, revision bigint, customer_id uuid""",
+    "landing_rates": f"day date, base {_TEXT}, quote {_TEXT}, rate numeric(20, 6), id uuid",
+}
+
+_CREATE = "; ".join(
+    f"CREATE TEMPORARY TABLE {name} ({columns}) ON COMMIT DELETE ROWS" for name, columns in _TABLES.items()
+)
+_EMPTY = f"TRUNCATE {', '.join(f'pg_temp.{name}' for name in _TABLES)}"
+
+
+def sql(statement: str) -> TextClause:
+    """A statement whose `:tenant` and `:integration` are ids and whose `:ids` are many of them."""
+    ids = {"tenant": Uuid(), "integration": Uuid(), "run": Uuid(), "ids": ARRAY(Uuid())}
+    named = [bindparam(name, type_=kind) for name, kind in ids.items() if f":{name}" in statement]  # type: ignore[var-annotated]
+    return text(statement).bindparams(*named)
+
+
+async def prepare(work: Writing) -> None:
+    """Have the temporary tables of this connection, empty: earlier pages of the same transaction left theirs."""
+    connection = await driver_connection(await work.connection())
+    if await connection.fetchval("SELECT to_regclass('pg_temp.landing_rates')") is None:
+        await connection.execute(_CREATE)
+    else:
+        await connection.execute(_EMPTY)
+
+
+async def clear(work: Writing, *names: str) -> None:
+    """Empty some of the temporary tables, for what comes next in the same transaction."""
+    await work.execute(text(f"TRUNCATE {', '.join(f'pg_temp.{name}' for name in names)}"))
+
+
+async def copy(work: Writing, table: str, columns: Iterable[str], rows: bytes) -> None:
+    """COPY rows, written as PostgreSQL's text format, into one of the temporary tables."""
+    connection = await driver_connection(await work.connection())
+    await connection.copy_to_table(table, source=_once(rows), columns=list(columns), schema_name="pg_temp")
+
+
+async def _once(rows: bytes) -> Any:
+    yield rows
+
+
+async def count(work: Writing, statement: TextClause, **values: Any) -> int:
+    """How many rows a statement wrote."""
+    return int((await work.execute(statement, {"tenant": work.tenant_id, **values})).rowcount)
+
+
+async def number(work: Writing, table: str, order: str) -> None:
+    """Give an id, made here, to every row of a temporary table that has none, in an order of its columns."""
+    (wanted,) = (await work.rows(text(f"SELECT count(*) FROM pg_temp.{table} WHERE id IS NULL")))[0]
+    if not wanted:
+        return
+    await work.execute(
+        sql(f"""
+        UPDATE pg_temp.{table} AS landing SET id = made.id
+        FROM (
+            SELECT ctid AS at, row_number() OVER (ORDER BY {order}) AS place FROM pg_temp.{table} WHERE id IS NULL
+        ) AS missing
+        JOIN unnest(:ids) WITH ORDINALITY AS made (id, place) USING (place)
+        WHERE landing.ctid = missing.at
+        """),
+        {"ids": [work.ids() for _ in range(wanted)]},
+    )

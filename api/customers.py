@@ -232,8 +232,10 @@ class Customer(Node):
     )  # fmt: skip
     stage = one(
         "stages.StageInterval",
-        lambda asked: "stage_intervals {t} where {t}.tenant_id = $1 and {t}.customer_id = {p}.id"
-        " and {t}.is_current and " + _lifecycle(asked),
+        lambda asked: (
+            "stage_intervals {t} where {t}.tenant_id = $1 and {t}.customer_id = {p}.id"
+            " and {t}.is_current and " + _lifecycle(asked)
+        ),
         arguments={"lifecycle": stages.LIFECYCLE},
         description="Where the customer is now in a lifecycle; null when in none of its stages.",
     )

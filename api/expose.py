@@ -1,14 +1,15 @@
 """A domain class becomes a GraphQL type and a read mapping in one declaration; no field is written twice.
 
-    @expose(model.Customer, prefix="cus", table="customers")
-    class Customer(Node):
-        kind = column(CustomerKind)
-        timeline = many("interactions.Interaction", ...)
+@expose(model.Customer, prefix="cus", table="customers")
+class Customer(Node):
+    kind = column(CustomerKind)
+    timeline = many("interactions.Interaction", ...)
 """
 
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from decimal import Decimal
 from enum import Enum
 from typing import Annotated, Any, Optional, TypeVar
 from uuid import UUID
@@ -20,6 +21,7 @@ from api.reads.mapping import (
     REGISTRY,
     Amount,
     Argument,
+    ById,
     Column,
     Computed,
     Embedded,
@@ -31,6 +33,7 @@ from api.reads.mapping import (
     Part,
     TypeMap,
 )
+from api.scalars import decimal_text
 from domain.core.tables import Base
 
 Class = TypeVar("Class", bound=type)
@@ -128,7 +131,10 @@ def expose(
         inherited = _inherited(cls)
         fields: dict[str, Field] = {}
         if prefix is not None and "id" not in declared:
-            declared = {"id": Column(sql="{t}.id", annotation=strawberry.ID, code=f"'{prefix}_' + {{e}}.hex"), **declared}
+            declared = {
+                "id": Column(sql="{t}.id", annotation=strawberry.ID, code=f"'{prefix}_' + {{e}}.hex"),
+                **declared,
+            }
         for name, spec in declared.items():
             complete = _from_model(spec, name, model, prefix)
             fields[to_camel_case(name)] = complete
@@ -186,17 +192,36 @@ def page_of(node: type, plural: str) -> type:
         f"{name}Connection",
         (),
         {
-            "edges": strawberry.field(resolver=_resolver({}), graphql_type=list[edge], description="The rows with their cursors."),  # type: ignore[valid-type]
+            "edges": strawberry.field(
+                resolver=_resolver({}), graphql_type=list[edge], description="The rows with their cursors."
+            ),  # type: ignore[valid-type]
             "nodes": strawberry.field(resolver=_resolver({}), graphql_type=list[node], description="The rows."),  # type: ignore[valid-type]
-            "page_info": strawberry.field(resolver=_resolver({}), graphql_type=PageInfo, description="Where the page lies."),
+            "page_info": strawberry.field(
+                resolver=_resolver({}), graphql_type=PageInfo, description="Where the page lies."
+            ),
             "total_count": strawberry.field(
-                resolver=_resolver({}), graphql_type=int, description="How many rows there are on all pages; counted only when asked for."
+                resolver=_resolver({}),
+                graphql_type=int,
+                description="How many rows there are on all pages; counted only when asked for.",
             ),
             "is_type_of": classmethod(lambda *_: True),
             "__annotations__": {},
         },
     )
     return strawberry.type(connection, description=f"A page of {plural}.")
+
+
+class NodeQueries:
+    """How anything is found by its global id."""
+
+    node = ById(
+        many=False, arguments={"id": Argument(strawberry.ID, "A global id.")},
+        description="The thing with an id; null when there is none. The id of a merged customer answers with the survivor.",
+    )  # fmt: skip
+    nodes = ById(
+        many=True, arguments={"ids": Argument(list[strawberry.ID], "Up to 500 global ids.")},
+        description="The things with these ids, in their order; null in the place of each that there is none of.",
+    )  # fmt: skip
 
 
 def roots(name: str, *parts: type) -> type:
@@ -239,10 +264,14 @@ def _from_model(spec: Field, name: str, model: type[Base] | None, prefix: str | 
         return spec
     stored = model.__table__.columns.get(name) if model is not None else None
     if stored is None:
-        return replace(spec, description=spec.description or ("The global id." if name == "id" else None), null=bool(spec.null))
+        return replace(
+            spec, description=spec.description or ("The global id." if name == "id" else None), null=bool(spec.null)
+        )
     annotation = spec.annotation or stored.type.python_type
     if annotation is UUID:
         annotation = strawberry.ID
+    if annotation is Decimal and spec.finish is None:
+        spec = replace(spec, finish=_decimal)
     return replace(
         spec,
         sql=spec.sql or f"{{t}}.{name}",
@@ -250,6 +279,10 @@ def _from_model(spec: Field, name: str, model: type[Base] | None, prefix: str | 
         description=spec.description or ("The global id." if name == "id" else stored.doc),
         null=spec.null if spec.null is not None else (bool(stored.nullable) and name != "id"),
     )
+
+
+def _decimal(value: Any, _reader: Any) -> str:
+    return decimal_text(value)
 
 
 _MODULES: dict[str, str] = {}
@@ -279,6 +312,8 @@ def _graphql_type(spec: Field) -> Any:
             made, null = _lazily(spec.target), spec.null
         case Part():
             made, null = _lazily(spec.target), False
+        case ById():
+            made, null = (list[Optional[Node]] if spec.many else Node), not spec.many  # noqa: UP045 - as below
         case Many():
             made, null = _lazily(f"{spec.target}Connection", _MODULES[spec.target]), False
         case Listing():
@@ -321,7 +356,9 @@ def _resolver(arguments: Mapping[str, Argument]) -> Callable[..., Any]:
             inspect.Parameter(
                 name,
                 inspect.Parameter.KEYWORD_ONLY,
-                annotation=Annotated[argument.annotation, strawberry.argument(name=name, description=argument.description)],
+                annotation=Annotated[
+                    argument.annotation, strawberry.argument(name=name, description=argument.description)
+                ],
                 default=inspect.Parameter.empty if required else default,
             )
         )

@@ -55,6 +55,8 @@ def decode_cursor(cursor: str, mark: str, kinds: Sequence[str]) -> tuple[Any, ..
 
 def time_mark(value: datetime) -> int:
     """A moment in a cursor: microseconds since 1970."""
+    if value.tzinfo is None:  # the driver's form of -infinity
+        value = value.replace(tzinfo=UTC)
     return (value - _EPOCH) // _MICROSECOND
 
 

@@ -53,7 +53,7 @@ def _number(value: Any) -> Decimal:
             raise InvalidOperation
         return parsed
     except InvalidOperation as bad:
-        raise GraphQLError("A decimal number is expected, as a text, such as \"12.50\".") from bad
+        raise GraphQLError('A decimal number is expected, as a text, such as "12.50".') from bad
 
 
 def _currency(value: Any) -> str:
@@ -84,7 +84,9 @@ def iso(value: Any) -> Any:
 
 
 def decimal_text(value: Any) -> str:
-    """A decimal as text, without trailing zeros and never in powers of ten."""
+    """A decimal as text, without trailing zeros and never in powers of ten; what is text already stays as it is."""
+    if isinstance(value, str):
+        return value
     plain = format(Decimal(value), "f")
     return plain.rstrip("0").rstrip(".") if "." in plain else plain
 

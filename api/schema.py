@@ -6,10 +6,10 @@ import strawberry
 from strawberry.schema.config import StrawberryConfig
 
 from api import customers, interactions, purchases, stages
-from api.expose import roots
+from api.expose import NodeQueries, roots
 from api.scalars import SCALARS
 
-Query = roots("Query", customers.Queries, stages.Queries, interactions.Queries, purchases.Queries)
+Query = roots("Query", NodeQueries, customers.Queries, stages.Queries, interactions.Queries, purchases.Queries)
 
 schema = strawberry.Schema(
     query=Query,

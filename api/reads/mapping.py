@@ -135,6 +135,13 @@ class Listing(Field):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ById(Field):
+    """Things of any type by their global ids."""
+
+    many: bool
+
+
+@dataclass(frozen=True, kw_only=True)
 class Computed(Field):
     """A field that is no relation: it is resolved in Python, through graphql-core."""
 

@@ -94,13 +94,18 @@ class Operations:
         )
         found = operation.plans.get(key)
         if found is None:
-            found = operation.plans[key] = self._planned(operation, variables)
+            found = operation.plans[key] = self.planned(operation, variables)
         return found
 
-    def _planned(self, operation: Operation, variables: Variables) -> Plan:
+    def planned(self, operation: Operation, variables: Variables, *, compiled: bool = True) -> Plan:
+        """A new plan; unless `compiled`, one for graphql-core to complete."""
         selection = Selection(self.schema, operation.fragments, variables)
         selected = selection.of([operation.node.selection_set], operation.root)
-        compiled = operation.is_query and all(_is_relational(operation.root, nodes) for nodes in selected.values())
+        compiled = (
+            compiled
+            and operation.is_query
+            and all(_is_relational(operation.root, nodes) for nodes in selected.values())
+        )
         fields = {
             key: Planner(self.schema, selection, variables, names_types=not compiled).root(operation.root, nodes)
             for key, nodes in _relational(operation.root, selected).items()
@@ -122,9 +127,7 @@ class Operations:
         root = self.schema.get_root_type(node.operation)
         if root is None:
             raise ValidationFailed([{"message": f"There are no {node.operation.value}s here."}])
-        fragments = {
-            part.name.value: part for part in document.definitions if isinstance(part, FragmentDefinitionNode)
-        }
+        fragments = {part.name.value: part for part in document.definitions if isinstance(part, FragmentDefinitionNode)}
         return Operation(document, node, fragments, root)
 
 
@@ -152,10 +155,7 @@ def _shape(schema: GraphQLSchema, definition: VariableDefinitionNode, variables:
 
 
 def _is_relational(root: GraphQLObjectType, nodes: list[Any]) -> bool:
-    name = nodes[0].name.value
-    if name in {"node", "nodes"}:
-        return True
-    spec = REGISTRY[root.name].fields.get(name) if root.name in REGISTRY else None
+    spec = REGISTRY[root.name].fields.get(nodes[0].name.value) if root.name in REGISTRY else None
     return spec is not None and not isinstance(spec, Computed)
 
 

@@ -22,7 +22,7 @@ from api.reads.mapping import (
     FILTERS,
     REGISTRY,
     Amount,
-    Argument,
+    ById,
     Column,
     Embedded,
     Field,
@@ -73,10 +73,11 @@ class Planner:
     def root(self, of: GraphQLObjectType, nodes: Nodes) -> RootPlan:
         """The plan of a relational field of a root type."""
         name = nodes[0].name.value
-        if name in {"node", "nodes"} and of.name == "Query":
-            lines, result = self._nodes(nodes, many=name == "nodes")
+        spec, definition = REGISTRY[of.name].fields[name], of.fields[name]
+        if isinstance(spec, ById):
+            lines, result = self._nodes(nodes, definition, many=spec.many)
         else:
-            lines, result = self._rooted(REGISTRY[of.name].fields[name], nodes, of.fields[name])
+            lines, result = self._rooted(spec, nodes, definition)
         return self._finished(lines, result)
 
     def reference(self, type_name: str, sets: Sequence[SelectionSetNode | None], id_: Any) -> RootPlan:
@@ -87,13 +88,11 @@ class Planner:
     def _finished(self, lines: list[str], result: str) -> RootPlan:
         source = "\n ".join(["async def run(q, a, cx):", *lines, f"return {result}"])
         exec(compile(source, "<plan>", "exec"), self.names)  # noqa: S102 - assembled from our own mapping; values are bound
-        return RootPlan(
-            tuple(self.statements), self.binds, self.names["run"], frozenset(self.scopes), source
-        )
+        return RootPlan(tuple(self.statements), self.binds, self.names["run"], frozenset(self.scopes), source)
 
     def _rooted(self, spec: Field, nodes: Nodes, definition: GraphQLField) -> tuple[list[str], str]:
         self._allow(spec)
-        arguments = self._arguments(spec, nodes[0], definition)
+        arguments = self._arguments(nodes[0], definition)
         level = Level(self._number(), nested=False)
         if isinstance(spec, Many):
             return level.lines, self._connection(spec, nodes, arguments, level, path=[_key(nodes)])
@@ -109,12 +108,9 @@ class Planner:
         level.stream(body)
         return level.lines, f"only({level.documents})"
 
-    def _nodes(self, nodes: Nodes, *, many: bool) -> tuple[list[str], str]:
+    def _nodes(self, nodes: Nodes, definition: GraphQLField, *, many: bool) -> tuple[list[str], str]:
         """`node` and `nodes`: the types that the ids claim are part of the shape of the request."""
-        definition = self.schema.query_type
-        assert definition is not None  # noqa: S101 - a schema without a query is none
-        name = "ids" if many else "id"
-        wanted = self._plain_arguments(nodes[0], definition.fields["nodes" if many else "node"])[name]
+        wanted = self._arguments(nodes[0], definition)["ids" if many else "id"]
         if not isinstance(wanted, Given):
             raise BadUserInput("Give an id.")
         if many and len(wanted.now) > pages.MOST:
@@ -154,14 +150,18 @@ class Planner:
             raise TypeError(message)
         token = self.binds.token(wanted, convert, "uuid[]")
         asked = level.row.column("k.id")
+        level.row.names_type = lambda: repr(type_name)
         body = self._object(type_name, sets, level.alias, level.row, level)
         source = mapping.by_id.format(t=level.alias, k="k.id")
         index = self._statement(
-            level, f"select {level.row.listed} from unnest({token}) as k(id) cross join lateral (select * from {source}) {level.alias}"
+            level,
+            f"select {level.row.listed} from unnest({token}) as k(id) cross join lateral (select * from {source}) {level.alias}",
         )
         level.fetch(f"await q({index}, a)")
         level.stream(body)
-        level.lines.append(f"by{level.number} = {{{asked}: o for {level.row.code}, o in zip({level.rows}, {level.documents})}}")
+        level.lines.append(
+            f"by{level.number} = {{{asked}: o for {level.row.code}, o in zip({level.rows}, {level.documents})}}"
+        )
         return level.lines, f"by{level.number}"
 
     # Objects
@@ -215,7 +215,7 @@ class Planner:
         memo = (id(spec), *map(id, nodes))
         if memo not in row.memo:
             self._allow(spec)
-            arguments = self._arguments(spec, nodes[0], of.fields[name])
+            arguments = self._arguments(nodes[0], of.fields[name])
             row.memo[memo] = self._emit(spec, nodes, alias, row, level, arguments)
         return row.memo[memo]
 
@@ -288,9 +288,7 @@ class Planner:
         made = f"({inner.code} := {value})"
         return f"(None if {made} is None else {body})" if spec.null else f"({made}, {body})[1]"
 
-    def _one(
-        self, spec: One, nodes: Nodes, alias: str, row: Row, level: Level, arguments: Mapping[str, Input]
-    ) -> str:
+    def _one(self, spec: One, nodes: Nodes, alias: str, row: Row, level: Level, arguments: Mapping[str, Input]) -> str:
         number = self._number()
         slot = row.reserve()
         inner = Row(f"s{number}", reach=f"({row.reach} and {row.reach}[{slot}])")
@@ -306,7 +304,9 @@ class Planner:
     ) -> str:
         child = Level(self._number(), nested=True)
         keys = row.gather((spec.keys or "").format(p=alias))
-        child.lines.append(f"n{child.number}, k{child.number}, m{child.number} = keys({level.rows}, lambda {level.row.code}: {keys})")
+        child.lines.append(
+            f"n{child.number}, k{child.number}, m{child.number} = keys({level.rows}, lambda {level.row.code}: {keys})"
+        )
         if isinstance(spec, Listing):
             made = self._list(spec, nodes, arguments, child)
         else:
@@ -364,9 +364,7 @@ class Planner:
         for key, chosen in self.selection.of(_sets(nodes), self._concrete(f"{spec.target}Edge")).items():
             made = {
                 "cursor": lambda: page.cursor,
-                "node": lambda chosen=chosen: self._object(
-                    spec.target, _sets(chosen), level.alias, level.row, level
-                ),
+                "node": lambda chosen=chosen: self._object(spec.target, _sets(chosen), level.alias, level.row, level),
             }.get(chosen[0].name.value, lambda: repr(f"{spec.target}Edge"))()
             parts.append(f"{key!r}: {made}")
         return "{" + ", ".join(parts) + "}"
@@ -414,10 +412,7 @@ class Planner:
 
     # Arguments
 
-    def _arguments(self, spec: Field, node: FieldNode, definition: GraphQLField) -> dict[str, Input]:
-        return self._plain_arguments(node, definition)
-
-    def _plain_arguments(self, node: FieldNode, definition: GraphQLField) -> dict[str, Input]:
+    def _arguments(self, node: FieldNode, definition: GraphQLField) -> dict[str, Input]:
         named = {argument.name.value: argument.value for argument in node.arguments or ()}
         return {
             name: given(named[name], argument.type, self.variables) if name in named else None
@@ -458,7 +453,9 @@ class Planner:
                 case "and", list():
                     made += [self.all_of(filter_name, one, alias) for one in part]
                 case "or", list():
-                    made.append("(" + " or ".join([self.all_of(filter_name, one, alias) for one in part] or ["false"]) + ")")
+                    made.append(
+                        "(" + " or ".join([self.all_of(filter_name, one, alias) for one in part] or ["false"]) + ")"
+                    )
                 case "not", dict():
                     made.append(f"{self.all_of(filter_name, part, alias)} is not true")
                 case _:
@@ -601,7 +598,11 @@ class Page:
         marks = []
         for _, _, order in self.terms:
             value = self.level.row.column(order.sql.format(t=self.level.alias)).replace(self.level.row.code, row, 1)
-            marks.append({"time": f"{{time_mark({value})}}", "text": f"{{text_mark({value})}}", "id": f"{{{value}.hex}}"}.get(order.kind, f"{{{value}}}"))  # noqa: E501 - one table
+            marks.append(
+                {"time": f"{{time_mark({value})}}", "text": f"{{text_mark({value})}}", "id": f"{{{value}.hex}}"}.get(
+                    order.kind, f"{{{value}}}"
+                )
+            )  # noqa: E501 - one table
         return f"encode_cursor(a[{self.mark}], f'{'|'.join(marks)}')"
 
     def _beyond(self, cursor: Input, *, ahead: bool) -> str:
@@ -627,13 +628,17 @@ class Page:
         return f" and ({' or '.join(alternatives)})"
 
 
-_PG = {"time": "timestamptz", "text": 'text', "number": "int8", "id": "uuid"}
+_PG = {"time": "timestamptz", "text": "text", "number": "int8", "id": "uuid"}
 
 
 def _terms(spec: Many, chosen: Input) -> list[tuple[str, bool, Order]]:
     """What a connection is sorted by: what was asked for, else the default, and always the id at last."""
     terms: list[tuple[str, bool, Order]] = []
-    asked = [(part["field"], part.get("direction")) for part in chosen if isinstance(part, dict)] if isinstance(chosen, list) else []
+    asked = (
+        [(part["field"], part.get("direction")) for part in chosen if isinstance(part, dict)]
+        if isinstance(chosen, list)
+        else []
+    )
     for field_, direction in asked:
         name = str(field_.now.value) if isinstance(field_, Given) else ""
         descending = isinstance(direction, Given) and direction.now.value == "DESC"

@@ -40,9 +40,7 @@ class Selection:
                 self._collect(chosen, on, selected, visited)
         return selected
 
-    def _collect(
-        self, chosen: SelectionSetNode, on: GraphQLObjectType, selected: Selected, visited: set[str]
-    ) -> None:
+    def _collect(self, chosen: SelectionSetNode, on: GraphQLObjectType, selected: Selected, visited: set[str]) -> None:
         for node in chosen.selections:
             if not self._included(node):
                 continue

@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from api import ids
+from tests.api import seeding
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from uuid import UUID
+
+    from domain.core.database import Database
+
+    Asking = Callable[..., Awaitable[dict[str, Any]]]
+
+Q1 = """query Q1($id: ID!) { customer(by: {id: $id}) { id kind displayName status emails { address } phones { number }
+  addresses { city country } organisation { id displayName }
+  stage(lifecycle: "buyer") { enteredAt visit stage { key name position } }
+  stageHistory(lifecycle: "buyer", first: 50) { nodes { visit enteredAt exitedAt cause { kind } stage { key name } } }
+  timeline(first: 20) { edges { cursor node { id kind channel direction occurredAt summary } }
+    pageInfo { hasNextPage endCursor } }
+  orderTotals { orders gross { amount currency } net { amount currency } average { amount currency } firstAt lastAt } } }"""
+
+
+@pytest.fixture
+async def business(database: Database, tenant: UUID) -> seeding.Business:
+    async with database.unit_of_work(tenant) as work:
+        return await seeding.business(work)
+
+
+async def test_the_360_degree_view_of_a_merged_customer(ask: Asking, business: seeding.Business) -> None:
+    answer = await ask(Q1, id=ids.encode("cus", business.customers["twin"]))
+    customer = answer["data"]["customer"]
+    assert customer["id"] == ids.encode("cus", business.customers["ada"])
+    assert customer["organisation"]["displayName"] == "Analytica"
+    assert customer["emails"] == [{"address": "ada@example.com"}]
+    assert customer["stage"]["stage"] == {"key": "purchase", "name": "Purchase", "position": 2}
+    assert [node["stage"]["key"] for node in customer["stageHistory"]["nodes"]] == ["discovery", "purchase"]
+    assert [edge["node"]["summary"] for edge in customer["timeline"]["edges"]] == [
+        f"Note of day {day}" for day in range(7, 0, -1)
+    ]
+    assert customer["orderTotals"] == {
+        "orders": 2,
+        "gross": {"amount": "35.50", "currency": "EUR"},
+        "net": {"amount": "30.00", "currency": "EUR"},
+        "average": {"amount": "17.75", "currency": "EUR"},
+        "firstAt": "2026-01-02T09:00:00.123456+00:00",
+        "lastAt": "2026-01-10T09:00:00.123456+00:00",
+    }
+
+
+async def test_pages_join_without_a_hole(ask: Asking, business: seeding.Business) -> None:
+    page = """query ($after: String) { customers(first: 1, after: $after,
+      orderBy: [{field: LAST_PURCHASE_AT, direction: DESC}]) { nodes { displayName } totalCount
+      pageInfo { hasNextPage hasPreviousPage endCursor } } }"""
+    seen, after = [], None
+    while True:
+        found = (await ask(page, after=after))["data"]["customers"]
+        seen += [node["displayName"] for node in found["nodes"]]
+        assert found["totalCount"] == 3
+        after = found["pageInfo"]["endCursor"]
+        if not found["pageInfo"]["hasNextPage"]:
+            break
+    assert seen == ["Ada Byron", "Bea Curie", "Analytica"]
+
+
+async def test_the_last_rows_come_in_the_same_order(ask: Asking, business: seeding.Business) -> None:
+    answer = await ask("{ customers(last: 2) { nodes { displayName } pageInfo { hasPreviousPage hasNextPage } } }")
+    assert answer["data"]["customers"] == {
+        "nodes": [{"displayName": "Ada Byron"}, {"displayName": "Bea Curie"}],
+        "pageInfo": {"hasPreviousPage": True, "hasNextPage": False},
+    }
+
+
+async def test_an_organisation_shows_what_its_people_did(ask: Asking, business: seeding.Business) -> None:
+    answer = await ask(
+        """{ customers(first: 10, filter: {kind: {eq: ORGANISATION}}) { nodes { people(first: 5) { nodes { displayName } }
+        timeline(first: 3) { totalCount nodes { __typename kind ... on EmailInteraction { subject }
+        ... on NoteInteraction { text } } } } } }"""
+    )
+    assert answer["data"]["customers"]["nodes"] == [
+        {
+            "people": {"nodes": [{"displayName": "Ada Byron"}]},
+            "timeline": {
+                "totalCount": 8,
+                "nodes": [
+                    {"__typename": "EmailInteraction", "kind": "EMAIL_SENT", "subject": "Offer"},
+                    {"__typename": "NoteInteraction", "kind": "NOTE", "text": "Day 7"},
+                    {"__typename": "NoteInteraction", "kind": "NOTE", "text": "Day 6"},
+                ],
+            },
+        }
+    ]
+
+
+async def test_nodes_answer_in_the_order_asked_whatever_their_types(ask: Asking, business: seeding.Business) -> None:
+    asked = [
+        ids.encode("ord", business.orders[0]),
+        ids.encode("cus", business.customers["twin"]),
+        ids.encode("cus", seeding.new_id()),
+        ids.encode("int", business.interactions[-1]),
+    ]
+    answer = await ask(
+        """query ($ids: [ID!]!) { nodes(ids: $ids) { __typename id ... on Order { total { amount } }
+        ... on Customer { displayName } ... on EmailInteraction { subject } } }""",
+        ids=asked,
+    )
+    assert answer["data"]["nodes"] == [
+        {"__typename": "Order", "id": asked[0], "total": {"amount": "10.00"}},
+        {"__typename": "Customer", "id": ids.encode("cus", business.customers["ada"]), "displayName": "Ada Byron"},
+        None,
+        {"__typename": "EmailInteraction", "id": asked[3], "subject": "Offer"},
+    ]
+
+
+async def test_filters_reach_relations(ask: Asking, business: seeding.Business) -> None:
+    filtered = "query ($f: CustomerFilter) { customers(first: 9, filter: $f) { nodes { displayName } } }"
+
+    async def names(**given: Any) -> list[str]:
+        return [node["displayName"] for node in (await ask(filtered, f=given))["data"]["customers"]["nodes"]]
+
+    assert await names(stage={"lifecycle": "buyer", "key": {"eq": "discovery"}}) == ["Bea Curie"]
+    assert await names(organisation={"displayName": {"eq": "Analytica"}}) == ["Ada Byron"]
+    assert await names(interactions={"atLeast": 7}) == ["Ada Byron"]
+    assert await names(orders={"kind": {"eq": "SALE"}}) == ["Ada Byron"]
+    assert await names(**{"not": {"lastPurchaseAt": {"isNull": True}}}) == ["Ada Byron"]
+    assert await names(**{"or": [{"kind": {"eq": "ORGANISATION"}}, {"displayName": {"startsWith": "Bea"}}]}) == [
+        "Analytica",
+        "Bea Curie",
+    ]
+
+
+async def test_search_finds_by_beginnings_of_words(ask: Asking, business: seeding.Business) -> None:
+    search = "query ($s: String) { customers(first: 9, search: $s) { nodes { displayName } } }"
+    assert (await ask(search, s="by ad"))["data"]["customers"]["nodes"] == [{"displayName": "Ada Byron"}]
+    assert (await ask(search, s="by bea"))["data"]["customers"]["nodes"] == []
+
+
+async def test_orders_without_a_customer_are_listed(ask: Asking, business: seeding.Business) -> None:
+    answer = await ask("{ orders(first: 9, filter: {hasCustomer: false}) { nodes { number customer { id } } } }")
+    assert answer["data"]["orders"]["nodes"] == [{"number": "N3", "customer": None}]
+
+
+async def test_totals_of_the_tenant(ask: Asking, business: seeding.Business) -> None:
+    answer = await ask("{ orderTotals { orders refunds net { amount } missing } }")
+    assert answer["data"]["orderTotals"] == {"orders": 3, "refunds": 1, "net": {"amount": "37.00"}, "missing": None}
+
+
+async def test_labels_come_in_the_readers_language(ask: Asking, business: seeding.Business) -> None:
+    answer = await ask('{ lifecycle(key: "buyer") { name stages { name } } }', language="fa")
+    assert answer["data"]["lifecycle"] == {
+        "name": "خریدار",
+        "stages": [{"name": "کشف"}, {"name": "خرید"}, {"name": "وفاداری"}],
+    }

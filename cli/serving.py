@@ -48,29 +48,47 @@ async def serve(settings: Settings, host: str, port: int, announce: Callable[[st
 
     logs.configure(settings.log_level)
     worker.load()
-    with _bound(host, port) as listening, figures.served(settings.metrics_port):
+    stopping = _stop_on_signals()
+    with bound(host, port) as listening, figures.served(settings.metrics_port):
         async with terminal.opened(settings) as database:
-            stopping = _stop_on_signals()
-            server = _Server(create_app(settings, database), lambda: announce(_address(listening)))
-            async with _working(database, stopping), asyncio.TaskGroup() as tasks:
-                tasks.create_task(_pass_on(stopping, server))
-                await server.serve(sockets=[listening])
-                stopping.set()
+            server = Server(create_app(settings, database), lambda: announce(_address(listening)))
+            async with _working(database, stopping):
+                await answer(server, listening, stopping)
 
 
 async def work(settings: Settings, announce: Callable[[str], None]) -> None:
     """Do the work behind the API in a process of its own, until SIGTERM or Ctrl-C."""
     logs.configure(settings.log_level)
     worker.load()
+    stopping = _stop_on_signals()
     with figures.served(settings.metrics_port):
-        async with terminal.opened(settings) as database:
-            stopping = _stop_on_signals()
-            async with _working(database, stopping):
-                announce("Working.")
-                await stopping.wait()
+        async with terminal.opened(settings) as database, _working(database, stopping):
+            announce("Working.")
+            await stopping.wait()
 
 
-class _Server(uvicorn.Server):
+async def answer(server: Server, listening: socket.socket, stopping: asyncio.Event) -> None:
+    """Answer requests until `stopping` is set; those under way then are answered too, as far as DRAIN allows."""
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(_pass_on(stopping, server))
+        await server.serve(sockets=[listening])
+        stopping.set()
+
+
+def bound(host: str, port: int) -> socket.socket:
+    """A socket on the address, before anything slow begins. Raises RefusedToStart where it is taken."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind((host, port))
+    except (OSError, OverflowError) as refused:
+        bound.close()
+        raise RefusedToStart(f"Cannot listen on {host}:{port}: {refused}. Choose another with --port.") from refused
+    return bound
+
+
+class Server(uvicorn.Server):
     """uvicorn, without its own ideas of signals, and saying when it listens."""
 
     def __init__(self, app: Any, listens: Callable[[], None]) -> None:
@@ -83,9 +101,11 @@ class _Server(uvicorn.Server):
         self._listens = listens
 
     def capture_signals(self) -> AbstractContextManager[None]:  # type: ignore[override]
+        """Leave the signals to us: uvicorn would end the process before the pools and the database are closed."""
         return nullcontext()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start the application, listen, and say so."""
         await super().startup(sockets)
         self._listens()
 
@@ -101,7 +121,7 @@ async def _working(database: Database, stopping: asyncio.Event) -> AsyncIterator
         working.cancel()
 
 
-async def _pass_on(stopping: asyncio.Event, server: uvicorn.Server) -> None:
+async def _pass_on(stopping: asyncio.Event, server: Server) -> None:
     await stopping.wait()
     server.should_exit = True
 
@@ -111,19 +131,6 @@ def _stop_on_signals() -> asyncio.Event:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     return stopping
-
-
-def _bound(host: str, port: int) -> socket.socket:
-    """A socket on the address, before anything slow begins. Raises RefusedToStart where it is taken."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    bound = socket.socket(family, socket.SOCK_STREAM)
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        bound.bind((host, port))
-    except (OSError, OverflowError) as refused:
-        bound.close()
-        raise RefusedToStart(f"Cannot listen on {host}:{port}: {refused}. Choose another with --port.") from refused
-    return bound
 
 
 def _address(listening: socket.socket) -> str:

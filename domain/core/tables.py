@@ -68,8 +68,8 @@ class Base(DeclarativeBase):
         UUID: Uuid(),
         list[str]: ARRAY(Text(collation="C")),
         list[UUID]: ARRAY(Uuid()),
-        dict[str, Any]: JSONB(),
-        list[dict[str, Any]]: JSONB(),
+        dict[str, Any]: JSONB(none_as_null=True),
+        list[dict[str, Any]]: JSONB(none_as_null=True),
     }
 
 

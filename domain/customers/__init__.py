@@ -1,1 +1,57 @@
 """Who the customers are, and which of them are one."""
+
+from __future__ import annotations
+
+from domain.customers.actions import (
+    KEEP,
+    Address,
+    Changes,
+    ExternalRef,
+    Identifier,
+    NewCustomer,
+    create,
+    define_attribute,
+    end_relation,
+    record_consent,
+    relate,
+    update,
+)
+from domain.customers.heads import refresh_heads
+from domain.customers.merging import (
+    Merged,
+    decide_candidate,
+    lock_identities,
+    merge,
+    settle_identities,
+    unmerge,
+    veto,
+)
+from domain.customers.queries import by_email, by_external, by_phone, customer, resolve
+
+__all__ = [
+    "KEEP",
+    "Address",
+    "Changes",
+    "ExternalRef",
+    "Identifier",
+    "Merged",
+    "NewCustomer",
+    "by_email",
+    "by_external",
+    "by_phone",
+    "create",
+    "customer",
+    "decide_candidate",
+    "define_attribute",
+    "end_relation",
+    "lock_identities",
+    "merge",
+    "record_consent",
+    "refresh_heads",
+    "relate",
+    "resolve",
+    "settle_identities",
+    "unmerge",
+    "update",
+    "veto",
+]

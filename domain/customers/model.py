@@ -76,6 +76,17 @@ class RelationKind(StrEnum):
     PARENT_OF = "PARENT_OF"
 
 
+_LISTED = text("status = 'ACTIVE'")
+_SORTED = {
+    "first_seen_at": "first_seen_at",
+    "updated_at": "updated_at",
+    "first_purchase_at": "coalesce(first_purchase_at, '-infinity'::timestamptz)",
+    "last_purchase_at": "coalesce(last_purchase_at, '-infinity'::timestamptz)",
+    "display_name": "coalesce(display_name, '')",
+}
+"""What lists of customers are sorted by: never null, so that one range of an index holds what lies behind a cursor."""
+
+
 class Customer(Entity):
     """PJ: A person or an organisation that the business deals with: the head row, derived from facts and edges.
 
@@ -89,12 +100,12 @@ class Customer(Entity):
         Index("customers_root_idx", "tenant_id", "root_id"),
         Index("customers_organisation_idx", "tenant_id", "organisation_id", "id"),
         *(
-            Index(f"customers_{name}_idx", "tenant_id", name, "id", postgresql_where=text("status = 'ACTIVE'"))
-            for name in ("last_purchase_at", "first_purchase_at", "first_seen_at", "updated_at", "display_name")
+            Index(f"customers_{name}_idx", "tenant_id", text(sorted_by), "id", postgresql_where=_LISTED)
+            for name, sorted_by in _SORTED.items()
         ),
         Index(
-            "customers_country_idx", "tenant_id", "country", text("last_purchase_at DESC NULLS LAST"), text("id DESC"),
-            postgresql_where=text("status = 'ACTIVE'"),
+            "customers_country_idx", "tenant_id", "country", text(_SORTED["last_purchase_at"]), "id",
+            postgresql_where=_LISTED,
         ),
     )  # fmt: skip
 
@@ -154,8 +165,8 @@ class AttributeDefinition(Entity):
     pii: Mapped[str] = mapped_column(doc="How personal its values are.")
     survivorship: Mapped[str] = mapped_column(doc="Which of several facts wins.")
     authority: Mapped[list[str]] = mapped_column(doc="Sources in the order of trust.")
-    created_at: Mapped[datetime]
-    version: Mapped[int] = mapped_column(server_default=text("1"))
+    created_at: Mapped[datetime] = mapped_column(doc="When it was made here.")
+    version: Mapped[int] = mapped_column(server_default=text("1"), doc="Counts the changes; guards against lost ones.")
 
 
 class CustomerFact(_TypedValue, Entity):
@@ -274,11 +285,11 @@ class MergeCandidate(Entity):
     right_id: Mapped[UUID]
     score: Mapped[int] = mapped_column(doc="How alike they are, from 0 to 1000.")
     features: Mapped[list[dict[str, Any]] | None] = personal(doc="What speaks for it and how much.")
-    state: Mapped[str]
+    state: Mapped[str] = mapped_column(doc="What became of the proposal.")
     decided_by: Mapped[str | None]
     decided_at: Mapped[datetime | None]
-    created_at: Mapped[datetime]
-    updated_at: Mapped[datetime]
+    created_at: Mapped[datetime] = mapped_column(doc="When it was made here.")
+    updated_at: Mapped[datetime] = mapped_column(doc="When it last changed here.")
 
 
 class CustomerRelation(Entity):
@@ -294,7 +305,7 @@ class CustomerRelation(Entity):
     kind: Mapped[str]
     from_id: Mapped[UUID]
     to_id: Mapped[UUID]
-    source: Mapped[str]
+    source: Mapped[str] = mapped_column(doc="Where it is known from.")
     valid_from: Mapped[datetime]
     valid_to: Mapped[datetime | None]
 

@@ -1,0 +1,270 @@
+"""The head row of a surviving customer: what all its members brought, projected so that a read finds it in one row."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import and_, bindparam, delete, insert, select, update
+
+from domain.customers import folding, queries, rules
+from domain.customers.identity import EXTERNAL
+from domain.customers.model import AttributeType, Customer, CustomerAttribute, CustomerWord, PiiClass
+from domain.customers.queries import ADDRESS, COUNTRY, NAME, VALUE_COLUMN, within
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from datetime import datetime
+    from uuid import UUID
+
+    from sqlalchemy import Row, Table
+
+    from domain.core.unit_of_work import Reading, Writing
+    from domain.customers.model import AttributeDefinition
+
+    Values = dict[str, Any]
+
+
+async def refresh_heads(work: Writing, customers: Sequence[UUID]) -> None:
+    """Make the head rows, attributes and words of the survivors of these customers what is known of them now.
+
+    A survivor shows what all its members brought; a member's own row says where it went and shows nothing else.
+    What is right already is not written. Customers that the session has loaded must be refreshed to show it.
+    """
+    if not customers:
+        return
+    await work.flush()
+    rows = await work.rows(_HEADS.where(*queries.of_same_survivors(work, customers)))
+    known = await _load(work, [row.id for row in rows])
+    heads = [head for members in _by_survivor(rows) for head in _project(members, known, work.now)]
+    await _write_heads(work, rows, heads)
+    attributes = {(head.id, *row) for head in heads for row in head.attributes}
+    await _write_beside(work, _ATTRIBUTES, ("customer_id", "key", *_TYPED), heads, attributes)
+    await _write_beside(
+        work, _WORDS, ("customer_id", "word"), heads, {(head.id, w) for head in heads for w in head.words}
+    )
+
+
+_SHOWN = (
+    "display_name", "country", "primary_email", "primary_phone", "emails", "phones", "addresses", "attributes",
+    "organisation_id", "first_seen_at", "own_first_seen_at",
+)  # fmt: skip
+_HEADS = (
+    select(Customer.id, Customer.root_id, *(getattr(Customer, name) for name in _SHOWN))
+    .order_by(Customer.id)
+    # Whoever refreshes the same customer at the same time waits here, and then sees what the other one wrote.
+    .with_for_update(key_share=True)
+)
+_TYPED = tuple(dict.fromkeys(VALUE_COLUMN.values()))
+_NAME = rules.Definition(NAME, AttributeType.TEXT)
+_COUNTRY = rules.Definition(COUNTRY, AttributeType.TEXT)
+_ADDRESS_PARTS = {
+    "street": "street",
+    "city": "city",
+    "region": "region",
+    "postalCode": "postal_code",
+    "country": "country",
+}
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What the tables hold of some customers, by customer, and what the tenant's attributes are."""
+
+    definitions: Mapping[str, tuple[AttributeDefinition, rules.Definition]]
+    facts: Mapping[UUID, list[Row[Any]]]
+    claims: Mapping[UUID, list[Row[Any]]]
+    employers: Mapping[UUID, list[Row[Any]]]
+
+
+@dataclass(frozen=True)
+class _Head:
+    """What the row of a customer shall show, and the rows beside it."""
+
+    id: UUID
+    shown: Values
+    attributes: tuple[tuple[Any, ...], ...] = ()
+    words: frozenset[str] = frozenset()
+
+
+async def _load(work: Reading, members: Sequence[UUID]) -> _Known:
+    return _Known(
+        definitions={each.key: (each, queries.rule_of(each)) for each in await queries.definitions_of(work)},
+        facts=queries.by_customer(await work.rows(queries.facts_that_hold(work, members))),
+        claims=queries.by_customer(await work.rows(queries.claims_that_hold(work, members))),
+        employers=queries.by_customer(await work.rows(queries.employers_of(work, members))),
+    )
+
+
+def _by_survivor(rows: Iterable[Row[Any]]) -> Iterable[list[Row[Any]]]:
+    components: defaultdict[UUID, list[Row[Any]]] = defaultdict(list)
+    for row in rows:
+        components[row.root_id].append(row)
+    return components.values()
+
+
+def _project(members: list[Row[Any]], known: _Known, now: datetime) -> Iterator[_Head]:
+    """The heads of a survivor and of those who were merged into it."""
+    own = {member.id: member.own_first_seen_at or member.first_seen_at for member in members}
+    for member in members:
+        if member.id != member.root_id:
+            yield _Head(member.id, dict.fromkeys(_SHOWN) | {"first_seen_at": own[member.id]})
+            continue
+        merged = len(members) > 1
+        seen = {"first_seen_at": min(own.values()), "own_first_seen_at": own[member.id] if merged else None}
+        yield _survivor(member.id, [each.id for each in members], known, now, seen)
+
+
+def _survivor(id_: UUID, members: list[UUID], known: _Known, now: datetime, seen: Values) -> _Head:
+    facts: defaultdict[str, list[Row[Any]]] = defaultdict(list)
+    for member in members:
+        for fact in known.facts.get(member, ()):
+            facts[fact.key].append(fact)
+    claims = sorted(
+        (claim for member in members for claim in known.claims.get(member, ())),
+        key=lambda claim: (not claim.is_primary, *_precedence(claim, id_), claim.valid_from, claim.id),
+    )
+    emails = _contacts(claims, "email", "address")
+    phones = _contacts(claims, "phone", "number")
+    addresses = _addresses(id_, facts[ADDRESS])
+    golden = _golden_attributes(facts, known, now)
+    name = _golden_text(_NAME, facts[NAME], now) or _external_id(claims)
+    names = {fact.text_value for fact in facts[NAME] if fact.text_value} | ({name} if name else set())
+    shown = {
+        "display_name": name,
+        "country": (addresses[0]["country"] if addresses else None) or _golden_text(_COUNTRY, facts[COUNTRY], now),
+        "primary_email": emails[0]["address"] if emails else None,
+        "primary_phone": phones[0]["number"] if phones else None,
+        "emails": emails or None,
+        "phones": phones or None,
+        "addresses": addresses or None,
+        "attributes": [_shown_attribute(known.definitions[key][0], golden[key][0]) for key in sorted(golden)] or None,
+        "organisation_id": _employer(members, known),
+        **seen,
+    }
+    attributes = tuple((key, *(getattr(row, column) for column in _TYPED)) for key, (_, row) in golden.items())
+    words = folding.index_words(names, [email["address"] for email in emails], [phone["number"] for phone in phones])
+    return _Head(id_, shown, attributes, words)
+
+
+def _precedence(said: Row[Any], survivor: UUID) -> tuple[bool, bool]:
+    """What somebody entered by hand comes first, then what the survivor itself brought."""
+    return said.source != rules.MANUAL, said.customer_id != survivor
+
+
+def _contacts(claims: Iterable[Row[Any]], scheme: str, shown_as: str) -> list[Values]:
+    """The e-mail addresses or phones, each once, the primary one first."""
+    found: dict[str, Values] = {}
+    for claim in claims:
+        if claim.scheme == scheme:
+            verified_at = claim.verified_at.isoformat() if claim.verified_at else None
+            contact = found.setdefault(
+                claim.normalised,
+                {shown_as: claim.normalised, "isPrimary": not found, "verifiedAt": None, "source": claim.source},
+            )
+            contact["verifiedAt"] = min(filter(None, (contact["verifiedAt"], verified_at)), default=None)
+    return list(found.values())
+
+
+def _addresses(survivor: UUID, facts: Iterable[Row[Any]]) -> list[Values]:
+    """The postal addresses, each once, the primary one first: by hand, the survivor's own, the latest, the first."""
+    found: dict[tuple[str | None, ...], Values] = {}
+    latest_first = sorted(facts, key=lambda fact: fact.id)
+    latest_first.sort(key=lambda fact: fact.valid_from, reverse=True)
+    for fact in sorted(latest_first, key=lambda fact: _precedence(fact, survivor)):
+        if fact.json_value:
+            parts = {shown_as: fact.json_value.get(part) for shown_as, part in _ADDRESS_PARTS.items()}
+            found.setdefault(tuple(parts.values()), {**parts, "isPrimary": not found, "source": fact.source})
+    return list(found.values())
+
+
+def _golden_text(definition: rules.Definition, facts: Iterable[Row[Any]], now: datetime) -> str | None:
+    given = [queries.fact_of(row, row.text_value) for row in facts if row.text_value]
+    golden = rules.golden(given, definition, at=now)
+    return str(golden.value) if golden else None
+
+
+def _external_id(claims: Iterable[Row[Any]]) -> str | None:
+    """What to call a customer of whom nothing but an id is known."""
+    return next((claim.value for claim in claims if claim.scheme.startswith(EXTERNAL)), None)
+
+
+def _golden_attributes(
+    facts: Mapping[str, list[Row[Any]]], known: _Known, now: datetime
+) -> dict[str, tuple[rules.Fact, Row[Any]]]:
+    found = {}
+    for key in facts.keys() & known.definitions.keys():
+        definition = known.definitions[key][1]
+        rows = {row.id: row for row in facts[key]}
+        values = ((row, queries.value_of(definition.type, row)) for row in facts[key])
+        given = [queries.fact_of(row, value) for row, value in values if value is not None]
+        if golden := rules.golden(given, definition, at=now):
+            found[key] = golden, rows[golden.id]
+    return found
+
+
+def _shown_attribute(definition: AttributeDefinition, fact: rules.Fact) -> Values:
+    return {
+        "key": definition.key,
+        "type": definition.type,
+        "value": _written(fact.value),  # type: ignore[arg-type]
+        "pii": definition.pii != PiiClass.NONE,
+        "labels": definition.labels,
+        "source": fact.source,
+        "confidence": fact.confidence,
+        "validFrom": fact.valid_from.isoformat(),
+    }
+
+
+def _written(value: rules.Value) -> str | int | bool:
+    if isinstance(value, Decimal):
+        return f"{value.normalize():f}"
+    return value if isinstance(value, str | int) else value.isoformat()
+
+
+def _employer(members: Iterable[UUID], known: _Known) -> UUID | None:
+    employers = (each for member in members for each in known.employers.get(member, ()))
+    latest = max(employers, key=lambda each: (each.source == rules.MANUAL, each.valid_from, each.id), default=None)
+    return latest.organisation_id if latest else None
+
+
+_CUSTOMERS: Table = Customer.__table__  # type: ignore[assignment]
+_ATTRIBUTES: Table = CustomerAttribute.__table__  # type: ignore[assignment]
+_WORDS: Table = CustomerWord.__table__  # type: ignore[assignment]
+_SHOW = (
+    update(_CUSTOMERS)
+    .where(_CUSTOMERS.c.tenant_id == bindparam("of_tenant"), _CUSTOMERS.c.id == bindparam("of_id"))
+    .values(
+        version=_CUSTOMERS.c.version + 1,
+        updated_at=bindparam("now"),
+        **{name: bindparam(name, type_=_CUSTOMERS.c[name].type) for name in _SHOWN},
+    )
+)
+
+
+async def _write_heads(work: Writing, rows: Iterable[Row[Any]], heads: Iterable[_Head]) -> None:
+    stands = {row.id: {name: getattr(row, name) for name in _SHOWN} for row in rows}
+    changed = [
+        {"of_tenant": work.tenant_id, "of_id": head.id, "now": work.now, **head.shown}
+        for head in heads
+        if head.shown != stands[head.id]
+    ]
+    if changed:
+        await work.execute(_SHOW, changed)
+
+
+async def _write_beside(
+    work: Writing, table: Table, columns: Sequence[str], heads: Sequence[_Head], wanted: set[tuple[Any, ...]]
+) -> None:
+    """Make the rows of a table that stand beside these heads the wanted ones; the first two columns are their key."""
+    beside = (table.c.tenant_id == work.tenant_id, within(table.c.customer_id, (head.id for head in heads)))
+    stand = {tuple(row) for row in await work.rows(select(*(table.c[name] for name in columns)).where(*beside))}
+    if gone := stand - wanted:
+        key = and_(*(table.c[name] == bindparam(f"of_{name}") for name in columns[:2]))
+        keys = [{f"of_{name}": value for name, value in zip(columns[:2], row, strict=False)} for row in gone]
+        await work.execute(delete(table).where(table.c.tenant_id == work.tenant_id, key), keys)
+    if new := wanted - stand:
+        rows = [{"tenant_id": work.tenant_id, **dict(zip(columns, row, strict=True))} for row in new]
+        await work.execute(insert(table), rows)

@@ -1,0 +1,461 @@
+"""Which customers are one: merges, their exact undoing, and what identifiers prove or propose, one writer at a time."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, replace
+from itertools import combinations
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Uuid, and_, bindparam, case, or_, select, text, update
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import aliased
+
+from domain.core.problems import Conflict, Invalid, NotFound
+from domain.customers import edges, folding, identity, queries
+from domain.customers.edges import Edge, EdgeKind
+from domain.customers.heads import refresh_heads
+from domain.customers.model import (
+    CandidateState,
+    Customer,
+    CustomerRelation,
+    CustomerStatus,
+    IdentityEdge,
+    MergeCandidate,
+    RelationKind,
+)
+from domain.customers.queries import within
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from uuid import UUID
+
+    from sqlalchemy import Table
+
+    from domain.core.unit_of_work import Reading, Writing
+
+    Pair = tuple[UUID, UUID]
+
+
+class NothingToMerge(Invalid):
+    """No customer was named. Name at least one customer to merge into the other."""
+
+
+class CustomerErased(Conflict):
+    """This customer was erased. Nothing can be added to it any more."""
+
+    code = "CUSTOMER_ERASED"
+
+
+class CandidateDecided(Conflict):
+    """This proposal was decided before."""
+
+    code = "CANDIDATE_DECIDED"
+
+
+@dataclass(frozen=True)
+class Merged:
+    """What one decision about identities did: its batch, its edges, and the survivor of everyone it touched."""
+
+    batch_id: UUID
+    edges: tuple[UUID, ...]
+    survivors: Mapping[UUID, UUID]
+
+
+async def lock_identities(work: Writing) -> None:
+    """Wait until nobody else decides in this tenant who is one with whom; held until the transaction ends.
+
+    Whoever will write claims and merge in one transaction takes it first, so that no two wait for each other.
+    """
+    await work.execute(_LOCK, {"tenant": work.tenant_id.hex})
+
+
+async def merge(work: Writing, into_id: UUID, customer_ids: Sequence[UUID], reason: str | None = None) -> Merged:
+    """Make customers one: `into_id` absorbs the others, and no row of theirs is rewritten.
+
+    Raises NothingToMerge, NotFound, CustomerErased, MergedWithItself, AlreadyMerged or MergeVetoed (`evidence`: the
+    vetoes); then nothing changed.
+    """
+    if not customer_ids:
+        raise NothingToMerge(path=("customers",))
+    await lock_identities(work)
+    log = await _log_of(work, [into_id, *customer_ids])
+    batch_id, made = work.ids(), list[Edge]()
+    for customer_id in customer_ids:
+        edges.check_merge([*log, *made], into_id, customer_id)
+        made.append(Edge(work.ids(), EdgeKind.MERGE, customer_id, into_id, batch_id, work.now))
+    work.audit(
+        "customers.merge", f"customer:{into_id.hex}",
+        after={"customers": [each.hex for each in customer_ids], "batch": batch_id.hex},
+    )  # fmt: skip
+    return await _record(work, log, made, reason=reason)
+
+
+async def unmerge(
+    work: Writing, edge_ids: Sequence[UUID] = (), *, batch_id: UUID | None = None, reason: str | None = None
+) -> Merged:
+    """Take back merges or vetoes, by their ids or all that are left of one batch; what others did stays as it is.
+
+    Raises EdgeNotFound or AlreadyUndone; then nothing changed.
+    """
+    await lock_identities(work)
+    named = await _edges_named(work, edge_ids, batch_id)
+    log = await _log_of(work, {end for edge in named for end in (edge.into_id, edge.customer_id)}, also_erased=True)
+    undone_before = {edge.undoes for edge in log}
+    left = [edge for edge in named if edge.id not in undone_before]
+    if not left or (batch_id is None and len(left) < len(named)):
+        raise edges.AlreadyUndone(ids=[edge.id.hex for edge in named if edge.id in undone_before])
+    batch = work.ids()
+    made = [
+        Edge(work.ids(), EdgeKind.UNMERGE, edge.customer_id, edge.into_id, batch, work.now, edge.id) for edge in left
+    ]
+    work.audit("customers.unmerge", f"batch:{batch.hex}", after={"undone": [edge.id.hex for edge in left]})
+    await _reopen(work, [edge for edge in left if edge.kind is EdgeKind.VETO])
+    return await _record(work, log, made, reason=reason)
+
+
+async def veto(work: Writing, customer_id: UUID, other_id: UUID, reason: str | None = None) -> Merged:
+    """Decide that two customers are different and stay so until the veto is undone, as a merge is.
+
+    Raises NotFound, CustomerErased, MergedWithItself or AlreadyMerged; then nothing changed.
+    """
+    await lock_identities(work)
+    log = await _log_of(work, [customer_id, other_id])
+    edges.check_veto(log, customer_id, other_id)
+    edge = Edge(work.ids(), EdgeKind.VETO, other_id, customer_id, work.ids(), work.now)
+    work.audit("customers.veto", f"customer:{customer_id.hex}", after={"other": other_id.hex})
+    return await _record(work, log, [edge], reason=reason)
+
+
+async def decide_candidate(work: Writing, candidate_id: UUID, *, accept: bool) -> MergeCandidate:
+    """Merge the two customers of a proposal into the older one, or remember for ever that they are two (a veto).
+
+    Raises NotFound, CandidateDecided, or what `merge` and `veto` raise.
+    """
+    await lock_identities(work)
+    candidate = await work.one(
+        select(MergeCandidate)
+        .where(MergeCandidate.tenant_id == work.tenant_id, MergeCandidate.id == candidate_id)
+        .execution_options(populate_existing=True)
+    )
+    if candidate is None:
+        raise NotFound(id=str(candidate_id))
+    if candidate.state != CandidateState.OPEN:
+        raise CandidateDecided(state=candidate.state)
+    pair = (candidate.left_id, candidate.right_id)
+    older, younger = sorted([await queries.resolve(work, each) for each in pair])
+    if accept:
+        await merge(work, older, [younger])
+    else:
+        await veto(work, older, younger)
+    candidate.state = CandidateState.ACCEPTED if accept else CandidateState.REJECTED
+    candidate.decided_by, candidate.decided_at, candidate.updated_at = str(work.actor), work.now, work.now
+    await work.flush()
+    return candidate
+
+
+async def settle_identities(work: Writing, customers: Sequence[UUID]) -> None:
+    """Merge these customers with those whom a strong identifier proves to be the same, where nothing contradicts it,
+    and propose those whom a weak identifier, an equal name among these customers, or a contradicted strong one names.
+
+    An identifier that more than 20 customers hold proves nothing. Who was told apart by a person (a veto, a merge
+    undone) is neither merged nor proposed again. Head rows of those who were merged are right afterwards.
+    """
+    if not customers:
+        return
+    await lock_identities(work)
+    groups = [*await _sharing_identifiers(work, customers), *await _sharing_names(work, customers)]
+    if not groups:
+        return
+    survivors = sorted(set().union(*groups))
+    members = await queries.members_of(work, survivors)
+    log = await queries.edges_of(work, members)
+    profiles = await queries.profiles(work, survivors)
+    apart = _told_apart(log)
+    merged = await _merge_what_is_proven(work, log, identity.automatic_merges(profiles, [*log, *apart]))
+    await _propose(work, groups, _grown(profiles, merged), _vetoed([*log, *apart], merged), members)
+
+
+_MOST_HOLDERS = 20
+_LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended('tenure.identity:' || :tenant, 0))")
+
+# Claims beyond the limit are not even looked at: a placeholder that thousands hold must cost nothing.
+_HOLDERS = text(f"""
+WITH survivors AS (
+    SELECT DISTINCT root_id FROM customers WHERE tenant_id = :tenant AND id = ANY(:customers)
+), mine AS (
+    SELECT DISTINCT claim.scheme, claim.normalised
+    FROM survivors
+    JOIN customers member ON member.tenant_id = :tenant AND member.root_id = survivors.root_id
+    JOIN identity_claims claim
+        ON claim.tenant_id = :tenant AND claim.customer_id = member.id
+        AND claim.valid_to IS NULL AND claim.normalised IS NOT NULL
+)
+SELECT held.roots
+FROM mine
+CROSS JOIN LATERAL (
+    SELECT array_agg(DISTINCT holder.root_id) AS roots, count(*) AS claims
+    FROM (
+        SELECT customer_id FROM identity_claims
+        WHERE tenant_id = :tenant AND scheme = mine.scheme AND normalised = mine.normalised AND valid_to IS NULL
+        LIMIT {_MOST_HOLDERS * 10}
+    ) AS claim
+    JOIN customers holder ON holder.tenant_id = :tenant AND holder.id = claim.customer_id
+) AS held
+WHERE held.claims > 1 AND held.claims < {_MOST_HOLDERS * 10} AND cardinality(held.roots) BETWEEN 2 AND {_MOST_HOLDERS}
+ORDER BY mine.scheme, mine.normalised
+""").bindparams(bindparam("tenant", type_=Uuid()), bindparam("customers", type_=ARRAY(Uuid())))
+
+_CUSTOMERS: Table = Customer.__table__  # type: ignore[assignment]
+_MOVE = (
+    update(_CUSTOMERS)
+    .where(_CUSTOMERS.c.tenant_id == bindparam("of_tenant"), _CUSTOMERS.c.id == bindparam("of_id"))
+    .values(
+        root_id=bindparam("root"),
+        merged_into=bindparam("into"),
+        member_ids=bindparam("members"),
+        status=case((_CUSTOMERS.c.status == CustomerStatus.ERASED, CustomerStatus.ERASED), else_=bindparam("stands")),
+        version=_CUSTOMERS.c.version + 1,
+        updated_at=bindparam("now"),
+    )
+)
+
+
+async def _log_of(work: Reading, customers: Collection[UUID], *, also_erased: bool = False) -> list[Edge]:
+    """The identity log of everyone who is one with these customers. Raises NotFound or CustomerErased."""
+    rows = await work.rows(
+        select(Customer.id, Customer.status).where(*queries.of_same_survivors(work, customers)).order_by(Customer.id)
+    )
+    status = {row.id: row.status for row in rows}
+    for customer_id in customers:
+        if customer_id not in status:
+            raise NotFound(id=str(customer_id))
+        if status[customer_id] == CustomerStatus.ERASED and not also_erased:
+            raise CustomerErased(id=str(customer_id))
+    return await queries.edges_of(work, list(status))
+
+
+async def _edges_named(work: Reading, edge_ids: Sequence[UUID], batch_id: UUID | None) -> list[Edge]:
+    """The merges and vetoes of a batch, or with these ids. Raises EdgeNotFound."""
+    named = within(IdentityEdge.id, edge_ids) if batch_id is None else IdentityEdge.batch_id == batch_id
+    found = await work.all(
+        select(IdentityEdge)
+        .where(IdentityEdge.tenant_id == work.tenant_id, named, IdentityEdge.kind != EdgeKind.UNMERGE)
+        .order_by(IdentityEdge.id)
+    )
+    missing = [] if batch_id is not None and found else sorted({*edge_ids} - {row.id for row in found})
+    if missing or not found:
+        raise edges.EdgeNotFound(ids=[each.hex for each in missing])
+    return [queries.edge_of(row) for row in found]
+
+
+async def _record(
+    work: Writing, log: Sequence[Edge], made: Sequence[Edge], *, reason: str | None = None,
+    evidence: Mapping[UUID, dict[str, Any]] | None = None,
+) -> Merged:  # fmt: skip
+    """Append edges to the log and make every projection of it right, for those whom they touch and nobody else."""
+    work.add(
+        *(
+            IdentityEdge(
+                id=edge.id, kind=edge.kind, customer_id=edge.customer_id, into_id=edge.into_id, undoes=edge.undoes,
+                batch_id=edge.batch_id, recorded_at=edge.recorded_at, actor=str(work.actor), reason=reason,
+                evidence=(evidence or {}).get(edge.id),
+            )
+            for edge in made
+        )
+    )  # fmt: skip
+    await work.flush()
+    survivors = edges.moved(log, made)
+    if survivors:
+        await _move(work, survivors)
+        await refresh_heads(work, [*survivors, *await _people_of(work, list(survivors))])
+        await _settle_candidates(work, list(survivors))
+    name = "CustomersMerged" if any(edge.kind is EdgeKind.MERGE for edge in made) else "CustomersUnmerged"
+    for survivor, members in edges.members(survivors).items():
+        ids = [member.hex for member in members]
+        work.emit(f"customers.{name}", survivor, customers=ids, batch=made[0].batch_id.hex)
+    return Merged(made[0].batch_id, tuple(edge.id for edge in made), survivors)
+
+
+async def _move(work: Writing, survivors: Mapping[UUID, UUID]) -> None:
+    """Write the projections of the log for customers, given the survivor of each."""
+    members = edges.members(survivors)
+    locked = select(Customer.id).where(Customer.tenant_id == work.tenant_id, within(Customer.id, survivors))
+    await work.rows(locked.order_by(Customer.id).with_for_update(key_share=True))
+    await work.execute(
+        _MOVE,
+        [
+            {
+                "of_tenant": work.tenant_id,
+                "of_id": customer,
+                "root": survivor,
+                "into": None if survivor == customer else survivor,
+                "members": list(members.get(customer, ())),
+                "stands": CustomerStatus.ACTIVE if survivor == customer else CustomerStatus.MERGED,
+                "now": work.now,
+            }
+            for customer, survivor in sorted(survivors.items())
+        ],
+    )
+
+
+async def _people_of(work: Reading, organisations: Sequence[UUID]) -> Sequence[UUID]:
+    """Whose head rows name one of these organisations."""
+    return await work.all(
+        select(CustomerRelation.to_id).where(
+            CustomerRelation.tenant_id == work.tenant_id,
+            CustomerRelation.kind == RelationKind.EMPLOYS,
+            within(CustomerRelation.from_id, organisations),
+            CustomerRelation.valid_to.is_(None),
+        )
+    )
+
+
+async def _settle_candidates(work: Writing, touched: Sequence[UUID]) -> None:
+    """Close the proposals that a merge fulfilled, and remember as refused those that an unmerge took back."""
+    left, right = aliased(Customer), aliased(Customer)
+    pairs = (
+        select(MergeCandidate.id, MergeCandidate.state, (left.root_id == right.root_id).label("are_one"))
+        .join(left, and_(left.tenant_id == MergeCandidate.tenant_id, left.id == MergeCandidate.left_id))
+        .join(right, and_(right.tenant_id == MergeCandidate.tenant_id, right.id == MergeCandidate.right_id))
+        .where(
+            MergeCandidate.tenant_id == work.tenant_id,
+            or_(within(MergeCandidate.left_id, touched), within(MergeCandidate.right_id, touched)),
+        )
+    )
+    rows = await work.rows(pairs)
+    fulfilled = [row.id for row in rows if row.are_one and row.state == CandidateState.OPEN]
+    taken_back = [row.id for row in rows if not row.are_one and row.state == CandidateState.ACCEPTED]
+    for ids, state in ((fulfilled, CandidateState.ACCEPTED), (taken_back, CandidateState.REJECTED)):
+        if ids:
+            await work.execute(
+                update(MergeCandidate)
+                .where(MergeCandidate.tenant_id == work.tenant_id, within(MergeCandidate.id, ids))
+                .values(state=state, decided_by=str(work.actor), decided_at=work.now, updated_at=work.now)
+            )
+
+
+async def _reopen(work: Writing, vetoes: Iterable[Edge]) -> None:
+    """Propose again the pairs whose refusal is taken back."""
+    for edge in vetoes:
+        left, right = _pair(edge.customer_id, edge.into_id)
+        await work.execute(
+            update(MergeCandidate)
+            .where(
+                MergeCandidate.tenant_id == work.tenant_id,
+                MergeCandidate.left_id == left,
+                MergeCandidate.right_id == right,
+                MergeCandidate.state == CandidateState.REJECTED,
+            )
+            .values(state=CandidateState.OPEN, decided_by=None, decided_at=None, updated_at=work.now)
+        )
+
+
+async def _sharing_identifiers(work: Reading, customers: Sequence[UUID]) -> list[set[UUID]]:
+    values = {"tenant": work.tenant_id, "customers": list(customers)}
+    return [set(row.roots) for row in await work.rows(_HOLDERS, values)]
+
+
+async def _sharing_names(work: Reading, customers: Sequence[UUID]) -> list[set[UUID]]:
+    survivor = await queries.survivors(work, customers)
+    named: defaultdict[str, set[UUID]] = defaultdict(set)
+    for fact in await work.rows(queries.facts_that_hold(work, list(survivor), [queries.NAME])):
+        named[" ".join(folding.words(fact.text_value or ""))].add(survivor[fact.customer_id])
+    return [named[name] for name in sorted(named) if name and 2 <= len(named[name]) <= _MOST_HOLDERS]
+
+
+def _told_apart(log: Sequence[Edge]) -> list[Edge]:
+    """The merges that a person undid, as vetoes against making them again by machine."""
+    roots = edges.components(log)
+    made = {edge.id: edge for edge in log}
+    undone = ((edge, made[edge.undoes]) for edge in log if edge.undoes in made)
+    return [
+        replace(merge, id=unmerge.id, kind=EdgeKind.VETO)
+        for unmerge, merge in undone
+        if merge.kind is EdgeKind.MERGE
+        and roots.get(merge.into_id, merge.into_id) != roots.get(merge.customer_id, merge.customer_id)
+    ]
+
+
+async def _merge_what_is_proven(
+    work: Writing, log: Sequence[Edge], proven: Sequence[identity.AutomaticMerge]
+) -> Mapping[UUID, UUID]:
+    """Make the merges and return the survivor of everyone whom they touch."""
+    if not proven:
+        return {}
+    batch_id = work.ids()
+    made = [Edge(work.ids(), EdgeKind.MERGE, each.absorbed, each.into, batch_id, work.now) for each in proven]
+    evidence = {
+        edge.id: {"shared": [list(pair) for pair in each.proposal.shared]}
+        for edge, each in zip(made, proven, strict=True)
+    }
+    work.audit("customers.merge_proven", f"batch:{batch_id.hex}", after={"merges": len(made)})
+    return (await _record(work, log, made, evidence=evidence)).survivors
+
+
+def _grown(profiles: Mapping[UUID, identity.Profile], merged: Mapping[UUID, UUID]) -> dict[UUID, identity.Profile]:
+    """What is known of each survivor once the merges are made."""
+    grown: dict[UUID, identity.Profile] = {}
+    for customer in sorted(profiles, key=lambda each: (merged.get(each, each) != each, each)):
+        survivor = merged.get(customer, customer)
+        grown[survivor] = grown[survivor] | profiles[customer] if survivor in grown else profiles[customer]
+    return grown
+
+
+def _vetoed(log: Sequence[Edge], merged: Mapping[UUID, UUID]) -> set[Pair]:
+    """The pairs of survivors that must not become one."""
+    roots = edges.components(log)
+    vetoes = (edge for edge in edges.active(log) if edge.kind is EdgeKind.VETO)
+    ends = ((roots.get(edge.into_id, edge.into_id), roots.get(edge.customer_id, edge.customer_id)) for edge in vetoes)
+    return {_pair(merged.get(one, one), merged.get(other, other)) for one, other in ends}
+
+
+async def _propose(
+    work: Writing,
+    groups: Iterable[set[UUID]],
+    profiles: Mapping[UUID, identity.Profile],
+    vetoed: Collection[Pair],
+    members: Sequence[UUID],
+) -> None:
+    """Write the candidates among those who share something; who was refused before is not proposed again."""
+    survivor_of = await queries.survivors(work, members)
+    pairs = {_pair(survivor_of[one], survivor_of[other]) for group in groups for one, other in combinations(group, 2)}
+    proposals = {pair: identity.score(*map(profiles.__getitem__, pair)) for pair in _open(pairs, profiles, vetoed)}
+    known: defaultdict[Pair, list[MergeCandidate]] = defaultdict(list)
+    named = or_(within(MergeCandidate.left_id, members), within(MergeCandidate.right_id, members))
+    for row in await work.all(select(MergeCandidate).where(MergeCandidate.tenant_id == work.tenant_id, named)):
+        known[_pair(survivor_of.get(row.left_id, row.left_id), survivor_of.get(row.right_id, row.right_id))].append(row)
+    for pair, score in sorted(proposals.items()):
+        _propose_pair(work, pair, score, known.get(pair, []))
+    await work.flush()
+
+
+def _open(pairs: Iterable[Pair], profiles: Mapping[UUID, identity.Profile], vetoed: Collection[Pair]) -> Iterator[Pair]:
+    """The pairs that a person has to decide about."""
+    for one, other in pairs:
+        if one != other and (one, other) not in vetoed:
+            outcome = identity.decide(profiles[one], profiles[other]).outcome
+            if outcome in {identity.Outcome.CANDIDATE, identity.Outcome.VETO}:
+                yield one, other
+
+
+def _propose_pair(work: Writing, pair: Pair, score: identity.Score, known: Sequence[MergeCandidate]) -> None:
+    features = [
+        {"name": each.name, "value": each.value, "weight": each.weight, "explanation": each.explanation}
+        for each in score.features
+    ]
+    says = {"score": round(score.value * 1000), "features": features}
+    if not known:
+        work.add(
+            MergeCandidate(
+                id=work.ids(), left_id=pair[0], right_id=pair[1], state=CandidateState.OPEN,
+                created_at=work.now, updated_at=work.now, **says,
+            )
+        )  # fmt: skip
+    for row in known:
+        if row.state == CandidateState.OPEN and (row.score, row.features) != (says["score"], says["features"]):
+            row.score, row.features, row.updated_at = round(score.value * 1000), features, work.now
+
+
+def _pair(one: UUID, other: UUID) -> Pair:
+    return (one, other) if one < other else (other, one)

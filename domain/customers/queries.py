@@ -1,0 +1,342 @@
+"""How customers are found, and what the tables know of them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Uuid, any_, literal, or_, select
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from domain.core.problems import NotFound
+from domain.customers import edges, folding, identity, rules
+from domain.customers.edges import Edge, EdgeKind
+from domain.customers.model import (
+    MILLIONTHS,
+    AttributeDefinition,
+    AttributeType,
+    CandidateState,
+    ConsentEvent,
+    Customer,
+    CustomerFact,
+    CustomerKind,
+    CustomerRelation,
+    IdentityClaim,
+    IdentityEdge,
+    MergeCandidate,
+    RelationKind,
+    Strength,
+    Survivorship,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
+    from uuid import UUID
+
+    from sqlalchemy import ColumnElement, Executable, Row
+
+    from domain.core.unit_of_work import Reading
+
+NAME, COUNTRY, ADDRESS = "name", "country", "address"
+BUILT_IN = frozenset({NAME, COUNTRY, ADDRESS})
+"""The keys of facts that every tenant has; attributes have other keys."""
+
+VALUE_COLUMN = {
+    AttributeType.TEXT: "text_value",
+    AttributeType.INTEGER: "integer_value",
+    AttributeType.DECIMAL: "integer_value",
+    AttributeType.BOOLEAN: "boolean_value",
+    AttributeType.DATE: "date_value",
+    AttributeType.DATETIME: "time_value",
+}
+"""In which column a value of each type stands."""
+
+
+async def resolve(reading: Reading, customer_id: UUID) -> UUID:
+    """The id of the surviving customer; an old id resolves for ever. Raises NotFound."""
+    found = await reading.one(
+        select(Customer.root_id).where(Customer.tenant_id == reading.tenant_id, Customer.id == customer_id)
+    )
+    if found is None:
+        raise NotFound(id=str(customer_id))
+    return found
+
+
+async def customer(reading: Reading, customer_id: UUID) -> Customer:
+    """The surviving customer that an id, also an old one, leads to. Raises NotFound."""
+    survivor = select(Customer).where(
+        Customer.tenant_id == reading.tenant_id, Customer.id == await resolve(reading, customer_id)
+    )
+    found = await reading.one(survivor.execution_options(populate_existing=True))
+    if found is None:
+        raise NotFound(id=str(customer_id))
+    return found
+
+
+async def holders(reading: Reading, scheme: str, value: str, region: str | None = None) -> Sequence[UUID]:
+    """The surviving customers that are known by an identifier now, the oldest first; none when it is no such thing.
+
+    `region` reads a phone number that has no country code.
+    """
+    normalised = folding.normalise_identifier(scheme, value, region)
+    if normalised is None:
+        return []
+    return await reading.all(
+        select(Customer.root_id)
+        .join(IdentityClaim, of_same_tenant(IdentityClaim) & (IdentityClaim.customer_id == Customer.id))
+        .where(
+            Customer.tenant_id == reading.tenant_id,
+            IdentityClaim.scheme == scheme,
+            IdentityClaim.normalised == normalised,
+            IdentityClaim.valid_to.is_(None),
+        )
+        .group_by(Customer.root_id)
+        .order_by(Customer.root_id)
+    )
+
+
+async def by_email(reading: Reading, email: str) -> Sequence[UUID]:
+    """The surviving customers with an e-mail address."""
+    return await holders(reading, "email", email)
+
+
+async def by_phone(reading: Reading, phone: str, region: str | None = None) -> Sequence[UUID]:
+    """The surviving customers with a phone number."""
+    return await holders(reading, "phone", phone, region)
+
+
+async def by_external(reading: Reading, source: str, id_: str) -> Sequence[UUID]:
+    """The surviving customers that a source (`connector:account`) knows by an id."""
+    return await holders(reading, f"{identity.EXTERNAL}{source}", id_)
+
+
+async def merge_candidates(
+    reading: Reading, state: CandidateState = CandidateState.OPEN, limit: int = 100
+) -> Sequence[MergeCandidate]:
+    """The proposed merges in a state, the likeliest first."""
+    return await reading.all(
+        select(MergeCandidate)
+        .where(MergeCandidate.tenant_id == reading.tenant_id, MergeCandidate.state == state)
+        .order_by(MergeCandidate.score.desc(), MergeCandidate.id)
+        .limit(limit)
+    )
+
+
+async def golden_values(
+    reading: Reading, customer_id: UUID, *, at: datetime | None = None, as_of: datetime | None = None
+) -> dict[str, rules.Value]:
+    """What counted for a customer's attributes at a moment, by what was known as of another; by default, now.
+
+    The members are those of today: who was merged is one customer in every year.
+    """
+    members = await members_of(reading, [customer_id])
+    definitions = {each.key: rule_of(each) for each in await definitions_of(reading)}
+    facts = defaultdict(list)
+    for row in await reading.rows(_FACTS.where(*_facts_of(reading, members))):
+        if row.key in definitions and (value := value_of(definitions[row.key].type, row)) is not None:
+            facts[row.key].append(fact_of(row, value))
+    moment = at or reading.now
+    golden = {key: rules.golden(given, definitions[key], at=moment, as_of=as_of) for key, given in facts.items()}
+    return {key: fact.value for key, fact in golden.items() if fact is not None}  # type: ignore[misc]
+
+
+async def consents(reading: Reading, customer_id: UUID) -> dict[tuple[str, str], rules.ConsentDecision]:
+    """What holds for a customer and all members, per purpose and channel; a merge keeps the most restrictive."""
+    members = await members_of(reading, [customer_id])
+    said = await reading.all(
+        select(ConsentEvent).where(
+            ConsentEvent.tenant_id == reading.tenant_id, within(ConsentEvent.customer_id, members)
+        )
+    )
+    log = edges.active(await edges_of(reading, members))
+    merged_at = max((edge.recorded_at for edge in log if edge.kind is EdgeKind.MERGE), default=None)
+    return rules.effective_consent(map(_statement, said), merged_at)
+
+
+async def survivors(reading: Reading, customers: Iterable[UUID]) -> dict[UUID, UUID]:
+    """The surviving customer of everyone who is one with any of these, themselves included."""
+    known = select(Customer.id, Customer.root_id).where(*of_same_survivors(reading, customers)).order_by(Customer.id)
+    return {row.id: row.root_id for row in await reading.rows(known)}
+
+
+async def members_of(reading: Reading, customers: Iterable[UUID]) -> list[UUID]:
+    """Everyone who is one with any of these customers, themselves included."""
+    return list(await survivors(reading, customers))
+
+
+async def edges_of(reading: Reading, members: Sequence[UUID]) -> list[Edge]:
+    """Every entry of the identity log that names one of these customers."""
+    named = or_(within(IdentityEdge.customer_id, members), within(IdentityEdge.into_id, members))
+    found = await reading.all(
+        select(IdentityEdge).where(IdentityEdge.tenant_id == reading.tenant_id, named).order_by(IdentityEdge.id)
+    )
+    return [edge_of(row) for row in found]
+
+
+def edge_of(row: IdentityEdge) -> Edge:
+    """An entry of the identity log as the rules see it."""
+    return Edge(
+        row.id, EdgeKind(row.kind), row.customer_id, row.into_id, row.batch_id, row.recorded_at, undoes=row.undoes
+    )
+
+
+async def profiles(reading: Reading, roots: Sequence[UUID]) -> dict[UUID, identity.Profile]:
+    """What tells each of these surviving customers from others: what they and all their members are known by."""
+    members = await reading.rows(
+        select(Customer.id, Customer.root_id, Customer.kind).where(
+            Customer.tenant_id == reading.tenant_id, within(Customer.root_id, roots)
+        )
+    )
+    ids = [member.id for member in members]
+    claims = by_customer(await reading.rows(claims_that_hold(reading, ids)))
+    facts = by_customer(await reading.rows(facts_that_hold(reading, ids, BUILT_IN)))
+    employers = by_customer(await reading.rows(employers_of(reading, ids)))
+    found: dict[UUID, identity.Profile] = {}
+    # The survivor comes first: the kind of its profile is that of the whole.
+    for member in sorted(members, key=lambda member: (member.id != member.root_id, member.id)):
+        profile = _profile(member.kind, claims[member.id], facts[member.id], employers[member.id])
+        known = found.get(member.root_id)
+        found[member.root_id] = profile if known is None else known | profile
+    return found
+
+
+async def definitions_of(reading: Reading) -> Sequence[AttributeDefinition]:
+    """The attributes that the tenant has defined, by key."""
+    return await reading.all(
+        select(AttributeDefinition)
+        .where(AttributeDefinition.tenant_id == reading.tenant_id)
+        .order_by(AttributeDefinition.key)
+    )
+
+
+def rule_of(definition: AttributeDefinition) -> rules.Definition:
+    """A definition as the rules see it."""
+    return rules.Definition(
+        definition.key,
+        AttributeType(definition.type),
+        Survivorship(definition.survivorship),
+        tuple(definition.authority),
+    )
+
+
+def value_of(kind: AttributeType, row: Any) -> rules.Value | None:
+    """The value of a type that a fact holds, or None where it holds none."""
+    stored: rules.Value | None = getattr(row, VALUE_COLUMN[kind])
+    return stored / MILLIONTHS if kind is AttributeType.DECIMAL and isinstance(stored, int) else stored
+
+
+def fact_of(row: Any, value: rules.Value) -> rules.Fact:
+    """A fact as the rules see it."""
+    return rules.Fact(
+        row.id, value, row.source, row.valid_from, row.recorded_at, row.valid_to, row.superseded_at, row.confidence
+    )
+
+
+def facts_that_hold(reading: Reading, customers: Sequence[UUID], keys: Iterable[str] | None = None) -> Executable:
+    """What sources say of these customers now, for some keys or for all."""
+    facts = _FACTS.where(
+        *_facts_of(reading, customers),
+        CustomerFact.superseded_at.is_(None),
+        CustomerFact.valid_from <= reading.now,
+        or_(CustomerFact.valid_to.is_(None), CustomerFact.valid_to > reading.now),
+    )
+    return facts if keys is None else facts.where(CustomerFact.key.in_(sorted(keys)))
+
+
+def claims_that_hold(reading: Reading, customers: Sequence[UUID]) -> Executable:
+    """By what these customers are known now."""
+    return select(
+        IdentityClaim.customer_id, IdentityClaim.id, IdentityClaim.scheme, IdentityClaim.value,
+        IdentityClaim.normalised, IdentityClaim.strength, IdentityClaim.source, IdentityClaim.is_primary,
+        IdentityClaim.verified_at, IdentityClaim.valid_from,
+    ).where(
+        IdentityClaim.tenant_id == reading.tenant_id,
+        within(IdentityClaim.customer_id, customers),
+        IdentityClaim.valid_to.is_(None),
+        IdentityClaim.normalised.is_not(None),
+    )  # fmt: skip
+
+
+def employers_of(reading: Reading, people: Sequence[UUID]) -> Executable:
+    """The surviving organisations that these people belong to now, with their names; the latest first."""
+    return (
+        select(
+            CustomerRelation.to_id.label("customer_id"), CustomerRelation.source, CustomerRelation.valid_from,
+            CustomerRelation.id, Customer.root_id.label("organisation_id"), Customer.display_name,
+        )
+        .join(Customer, of_same_tenant(CustomerRelation) & (Customer.id == CustomerRelation.from_id))
+        .where(
+            CustomerRelation.tenant_id == reading.tenant_id,
+            CustomerRelation.kind == RelationKind.EMPLOYS,
+            within(CustomerRelation.to_id, people),
+            CustomerRelation.valid_to.is_(None),
+        )
+        .order_by(CustomerRelation.valid_from.desc(), CustomerRelation.id.desc())
+    )  # fmt: skip
+
+
+def by_customer(rows: Iterable[Row[Any]]) -> Mapping[UUID, list[Row[Any]]]:
+    """Rows by the customer that they are about."""
+    found: defaultdict[UUID, list[Row[Any]]] = defaultdict(list)
+    for row in rows:
+        found[row.customer_id].append(row)
+    return found
+
+
+def within(column: Any, ids: Iterable[UUID]) -> ColumnElement[bool]:
+    """Whether an id is one of many, which travel as one value."""
+    matches: ColumnElement[bool] = column == any_(literal(list(ids), ARRAY(Uuid())))
+    return matches
+
+
+def of_same_tenant(model: Any) -> ColumnElement[bool]:
+    """Joins rows of another table to customers of their tenant."""
+    same: ColumnElement[bool] = model.tenant_id == Customer.tenant_id
+    return same
+
+
+def of_same_survivors(reading: Reading, customers: Iterable[UUID]) -> tuple[ColumnElement[bool], ...]:
+    """Whether a customer is one with any of these."""
+    roots = select(Customer.root_id).where(Customer.tenant_id == reading.tenant_id, within(Customer.id, customers))
+    return Customer.tenant_id == reading.tenant_id, Customer.root_id.in_(roots)
+
+
+_FACTS = select(
+    CustomerFact.customer_id, CustomerFact.id, CustomerFact.key, CustomerFact.source, CustomerFact.confidence,
+    CustomerFact.valid_from, CustomerFact.valid_to, CustomerFact.recorded_at, CustomerFact.superseded_at,
+    CustomerFact.text_value, CustomerFact.integer_value, CustomerFact.boolean_value, CustomerFact.date_value,
+    CustomerFact.time_value, CustomerFact.json_value,
+)  # fmt: skip
+
+
+def _facts_of(reading: Reading, customers: Iterable[UUID]) -> tuple[ColumnElement[bool], ...]:
+    return CustomerFact.tenant_id == reading.tenant_id, within(CustomerFact.customer_id, customers)
+
+
+def _statement(event: ConsentEvent) -> rules.Consent:
+    decision = rules.ConsentDecision(event.decision)
+    return rules.Consent(event.id, event.customer_id, event.purpose, event.channel, decision, event.occurred_at)
+
+
+def _profile(
+    kind: str, claims: Iterable[Row[Any]], facts: Sequence[Row[Any]], employers: Iterable[Row[Any]]
+) -> identity.Profile:
+    addresses = [fact.json_value for fact in facts if fact.key == ADDRESS and fact.json_value]
+    countries = {address.get("country") for address in addresses}
+    countries |= {fact.text_value for fact in facts if fact.key == COUNTRY}
+    return identity.Profile(
+        kind=CustomerKind(kind),
+        claims=frozenset(
+            identity.Claim(claim.scheme, claim.normalised, Strength(claim.strength), claim.verified_at is not None)
+            for claim in claims
+        ),
+        names=frozenset(fact.text_value for fact in facts if fact.key == NAME and fact.text_value),
+        countries=_said(countries),
+        cities=_said(address.get("city") for address in addresses),
+        organisations=_said(employer.display_name for employer in employers),
+    )
+
+
+def _said(texts: Iterable[str | None]) -> frozenset[str]:
+    return frozenset(text for text in texts if text)

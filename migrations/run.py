@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import create_async_engine
 
 from domain.core import walls
+from domain.core.database import engine_for
 from domain.core.tables import DIRECTORY
 from migrations.models import models
 
@@ -23,7 +23,7 @@ _LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('tenure.migrate', 0))"
 
 async def migrate(owner: URL, revision: str = "head") -> None:
     """Upgrade or downgrade to a revision as the owner, all or nothing."""
-    engine = create_async_engine(owner.set(drivername="postgresql+asyncpg"))
+    engine = engine_for(owner)
     try:
         async with engine.begin() as connection:
             await connection.run_sync(_migrate, revision)

@@ -20,6 +20,7 @@ from sqlalchemy import (
     Numeric,
     Text,
     Uuid,
+    text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, MappedColumn, mapped_column
@@ -91,6 +92,11 @@ class Entity(TenantTable):
 
 DIRECTORY = "directory"
 """The schema of the few tables without walls; they hold no customer data."""
+
+
+TRANSACTION = text("pg_current_xact_id()::text::bigint")
+"""The default of a column that says which transaction wrote a row: below the oldest one still running nothing is added
+any more, so whoever reads on from there misses nothing, whatever the order of the commits."""
 
 
 def personal(*args: Any, **options: Any) -> MappedColumn[Any]:

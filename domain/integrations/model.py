@@ -61,9 +61,9 @@ class Integration(Entity):
     label: Mapped[str] = mapped_column(doc="How people call it.")
     config: Mapped[dict[str, Any]]
     state: Mapped[str] = mapped_column(doc="Where it is in its life.")
-    created_at: Mapped[datetime]
-    updated_at: Mapped[datetime]
-    version: Mapped[int] = mapped_column(server_default=text("1"))
+    created_at: Mapped[datetime] = mapped_column(doc="When it was made here.")
+    updated_at: Mapped[datetime] = mapped_column(doc="When it last changed here.")
+    version: Mapped[int] = mapped_column(server_default=text("1"), doc="Counts the changes; guards against lost ones.")
 
 
 def _of_integration() -> ForeignKeyConstraint:
@@ -82,7 +82,7 @@ class StreamState(TenantTable):
     fence: Mapped[int] = mapped_column(server_default=text("0"))
     lease_owner: Mapped[str | None]
     lease_until: Mapped[datetime | None]
-    updated_at: Mapped[datetime]
+    updated_at: Mapped[datetime] = mapped_column(doc="When it last changed here.")
 
 
 class SyncRun(Entity):
@@ -153,7 +153,7 @@ class RemoteRecord(TenantTable):
     payload: Mapped[dict[str, Any] | None] = personal()
     deleted: Mapped[bool] = mapped_column(server_default=text("false"))
     recorded_at: Mapped[datetime]
-    updated_at: Mapped[datetime]
+    updated_at: Mapped[datetime] = mapped_column(doc="When it last changed here.")
 
 
 class RecordLink(TenantTable):

@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import ForeignKeyConstraint, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from domain.core.tables import Entity, one_of, personal
+from domain.core.tables import TRANSACTION, Entity, one_of, personal
 
 
 class InteractionKind(StrEnum):
@@ -169,6 +169,7 @@ class Interaction(Entity):
     direction: Mapped[str | None] = mapped_column(doc="Who began it.")
     occurred_at: Mapped[datetime] = mapped_column(doc="When it happened in the world.")
     recorded_at: Mapped[datetime] = mapped_column(doc="When it became known here.")
+    recorded_in: Mapped[int] = mapped_column(server_default=TRANSACTION, doc="The transaction that recorded it.")
     superseded_at: Mapped[datetime | None] = mapped_column(doc="When a newer revision became known.")
     integration_id: Mapped[UUID | None] = mapped_column(doc="Where it was read; null when recorded by hand.")
     stream: Mapped[str] = mapped_column(doc="The stream it was read from.")

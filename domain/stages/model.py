@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from domain.core.tables import Entity, TenantTable, one_of, personal
+from domain.core.tables import TRANSACTION, Entity, TenantTable, one_of, personal
 from domain.stages.rules import CanonicalStep, CauseKind, Movement, StageKind, Trigger
 
 
@@ -114,6 +114,7 @@ class StageTransition(Entity):
         ForeignKeyConstraint(["tenant_id", "lifecycle_id"], ["lifecycles.tenant_id", "lifecycles.id"]),
         Index("stage_transitions_customer_idx", "tenant_id", "customer_id", "lifecycle_id", "occurred_at", "id"),
         Index("stage_transitions_recorded_idx", "tenant_id", "lifecycle_id", "recorded_at", "id"),
+        Index("stage_transitions_recorded_in_idx", "tenant_id", "recorded_in", "id"),
         Index("stage_transitions_corrects_idx", "tenant_id", "corrects", postgresql_where=text("corrects IS NOT NULL")),
     )
 
@@ -124,6 +125,7 @@ class StageTransition(Entity):
     to_stage_id: Mapped[UUID | None] = mapped_column(doc="Null: the customer leaves the lifecycle.")
     occurred_at: Mapped[datetime] = mapped_column(doc="When the customer moved in the world.")
     recorded_at: Mapped[datetime] = mapped_column(doc="When it became known here.")
+    recorded_in: Mapped[int] = mapped_column(server_default=TRANSACTION, doc="The transaction that recorded it.")
     direction: Mapped[str | None] = mapped_column(
         doc="Which way it went; null out of the lifecycle, by migration and for a correction."
     )

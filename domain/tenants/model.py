@@ -78,9 +78,9 @@ class Tenant(TenantTable):
     locale: Mapped[str] = mapped_column(doc="The language of its labels, such as en or fa.")
     vocabulary: Mapped[dict[str, Any]] = mapped_column(doc="Its own words for ours, such as client for customer.")
     status: Mapped[str] = mapped_column(server_default=text("'ACTIVE'"))
-    created_at: Mapped[datetime]
-    updated_at: Mapped[datetime]
-    version: Mapped[int] = mapped_column(server_default=text("1"))
+    created_at: Mapped[datetime] = mapped_column(doc="When it was made here.")
+    updated_at: Mapped[datetime] = mapped_column(doc="When it last changed here.")
+    version: Mapped[int] = mapped_column(server_default=text("1"), doc="Counts the changes; guards against lost ones.")
 
 
 class Principal(Entity):
@@ -92,9 +92,9 @@ class Principal(Entity):
     kind: Mapped[str] = mapped_column(doc="A person or a service.")
     name: Mapped[str] = mapped_column(doc="How the principal is called.")
     role: Mapped[str] = mapped_column(doc="What it is here for.")
-    created_at: Mapped[datetime]
+    created_at: Mapped[datetime] = mapped_column(doc="When it was made here.")
     disabled_at: Mapped[datetime | None]
-    version: Mapped[int] = mapped_column(server_default=text("1"))
+    version: Mapped[int] = mapped_column(server_default=text("1"), doc="Counts the changes; guards against lost ones.")
 
 
 class ApiToken(Entity):
@@ -128,7 +128,7 @@ class IdempotencyKey(TenantTable):
     key: Mapped[str] = mapped_column(primary_key=True)
     input_digest: Mapped[bytes]
     answer: Mapped[dict[str, Any] | None] = personal()
-    created_at: Mapped[datetime]
+    created_at: Mapped[datetime] = mapped_column(doc="When it was made here.")
     expires_at: Mapped[datetime]
 
 

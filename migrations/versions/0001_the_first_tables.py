@@ -683,6 +683,9 @@ def upgrade() -> None:
         sa.Column("direction", sa.Text(collation="C"), nullable=True),
         sa.Column("occurred_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column(
+            "recorded_in", sa.BigInteger(), server_default=sa.text("pg_current_xact_id()::text::bigint"), nullable=False
+        ),
         sa.Column("superseded_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("integration_id", sa.Uuid(), nullable=True),
         sa.Column("stream", sa.Text(collation="C"), nullable=False),
@@ -984,6 +987,9 @@ def upgrade() -> None:
         sa.Column("to_stage_id", sa.Uuid(), nullable=True),
         sa.Column("occurred_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column(
+            "recorded_in", sa.BigInteger(), server_default=sa.text("pg_current_xact_id()::text::bigint"), nullable=False
+        ),
         sa.Column("direction", sa.Text(collation="C"), nullable=True),
         sa.Column("cause_kind", sa.Text(collation="C"), nullable=False),
         sa.Column("cause_id", sa.Uuid(), nullable=True),
@@ -1032,6 +1038,9 @@ def upgrade() -> None:
         "stage_transitions",
         ["tenant_id", "lifecycle_id", "recorded_at", "id"],
         unique=False,
+    )
+    op.create_index(
+        "stage_transitions_recorded_in_idx", "stage_transitions", ["tenant_id", "recorded_in", "id"], unique=False
     )
     op.create_table(
         "stream_states",
@@ -1175,6 +1184,7 @@ def downgrade() -> None:
     op.drop_index("sync_runs_started_at_idx", table_name="sync_runs")
     op.drop_table("sync_runs")
     op.drop_table("stream_states")
+    op.drop_index("stage_transitions_recorded_in_idx", table_name="stage_transitions")
     op.drop_index("stage_transitions_recorded_idx", table_name="stage_transitions")
     op.drop_index("stage_transitions_customer_idx", table_name="stage_transitions")
     op.drop_index(

@@ -34,13 +34,7 @@ class Database:
         self._writers = writers
 
     async def __aenter__(self) -> Self:
-        self.engine: AsyncEngine = create_async_engine(
-            self.url,
-            pool_size=self._writers,
-            max_overflow=0,
-            pool_reset_on_return=None,
-            connect_args={"server_settings": {"timezone": "UTC", "application_name": "tenure"}},
-        )
+        self.engine = engine_for(self.url, pool_size=self._writers, max_overflow=0, pool_reset_on_return=None)
         self.pool: asyncpg.Pool = await asyncpg.create_pool(
             dsn_of(self.url),
             min_size=0,
@@ -95,6 +89,16 @@ class Database:
                 await connection.execute(text(first))
             await connection.execute(text(wall))
             yield connection
+
+
+def engine_for(url: URL, **options: Any) -> AsyncEngine:
+    """An engine on whose connections asyncpg itself reads the address: it knows `sslmode`, SQLAlchemy does not."""
+    settings = {"timezone": "UTC", "application_name": "tenure"}
+    return create_async_engine(
+        "postgresql+asyncpg://",
+        async_creator=lambda: asyncpg.connect(dsn_of(url), server_settings=settings),
+        **options,
+    )
 
 
 def dsn_of(url: URL) -> str:

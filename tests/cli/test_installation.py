@@ -31,7 +31,7 @@ async def fresh(cluster: URL) -> AsyncIterator[URL]:
         f"CREATE ROLE owner_{name} LOGIN; CREATE ROLE app_{name} LOGIN; CREATE ROLE eraser_{name} LOGIN"
     )
     await superuser.execute(f"CREATE DATABASE d{name} OWNER owner_{name}")
-    yield cluster.set(database=f"d{name}", username=f"owner_{name}")
+    yield cluster.set(database=f"d{name}", username=f"owner_{name}").update_query_dict({"sslmode": "prefer"})
     await superuser.execute(f"DROP DATABASE d{name} WITH (FORCE)")
     await superuser.execute(f"DROP ROLE owner_{name}, app_{name}, eraser_{name}")
     await superuser.close()

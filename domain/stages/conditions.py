@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, TypeAlias
@@ -283,13 +283,17 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
             occasions=occasions,
             days_since_last_purchase=(moment - self.occasions[occasions - 1]).days if occasions else None,
             days_in_stage=None if in_stage_since is None else (moment - in_stage_since).days,
-            interactions={(kind, days): self._count(kind, days, moment) for kind, days in needs.interactions},
+            interactions={
+                (kind, days): self._count(self.interactions[kind], days, moment)
+                for kind, days in needs.interactions
+                if kind in self.interactions
+            },
             attributes=self.attributes,
             events=frozenset(name for name in needs.events if moment in self.events.get(name, ())),
         )
 
-    def _count(self, kind: str, within_days: int | None, moment: datetime) -> int:
-        times = self.interactions.get(kind, ())
+    @staticmethod
+    def _count(times: Sequence[datetime], within_days: int | None, moment: datetime) -> int:
         before = 0 if within_days is None else bisect_right(times, moment - timedelta(days=within_days))
         return bisect_right(times, moment) - before
 

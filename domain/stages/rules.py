@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import cached_property
@@ -249,7 +250,10 @@ def settle(lifecycle: Lifecycle, standing: Standing, record: Record, *, until: d
 def next_look(lifecycle: Lifecycle, standing: Standing, record: Record, *, after: datetime) -> datetime | None:
     """The next moment at which time alone can move a customer on from here; None where only something new can."""
     needs = lifecycle.needs_from[standing.stage]
-    moments = [at for at in record.moments(needs) if at > after]
+    known = bisect_right(record.occasions, after)
+    # Only the last purchase is what so many days go by after.
+    recent = msgspec.structs.replace(record, occasions=record.occasions[max(known - 1, 0) :])
+    moments = [at for at in recent.moments(needs) if at > after]
     if standing.stage is not None and standing.since is not None:
         moments += [at for days in needs.stage_days if (at := standing.since + timedelta(days=days)) > after]
     return min(moments, default=None)

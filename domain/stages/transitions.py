@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from sqlalchemy import ARRAY, Uuid, bindparam, delete, func, insert, select
+import orjson
+from sqlalchemy import ARRAY, Uuid, bindparam, delete, func, select
+from sqlalchemy.dialects import postgresql
 
+from domain.core.database import driver_connection
 from domain.interactions.model import Family as Payload
 from domain.interactions.model import Interaction, InteractionKind
 from domain.stages import history, queries
@@ -15,11 +18,11 @@ from domain.stages.model import Lifecycle, StageInterval, StageTransition
 from domain.stages.queries import Family, LifecycleInForce, Logged
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
     from uuid import UUID
 
-    from sqlalchemy import ColumnElement, Insert, Table
+    from sqlalchemy import ColumnElement, Table
 
     from domain.core.tables import TenantTable
     from domain.core.unit_of_work import Reading, Writing
@@ -191,17 +194,35 @@ def _one_of(ids: Sequence[UUID]) -> ColumnElement[UUID]:
 
 async def _write(work: Writing, model: type[TenantTable], rows: Sequence[Mapping[str, Any]]) -> None:
     """Insert rows that all have the same columns, by one statement with one array for each."""
-    if rows:
-        names = tuple(rows[0])
-        columns = {name: [row[name] for row in rows] for name in names}
-        await work.execute(_insertion(model, names), {"tenant": work.tenant_id, **columns})
+    if not rows:
+        return
+    names = tuple(rows[0])
+    statement, plain = _insertion(model, names)
+    await work.flush()
+    # Straight to the driver: SQLAlchemy would look at every element of every array.
+    connection = await driver_connection(await work.connection())
+    await connection.execute(statement, work.tenant_id, *([plain[name](row[name]) for row in rows] for name in names))
 
 
 @cache
-def _insertion(model: type[TenantTable], names: tuple[str, ...]) -> Insert:
-    table = cast("Table", model.__table__)
-    columns = table.c
-    arrays = [bindparam(name, type_=ARRAY(columns[name].type)) for name in names]
-    rows = func.unnest(*arrays).table_valued(*names).render_derived()
-    given = select(bindparam("tenant", type_=columns.tenant_id.type), *rows.c)
-    return insert(table).from_select(["tenant_id", *names], given)
+def _insertion(model: type[TenantTable], names: tuple[str, ...]) -> tuple[str, Mapping[str, Callable[[Any], Any]]]:
+    """An INSERT of arrays, and by column what makes a value one that the driver takes."""
+    dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
+    types = {name: model.__table__.c[name].type.compile(dialect).removesuffix(' COLLATE "C"') for name in names}
+    sent = ["text" if kind == "JSONB" else kind for kind in types.values()]
+    arrays = ", ".join(f"${place}::{kind}[]" for place, kind in enumerate(sent, start=2))
+    values = ", ".join(f"given.{name}::{kind}" for name, kind in types.items())
+    listed = ", ".join(names)
+    statement = f"""
+        INSERT INTO {model.__tablename__} (tenant_id, {listed})
+        SELECT $1, {values} FROM unnest({arrays}) AS given({listed})
+    """
+    return statement, {name: _json if kind == "JSONB" else _as_it_is for name, kind in types.items()}
+
+
+def _json(value: Any) -> str | None:
+    return None if value is None else orjson.dumps(value).decode()
+
+
+def _as_it_is(value: Any) -> Any:
+    return value

@@ -172,7 +172,7 @@ def test_facts_at_a_moment_include_that_moment_and_nothing_later() -> None:
         occasions=1,
         days_since_last_purchase=3,
         days_in_stage=2,
-        interactions={("CALL", 3): 1, ("CALL", None): 2, ("VISIT", 3): 0},
+        interactions={("CALL", 3): 1, ("CALL", None): 2},
         attributes={"tier": "gold"},
         events=frozenset({"customers.CustomerMerged"}),
     )

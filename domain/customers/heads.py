@@ -36,7 +36,8 @@ async def refresh_heads(work: Writing, customers: Sequence[UUID]) -> None:
     if not customers:
         return
     await work.flush()
-    rows = await work.rows(_HEADS.where(*queries.of_same_survivors(work, customers)))
+    roots = await queries.roots_of(work, customers)
+    rows = await work.rows(_HEADS.where(Customer.tenant_id == work.tenant_id, within(Customer.root_id, roots)))
     known = await _load(work, [row.id for row in rows])
     heads = [head for members in _by_survivor(rows) for head in _project(members, known, work.now)]
     await _write_heads(work, rows, heads)

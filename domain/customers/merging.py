@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Uuid, and_, bindparam, case, or_, select, text, update
+from sqlalchemy import Text, Uuid, and_, bindparam, case, or_, select, text, update
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import aliased
 
@@ -164,13 +164,14 @@ async def settle_identities(work: Writing, customers: Sequence[UUID]) -> None:
     if not customers:
         return
     await lock_identities(work)
-    groups = [*await _sharing_identifiers(work, customers), *await _sharing_names(work, customers)]
+    touched = await queries.survivors(work, customers)
+    groups = [*await _sharing_identifiers(work, list(touched)), *await _sharing_names(work, touched)]
     if not groups:
         return
-    survivors = sorted(set().union(*groups))
-    members = await queries.members_of(work, survivors)
+    involved = sorted(set().union(*groups))
+    members = await queries.members_of(work, involved)
     log = await queries.edges_of(work, members)
-    profiles = await queries.profiles(work, survivors)
+    profiles = await queries.profiles(work, involved)
     apart = _told_apart(log)
     merged = await _merge_what_is_proven(work, log, identity.automatic_merges(profiles, [*log, *apart]))
     await _propose(work, groups, _grown(profiles, merged), _vetoed([*log, *apart], merged), members)
@@ -181,30 +182,23 @@ _LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended('tenure.identity:' |
 
 # Claims beyond the limit are not even looked at: a placeholder that thousands hold must cost nothing.
 _HOLDERS = text(f"""
-WITH survivors AS (
-    SELECT DISTINCT root_id FROM customers WHERE tenant_id = :tenant AND id = ANY(:customers)
-), mine AS (
-    SELECT DISTINCT claim.scheme, claim.normalised
-    FROM survivors
-    JOIN customers member ON member.tenant_id = :tenant AND member.root_id = survivors.root_id
-    JOIN identity_claims claim
-        ON claim.tenant_id = :tenant AND claim.customer_id = member.id
-        AND claim.valid_to IS NULL AND claim.normalised IS NOT NULL
-)
 SELECT held.roots
-FROM mine
+FROM unnest(:schemes, :values) AS identifier (scheme, value)
 CROSS JOIN LATERAL (
     SELECT array_agg(DISTINCT holder.root_id) AS roots, count(*) AS claims
     FROM (
         SELECT customer_id FROM identity_claims
-        WHERE tenant_id = :tenant AND scheme = mine.scheme AND normalised = mine.normalised AND valid_to IS NULL
+        WHERE tenant_id = :tenant AND scheme = identifier.scheme AND normalised = identifier.value
+            AND valid_to IS NULL
         LIMIT {_MOST_HOLDERS * 10}
     ) AS claim
     JOIN customers holder ON holder.tenant_id = :tenant AND holder.id = claim.customer_id
 ) AS held
 WHERE held.claims > 1 AND held.claims < {_MOST_HOLDERS * 10} AND cardinality(held.roots) BETWEEN 2 AND {_MOST_HOLDERS}
-ORDER BY mine.scheme, mine.normalised
-""").bindparams(bindparam("tenant", type_=Uuid()), bindparam("customers", type_=ARRAY(Uuid())))
+""").bindparams(
+    bindparam("tenant", type_=Uuid()),
+    *(bindparam(name, type_=ARRAY(Text(collation="C"))) for name in ("schemes", "values")),
+)
 
 _CUSTOMERS: Table = Customer.__table__  # type: ignore[assignment]
 _MOVE = (
@@ -223,10 +217,11 @@ _MOVE = (
 
 async def _log_of(work: Reading, customers: Collection[UUID], *, also_erased: bool = False) -> list[Edge]:
     """The identity log of everyone who is one with these customers. Raises NotFound or CustomerErased."""
-    rows = await work.rows(
-        select(Customer.id, Customer.status).where(*queries.of_same_survivors(work, customers)).order_by(Customer.id)
+    members = await queries.members_of(work, customers)
+    known = select(Customer.id, Customer.status).where(
+        Customer.tenant_id == work.tenant_id, within(Customer.id, members)
     )
-    status = {row.id: row.status for row in rows}
+    status = {row.id: row.status for row in await work.rows(known)}
     for customer_id in customers:
         if customer_id not in status:
             raise NotFound(id=str(customer_id))
@@ -351,16 +346,21 @@ async def _reopen(work: Writing, vetoes: Iterable[Edge]) -> None:
         )
 
 
-async def _sharing_identifiers(work: Reading, customers: Sequence[UUID]) -> list[set[UUID]]:
-    values = {"tenant": work.tenant_id, "customers": list(customers)}
+async def _sharing_identifiers(work: Reading, members: Sequence[UUID]) -> list[set[UUID]]:
+    claims = await work.rows(queries.claims_that_hold(work, members))
+    identifiers = sorted({(claim.scheme, claim.normalised) for claim in claims})
+    values = {
+        "tenant": work.tenant_id,
+        "schemes": [scheme for scheme, _ in identifiers],
+        "values": [value for _, value in identifiers],
+    }
     return [set(row.roots) for row in await work.rows(_HOLDERS, values)]
 
 
-async def _sharing_names(work: Reading, customers: Sequence[UUID]) -> list[set[UUID]]:
-    survivor = await queries.survivors(work, customers)
+async def _sharing_names(work: Reading, survivor_of: Mapping[UUID, UUID]) -> list[set[UUID]]:
     named: defaultdict[str, set[UUID]] = defaultdict(set)
-    for fact in await work.rows(queries.facts_that_hold(work, list(survivor), [queries.NAME])):
-        named[" ".join(folding.words(fact.text_value or ""))].add(survivor[fact.customer_id])
+    for fact in await work.rows(queries.facts_that_hold(work, list(survivor_of), [queries.NAME])):
+        named[" ".join(folding.words(fact.text_value or ""))].add(survivor_of[fact.customer_id])
     return [named[name] for name in sorted(named) if name and 2 <= len(named[name]) <= _MOST_HOLDERS]
 
 

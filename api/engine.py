@@ -4,6 +4,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from uuid import UUID
+
 import orjson
 from asyncpg import Connection
 from graphql import ExecutionResult, GraphQLError, GraphQLResolveInfo, GraphQLSchema, execute
@@ -13,8 +15,7 @@ from api.reading import Reader
 from api.reads.inputs import Variables
 from api.reads.mapping import REGISTRY, Computed
 from api.reads.operation import Operation, Operations, Plan
-from api.reads.plan import Planner, RootPlan
-from api.reads.selection import Selection
+from api.reads.plan import RootPlan
 from domain.core.database import Database, ReadConnection
 from domain.tenants.queries import Identity
 
@@ -46,19 +47,12 @@ class Prepared:
     reader: Reader
 
 
-@dataclass(frozen=True)
-class Reference:
-    """A thing by its type and id: what a mutation's payload holds; the planner reads it."""
-
-    type: str
-    id: Any
-
-
 class Engine:
     """Prepares and runs operations against one database."""
 
-    def __init__(self, database: Database, schema: GraphQLSchema) -> None:
+    def __init__(self, database: Database, schema: GraphQLSchema, key: bytes = b"") -> None:
         self.database = database
+        self.key = key
         self.schema = schema
         self.operations = Operations(schema)
         _resolve_by_plans(schema)
@@ -113,13 +107,21 @@ class Context:
         async with self.engine.database.snapshot(self.prepared.ask.identity.tenant_id) as connection:
             return await run(plan, values, self.prepared, connection)
 
-    async def load(self, reference: Reference, info: GraphQLResolveInfo, connection: ReadConnection) -> Any:
-        """The document of a referenced thing, in the transaction of the connection."""
-        prepared = self.prepared
-        selection = Selection(info.schema, prepared.operation.fragments, prepared.variables)
-        planner = Planner(info.schema, selection, prepared.variables, names_types=True)
-        plan = planner.reference(reference.type, [node.selection_set for node in info.field_nodes], reference.id)
-        return await run(plan, plan.binds.all(prepared.variables, prepared.reader), prepared, connection)
+    async def load(self, id_: UUID, root_key: str, connection: ReadConnection) -> "Loaded":
+        """The documents of a thing that a payload refers to, by response key, in the transaction of the connection."""
+        documents = {}
+        for key, plan in self.prepared.plan.fields.items():
+            if key[0] == root_key:
+                values = [[id_], *self.prepared.values[key][1:]]
+                documents[key[1]] = await run(plan, values, self.prepared, connection)
+        return Loaded(documents)
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What was read of a thing that a payload refers to: its documents by response key."""
+
+    documents: Mapping[str, Any]
 
 
 async def completed(prepared: Prepared, connection: ReadConnection) -> dict[str, Any]:
@@ -182,6 +184,12 @@ def _resolve_by_plans(schema: GraphQLSchema) -> None:
         elif name.endswith(("Connection", "Edge")) or name in {"PageInfo", "Money"}:
             for field_name in getattr(of, "fields", {}):
                 _set(of, field_name, _by_key)
+        elif name.endswith("Payload"):
+            for field_name in getattr(of, "fields", {}):
+                _set(of, field_name, _of_payload)
+        elif any(interface.name == "Problem" for interface in getattr(of, "interfaces", ())):
+            for field_name in getattr(of, "fields", {}):
+                _set(of, field_name, _by_name)
     query: Any = schema.query_type
     for field_name, spec in REGISTRY["Query"].fields.items():
         if not isinstance(spec, Computed):
@@ -192,12 +200,22 @@ def _set(of: Any, field_name: str, resolve: Callable[..., Any]) -> None:
     of.fields[field_name].resolve = resolve
 
 
-def _by_key(source: Any, info: GraphQLResolveInfo, **_: Any) -> Any:
+def _by_key(source: Any, info: GraphQLResolveInfo[Any], **_: Any) -> Any:
     return source[info.path.key]
 
 
-async def _by_root(_source: Any, info: GraphQLResolveInfo, **_: Any) -> Any:
+def _by_name(source: Any, info: GraphQLResolveInfo[Any], **_: Any) -> Any:
+    return source.get(info.field_name)
+
+
+def _of_payload(source: Any, info: GraphQLResolveInfo[Any], **_: Any) -> Any:
+    """A field of a payload: what was read of the thing it refers to, or a plain value."""
+    value = source[info.field_name]
+    return value.documents[info.path.key] if isinstance(value, Loaded) else value
+
+
+async def _by_root(_source: Any, info: GraphQLResolveInfo[Any], **_: Any) -> Any:
     return await info.context.root(info.path.key)
 
 
-__all__ = ["Ask", "Connection", "Context", "Engine", "Prepared", "Reference", "completed", "encode", "run"]
+__all__ = ["Ask", "Connection", "Context", "Engine", "Loaded", "Prepared", "completed", "encode", "run"]

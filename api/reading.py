@@ -19,15 +19,15 @@ class Reader:
     now: datetime
 
 
-def label(text: str, reader: Reader) -> str:
+def label(stored: Any, reader: Reader) -> str:
     """A label in the reader's language, in English where there is none."""
-    words = orjson.loads(text)
+    words = orjson.loads(stored) if isinstance(stored, str) else stored
     return str(words.get(reader.language) or words.get("en") or "")
 
 
-def label_or_none(text: str, reader: Reader) -> str | None:
+def label_or_none(stored: Any, reader: Reader) -> str | None:
     """A label that may be missing."""
-    return label(text, reader) or None
+    return label(stored, reader) or None
 
 
 def email(value: str, reader: Reader) -> str:

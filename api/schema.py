@@ -6,16 +6,24 @@ import strawberry
 from strawberry.schema.config import StrawberryConfig
 
 from api import customers, interactions, purchases, stages
+from api.changes import PROBLEMS, mutations, problem_codes
+from api.changing import customers as changing_customers
 from api.expose import NodeQueries, roots
 from api.scalars import SCALARS
 
 Query = roots("Query", NodeQueries, customers.Queries, stages.Queries, interactions.Queries, purchases.Queries)
+problem_codes()
+Mutation = mutations(changing_customers.Mutations)
 
 schema = strawberry.Schema(
     query=Query,
+    mutation=Mutation,
     types=[
+        *PROBLEMS,
+        *(
         value for value in vars(interactions).values()
         if isinstance(value, type) and issubclass(value, interactions.Interaction)
+        ),
     ],
     config=StrawberryConfig(scalar_map=SCALARS, disable_field_suggestions=True),
 )  # fmt: skip

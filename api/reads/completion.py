@@ -58,9 +58,10 @@ def amount(minor: int, currency: str) -> str:
     return f"{'-' if minor < 0 else ''}{whole}.{rest:0{places}d}"
 
 
-def loads(text: str | None) -> Any:
+def loads(stored: Any) -> Any:
     """What a JSON column holds; an empty list where it holds nothing."""
-    return orjson.loads(text) if text else []
+    # A connection of SQLAlchemy, on which a mutation reads its payload, has it decoded already.
+    return orjson.loads(stored) if isinstance(stored, str) else stored or []
 
 
 def longest_word(search: str) -> str:

@@ -179,3 +179,6 @@ REGISTRY: dict[str, TypeMap] = {}
 
 FILTERS: dict[str, Mapping[str, Condition]] = {}
 """Every filter input, by its GraphQL name: field -> how it becomes SQL."""
+
+SCOPES: dict[str, set[str]] = {}
+"""The scopes that each mutation and subscription takes, by its field."""

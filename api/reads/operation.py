@@ -14,6 +14,7 @@ from graphql import (
     OperationDefinitionNode,
     OperationType,
     VariableDefinitionNode,
+    get_named_type,
     parse,
     type_from_ast,
     validate,
@@ -23,7 +24,7 @@ from graphql.execution.values import get_variable_values
 from api import ids
 from api.problems import BadUserInput, ParseFailed, ValidationFailed
 from api.reads.inputs import Variables, shape
-from api.reads.mapping import REGISTRY, Computed
+from api.reads.mapping import REGISTRY, SCOPES, Computed
 from api.reads.plan import Planner, RootPlan
 from api.reads.selection import Selected, Selection
 
@@ -52,7 +53,7 @@ class Operation:
 class Plan:
     """How one operation is read for one shape of its variables."""
 
-    fields: Mapping[str, RootPlan]
+    fields: Mapping[Any, RootPlan]
     scopes: frozenset[str]
     compiled: bool
     """Whether nothing but relations is asked for, so that graphql-core is not needed at all."""
@@ -101,6 +102,8 @@ class Operations:
         """A new plan; unless `compiled`, one for graphql-core to complete."""
         selection = Selection(self.schema, operation.fragments, variables)
         selected = selection.of([operation.node.selection_set], operation.root)
+        if not operation.is_query:
+            return self._planned_payloads(operation, selection, selected, variables)
         compiled = (
             compiled
             and operation.is_query
@@ -112,6 +115,28 @@ class Operations:
         }
         scopes = frozenset().union(*(plan.scopes for plan in fields.values())) if fields else frozenset()
         return Plan(fields, scopes, compiled)
+
+    def _planned_payloads(
+        self, operation: Operation, selection: Selection, selected: Selected, variables: Variables
+    ) -> Plan:
+        """The plans of what payloads and events refer to, by the keys of the root field and of their own."""
+        fields: dict[Any, RootPlan] = {}
+        scopes: set[str] = set()
+        for key, nodes in selected.items():
+            name = nodes[0].name.value
+            definition = operation.root.fields.get(name)
+            if definition is None:  # __typename
+                continue
+            scopes |= SCOPES.get(name, set())
+            payload: Any = get_named_type(definition.type)
+            for inner, chosen in selection.of([node.selection_set for node in nodes], payload).items():
+                field_ = payload.fields.get(chosen[0].name.value)
+                target = get_named_type(field_.type).name if field_ is not None else ""
+                if target in REGISTRY and REGISTRY[target].by_id:
+                    planner = Planner(self.schema, selection, variables, names_types=True)
+                    fields[key, inner] = planner.reference(target, [node.selection_set for node in chosen])
+        scopes |= {scope for plan in fields.values() for scope in plan.scopes}
+        return Plan(fields, frozenset(scopes), compiled=False)
 
     def _parsed(self, text: str, name: str | None) -> Operation:
         try:

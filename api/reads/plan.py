@@ -80,9 +80,9 @@ class Planner:
             lines, result = self._rooted(spec, nodes, definition)
         return self._finished(lines, result)
 
-    def reference(self, type_name: str, sets: Sequence[SelectionSetNode | None], id_: Any) -> RootPlan:
-        """The plan of a thing that is known by its id: what a mutation's payload refers to."""
-        lines, result = self._by_ids(type_name, sets, Given(id_, lambda _: id_), lambda value: [value])
+    def reference(self, type_name: str, sets: Sequence[SelectionSetNode | None]) -> RootPlan:
+        """The plan of one thing by its id, which is put in the place of the first value: what a payload refers to."""
+        lines, result = self._by_ids(type_name, sets, Given(None, lambda _: None), lambda _: [None])
         return self._finished(lines, f"{result}.get(a[0][0])")
 
     def _finished(self, lines: list[str], result: str) -> RootPlan:

@@ -1,0 +1,1 @@
+"""The mutations that each concept brings."""

@@ -16,6 +16,7 @@ from cli.rights import RefusedToStart
 from domain.core import walls
 from domain.core.database import Database, dsn_of
 from domain.core.embedded import EmbeddedPostgres, EmbeddedPostgresFailed
+from domain.core.secrets import installation_key
 from migrations import run as migrations
 
 if TYPE_CHECKING:
@@ -111,7 +112,8 @@ async def _opened(settings: Settings, address: URL, group: str = walls.APP) -> A
         await rights.check_server(connection)
         await rights.check_login(connection, group)
     readers, writers = settings.read_connections, settings.write_connections
-    async with Database(_spelled(address), readers=readers, writers=writers) as database:
+    key = installation_key(settings.data, settings.key_file)
+    async with Database(_spelled(address), readers=readers, writers=writers, key=key) as database:
         yield database
 
 

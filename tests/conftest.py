@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
 SHARED = Path(os.environ.get("TENURE_SHARED", Path(__file__).parents[2] / "shared"))
+KEY = bytes(range(32))
 LOGINS = {"tenure_owner": "LOGIN CREATEROLE", "tenure_server": "LOGIN", "tenure_privacy": "LOGIN"}
 
 
@@ -106,7 +107,7 @@ async def logins(cluster: URL, template: str) -> AsyncIterator[Logins]:
 @pytest.fixture(scope="session")
 async def database(logins: Logins) -> AsyncIterator[Database]:
     """The database as the server sees it."""
-    async with Database(str(logins.server), readers=4, writers=4, clock=SystemClock()) as opened:
+    async with Database(str(logins.server), readers=4, writers=4, clock=SystemClock(), key=KEY) as opened:
         yield opened
 
 

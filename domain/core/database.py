@@ -25,11 +25,19 @@ class Database:
     """One PostgreSQL database as one process sees it; open it with `async with`."""
 
     def __init__(
-        self, url: str, *, readers: int = 8, writers: int = 8, clock: Clock | None = None, ids: NewId = new_id
+        self,
+        url: str,
+        *,
+        readers: int = 8,
+        writers: int = 8,
+        clock: Clock | None = None,
+        ids: NewId = new_id,
+        key: bytes = b"",
     ) -> None:
         self.url = make_url(url).set(drivername="postgresql+asyncpg")
         self.clock = clock or SystemClock()
         self.ids = ids
+        self.key = key
         self._readers = readers
         self._writers = writers
 
@@ -56,7 +64,7 @@ class Database:
         async with self._connection(tenant_id) as connection:
             work = Writing(
                 session=_session(connection), tenant_id=tenant_id, now=self.clock.now(), ids=self.ids, actor=actor,
-                request_id=request_id,
+                request_id=request_id, key=self.key,
             )  # fmt: skip
             yield work
             await work.complete()

@@ -23,6 +23,7 @@ class Settings(BaseSettings):
     database_url: str | None = Field(None, description="The application's login; without it PostgreSQL is embedded.")
     database_owner_url: str | None = Field(None, description="The owner's login, used by `tenure migrate` only.")
     database_eraser_url: str | None = Field(None, description="The eraser's login, used by `tenure customers erase`.")
+    key_file: Path | None = Field(None, description="The installation's key; without it `key` in the data directory.")
     data: Path = Field(default_factory=_user_data_dir, description="Where the embedded database lives.")
     cors_origins: str = Field("", description="Origins of browsers that may call the API, separated by commas.")
     read_connections: int = Field(8, ge=1, le=200, description="Connections of one process that serve reads.")

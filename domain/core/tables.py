@@ -104,6 +104,10 @@ def personal(*args: Any, **options: Any) -> MappedColumn[Any]:
     return mapped_column(*args, info={"pii": True}, nullable=True, **options)
 
 
+OF_CUSTOMER = {"customer": True}
+"""What `info` says of a column that names a customer; one called `customer_id` need not say it."""
+
+
 def one_of(column: str, values: type[StrEnum]) -> CheckConstraint:
     """A check that a text column holds one of an enum's values, or nothing where null is allowed."""
     listed = ", ".join(f"'{value}'" for value in values)
@@ -138,6 +142,12 @@ def rights_of(model: type[Base]) -> tuple[str, ...]:
 def personal_columns(model: type[Base]) -> tuple[str, ...]:
     """The columns of a table that erasure sets to null."""
     return tuple(column.name for column in model.__table__.columns if column.info.get("pii"))
+
+
+def customer_columns(model: type[Base]) -> tuple[str, ...]:
+    """The columns of a table by which a row belongs to a customer."""
+    columns = model.__table__.columns
+    return tuple(each.name for each in columns if each.name == "customer_id" or each.info.get("customer"))
 
 
 def eraser_rights_of(model: type[Base]) -> tuple[str, ...]:

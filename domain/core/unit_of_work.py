@@ -70,6 +70,8 @@ class Writing(Reading):
     ids: NewId
     actor: Actor = Actor.SYSTEM
     request_id: str | None = None
+    key: bytes = b""
+    """The installation's key, for what may be kept of a personal value: its keyed hash."""
     causation: events.Causation = field(default_factory=events.Causation)
     _events: list[events.Event] = field(default_factory=list)
     _audited: list[audit.Entry] = field(default_factory=list)

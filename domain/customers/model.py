@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import ForeignKeyConstraint, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, declared_attr, mapped_column
 
-from domain.core.tables import Entity, TenantTable, one_of, personal
+from domain.core.tables import OF_CUSTOMER, Entity, TenantTable, one_of, personal
 from domain.customers.edges import EdgeKind
 from domain.customers.identity import CustomerKind, Strength
 from domain.customers.rules import AttributeType, ConsentDecision, Survivorship
@@ -261,7 +261,7 @@ class IdentityEdge(Entity):
 
     kind: Mapped[str]
     customer_id: Mapped[UUID] = mapped_column(doc="The one that is absorbed.")
-    into_id: Mapped[UUID] = mapped_column(doc="The one that survives.")
+    into_id: Mapped[UUID] = mapped_column(info=OF_CUSTOMER, doc="The one that survives.")
     undoes: Mapped[UUID | None] = mapped_column(doc="The MERGE that an UNMERGE takes back.")
     batch_id: Mapped[UUID] = mapped_column(doc="Edges made by one decision.")
     reason: Mapped[str | None] = personal()
@@ -281,8 +281,8 @@ class MergeCandidate(Entity):
         Index("merge_candidates_score_idx", "tenant_id", "state", "score", "id"),
     )
 
-    left_id: Mapped[UUID]
-    right_id: Mapped[UUID]
+    left_id: Mapped[UUID] = mapped_column(info=OF_CUSTOMER)
+    right_id: Mapped[UUID] = mapped_column(info=OF_CUSTOMER)
     score: Mapped[int] = mapped_column(doc="How alike they are, from 0 to 1000.")
     features: Mapped[list[dict[str, Any]] | None] = personal(doc="What speaks for it and how much.")
     state: Mapped[str] = mapped_column(doc="What became of the proposal.")
@@ -303,8 +303,8 @@ class CustomerRelation(Entity):
     )
 
     kind: Mapped[str]
-    from_id: Mapped[UUID]
-    to_id: Mapped[UUID]
+    from_id: Mapped[UUID] = mapped_column(info=OF_CUSTOMER)
+    to_id: Mapped[UUID] = mapped_column(info=OF_CUSTOMER)
     source: Mapped[str] = mapped_column(doc="Where it is known from.")
     valid_from: Mapped[datetime]
     valid_to: Mapped[datetime | None]

@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import ForeignKeyConstraint, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from domain.core.tables import DIRECTORY, Base, Entity, TenantTable, one_of, personal
+from domain.core.tables import DIRECTORY, OF_CUSTOMER, Base, Entity, TenantTable, one_of, personal
 
 
 class IntegrationState(StrEnum):
@@ -165,7 +165,7 @@ class RecordLink(TenantTable):
     integration_id: Mapped[UUID] = mapped_column(primary_key=True)
     type: Mapped[str] = mapped_column(primary_key=True)
     remote_id: Mapped[str] = mapped_column(primary_key=True)
-    local_id: Mapped[UUID]
+    local_id: Mapped[UUID] = mapped_column(info=OF_CUSTOMER, doc="A customer, among other things.")
     agreed: Mapped[dict[str, Any] | None] = personal()
 
 

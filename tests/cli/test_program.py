@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import resource
@@ -12,9 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 from uuid import UUID
 
+import httpx2
 import pytest
 
 from cli import tenants
+from cli.main import main
 from domain.tenants.model import Calendar, Role
 from domain.tenants.rules import LANGUAGES, SCOPES_OF_ROLE
 
@@ -107,8 +110,22 @@ REFUSALS = {
 
 
 @pytest.mark.parametrize("command", REFUSALS)
-def test_what_cannot_be_is_refused_in_one_line(program: Program, acme: str, command: str) -> None:
-    assert program.refused(*command.split()).startswith(REFUSALS[command])
+def test_what_cannot_be_is_refused_in_one_line(
+    program: Program, acme: str, command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In this process, since it is about words: each start of the program takes its second."""
+    monkeypatch.setattr(sys, "argv", ["tenure", *command.split()])
+    monkeypatch.setenv("TENURE_DATA", str(program.data))
+    for name in ("TENURE_TOKEN", "TENURE_DATABASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(program.data)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    shown = capsys.readouterr()
+    assert ended.value.code == 2
+    assert shown.out == ""
+    assert shown.err.startswith(f"Error: {REFUSALS[command]}")
+    assert shown.err.count("\n") == 1
 
 
 def test_a_setting_that_cannot_be_is_refused_in_one_line(program: Program) -> None:
@@ -163,3 +180,36 @@ def test_the_choices_are_those_of_the_domain() -> None:
     assert get_args(tenants.RoleName) == tuple(Role)
     assert get_args(tenants.CalendarName) == tuple(Calendar)
     assert get_args(tenants.LanguageName) == LANGUAGES
+
+
+@pytest.fixture(scope="module")
+def served(program: Program) -> Iterator[str]:
+    """The address of a server that runs while the tests of this module do, and ends as it should."""
+    pytest.importorskip("api.app")
+    server = program.start("serve", "--port", "0")
+    assert server.stderr is not None
+    line = server.stderr.readline()
+    yield line.removeprefix("Tenure listens on ").rstrip()
+    server.send_signal(signal.SIGTERM)
+    assert server.wait(timeout=10) == 0
+    assert server.stderr.read() == ""
+    server.stderr.close()
+
+
+def test_a_server_says_where_it_listens_and_is_ready(served: str) -> None:
+    for path in ("livez", "readyz"):
+        assert httpx2.get(f"{served}/{path}").status_code == 200
+
+
+@pytest.mark.parametrize("where", ["a running server", "the API in this process"])
+def test_an_operation_is_answered(program: Program, acme: str, served: str, where: str) -> None:
+    token = program.run("tokens", "create", "acme").stdout.strip()
+    url = ["--url", served] if where == "a running server" else []
+    done = program.run("query", "{ __typename }", *url, TENURE_TOKEN=token)
+    assert json.loads(done.stdout) == {"data": {"__typename": "Query"}}
+    done = program.run("query", *url, stdin="{ nothingLikeThis }", code=1, TENURE_TOKEN=token)
+    assert "nothingLikeThis" in json.loads(done.stdout)["errors"][0]["message"]
+
+
+def test_the_schema_is_printed(program: Program) -> None:
+    assert "\ntype Query " in program.run("schema").stdout

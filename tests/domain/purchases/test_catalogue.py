@@ -9,7 +9,6 @@ from sqlalchemy import select
 
 from domain import purchases
 from domain.core.clock import NoTimeZone
-from domain.core.problems import DomainError
 from domain.purchases import NewLine, NewOrder, NewProduct, catalogue, queries, rules
 from domain.purchases.model import Product
 
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from domain.core.database import Database
+    from domain.core.problems import DomainError
     from tests.domain.conftest import Unchanged
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)

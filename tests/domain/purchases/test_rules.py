@@ -17,6 +17,7 @@ from domain.purchases.rules import NewLine, Part
 if TYPE_CHECKING:
     from domain.core.problems import DomainError
 
+MILL = Decimal("0.001")
 CODES = st.sampled_from(["EUR", "JPY", "KWD"])
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
 
@@ -87,9 +88,9 @@ def test_a_total_without_lines_is_taken_as_stated() -> None:
         (("EUR", [line("1", "0.0000001")], None, None), rules.TooPrecise, ("lines", "0", "unitPrice")),
         (("EUR", [line("1E+14", "0")], None, None), rules.TooLarge, ("lines", "0", "quantity")),
         (("EUR", [line("1E+13", "1E+13")], None, None), rules.TooLarge, ("lines", "0")),
-        (("EUR", [line("1", "1", discount=Decimal("0.001"))], None, None), rules.TooPrecise, ("lines", "0", "discount")),
-        (("EUR", [line("1", "1", tax=Decimal("0.001"))], None, None), rules.TooPrecise, ("lines", "0", "tax")),
-        (("EUR", [line("1", "1", cost=Decimal("0.001"))], None, None), rules.TooPrecise, ("lines", "0", "cost")),
+        (("EUR", [line("1", "1", discount=MILL)], None, None), rules.TooPrecise, ("lines", "0", "discount")),
+        (("EUR", [line("1", "1", tax=MILL)], None, None), rules.TooPrecise, ("lines", "0", "tax")),
+        (("EUR", [line("1", "1", cost=MILL)], None, None), rules.TooPrecise, ("lines", "0", "cost")),
     ],
 )  # fmt: skip
 def test_what_cannot_be_kept_exactly_is_refused_where_it_stands(

@@ -26,6 +26,13 @@ from domain.customers.merging import (
     unmerge,
     veto,
 )
+from domain.customers.privacy import (
+    erase_customer,
+    export_customer,
+    request_erasure,
+    request_export,
+    suppressed,
+)
 from domain.customers.queries import by_email, by_external, by_phone, customer, resolve
 
 __all__ = [
@@ -44,13 +51,18 @@ __all__ = [
     "decide_candidate",
     "define_attribute",
     "end_relation",
+    "erase_customer",
+    "export_customer",
     "lock_identities",
     "merge",
     "record_consent",
     "refresh_heads",
     "relate",
+    "request_erasure",
+    "request_export",
     "resolve",
     "settle_identities",
+    "suppressed",
     "unmerge",
     "update",
     "veto",

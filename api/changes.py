@@ -226,7 +226,7 @@ async def _once(
         IdempotencyKey.tenant_id == work.tenant_id, IdempotencyKey.token_id == ask.identity.token_id,
         IdempotencyKey.field == name, IdempotencyKey.key == ask.idempotency_key,
     )  # fmt: skip
-    digest = _digest(context.engine.key, info, context.prepared.variables)
+    digest = _digest(work.key, info, context.prepared.variables)
     await work.execute(delete(IdempotencyKey).where(*where, IdempotencyKey.expires_at <= work.now))
     claim = (
         upsert(IdempotencyKey)

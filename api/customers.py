@@ -231,24 +231,15 @@ class Customer(Node):
         description="The people of an organisation.",
     )  # fmt: skip
     stage = one(
-        "stages.StageInterval",
-        lambda asked: (
-            "stage_intervals {t} where {t}.tenant_id = $1 and {t}.customer_id = {p}.id"
-            " and {t}.is_current and " + _lifecycle(asked)
-        ),
-        arguments={"lifecycle": stages.LIFECYCLE},
-        description="Where the customer is now in a lifecycle; null when in none of its stages.",
-    )
+        "stages.StageInterval", stages.current_stay, arguments=stages.STAY_ARGUMENTS,
+        description="Where the customer is in a lifecycle, or was believed to be; null when in none of its stages.",
+    )  # fmt: skip
     stage_history = many(
-        "stages.StageInterval",
-        lambda asked: "stage_intervals {t} where {t}.tenant_id = $1 and " + _lifecycle(asked),
-        orders={"ENTERED_AT": Order("{t}.entered_at"), "ID": Order("{t}.id", "id")},
-        default=(("ENTERED_AT", False),),
-        keys="{p}.id",
-        link="customer_id",
-        arguments={"lifecycle": stages.LIFECYCLE},
+        "stages.StageInterval", stages.stays,
+        orders={"ENTERED_AT": Order("{t}.entered_at"), "ID": Order("{t}.id", "id")}, default=(("ENTERED_AT", False),),
+        keys="{p}.id", link="customer_id", arguments=stages.STAY_ARGUMENTS,
         description="Every stay in a stage of a lifecycle, the first one first.",
-    )
+    )  # fmt: skip
     stage_notes = many(
         "stages.StageNote", "stage_notes {t} where {t}.tenant_id = $1",
         orders={"OCCURRED_AT": Order("{t}.occurred_at"), "ID": Order("{t}.id", "id")},
@@ -276,12 +267,6 @@ class Customer(Node):
         order="{t}.integration_id, {t}.remote_id", keys="{p}.member_ids", link="local_id",
         description="The records at other systems that this customer was read from.",
     )  # fmt: skip
-
-
-def _lifecycle(asked: Sourcing) -> str:
-    if asked.has("lifecycle"):
-        return "{{t}}.lifecycle_key = {lifecycle}".replace("{{t}}", "{t}")
-    return "{t}.lifecycle_key = (select l.key from lifecycles l where l.tenant_id = $1 and l.is_default)"
 
 
 CustomerConnection = page_of(Customer, "customers")

@@ -50,9 +50,8 @@ class Prepared:
 class Engine:
     """Prepares and runs operations against one database."""
 
-    def __init__(self, database: Database, schema: GraphQLSchema, key: bytes = b"") -> None:
+    def __init__(self, database: Database, schema: GraphQLSchema) -> None:
         self.database = database
-        self.key = key
         self.schema = schema
         self.operations = Operations(schema)
         _resolve_by_plans(schema)
@@ -65,7 +64,11 @@ class Engine:
         missing = sorted(plan.scopes - ask.identity.scopes)
         if missing:
             raise Forbidden(f"The token lacks the scope {missing[0]}.", scope=missing[0])
-        reader = Reader(ask.language, "pii:read" in ask.identity.scopes, self.database.clock.now())
+        identity = ask.identity
+        reader = Reader(
+            ask.language, "pii:read" in identity.scopes, self.database.clock.now(), identity.principal_id,
+            identity.token_id,
+        )  # fmt: skip
         values = {key: _made(root, key, variables, reader) for key, root in plan.fields.items()}
         return Prepared(ask, operation, variables, plan, values, reader)
 
@@ -184,7 +187,7 @@ def _resolve_by_plans(schema: GraphQLSchema) -> None:
         elif name.endswith(("Connection", "Edge")) or name in {"PageInfo", "Money"}:
             for field_name in getattr(of, "fields", {}):
                 _set(of, field_name, _by_key)
-        elif name.endswith("Payload"):
+        elif name.endswith(("Payload", "Event")):
             for field_name in getattr(of, "fields", {}):
                 _set(of, field_name, _of_payload)
         elif any(interface.name == "Problem" for interface in getattr(of, "interfaces", ())):

@@ -104,6 +104,11 @@ def many(target: str, source: Any, *, arguments: Mapping[str, Argument] | None =
     return Many(target=target, source=source, arguments={**(arguments or {}), **PAGING}, **options)
 
 
+def computed(annotation: Any, resolve: Callable[..., Any], **options: Any) -> Any:
+    """A field that is no relation."""
+    return Computed(annotation=annotation, resolve=resolve, **options)
+
+
 def listing(target: str, source: Any, **options: Any) -> Any:
     """A short list of rows of another type."""
     return Listing(target=target, source=source, **options)
@@ -262,6 +267,8 @@ def _from_model(spec: Field, name: str, model: type[Base] | None, prefix: str | 
         spec = replace(spec, target=target.rpartition(".")[2])  # type: ignore[call-arg]
     if not isinstance(spec, Column):
         return spec
+    if spec.annotation is Decimal and spec.finish is None:
+        spec = replace(spec, finish=_decimal)
     stored = model.__table__.columns.get(name) if model is not None else None
     if stored is None:
         return replace(

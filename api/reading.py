@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import orjson
 
@@ -12,11 +13,13 @@ from domain.customers.folding import mask_email, mask_phone, mask_text
 
 @dataclass(frozen=True)
 class Reader:
-    """Who reads: the language of the labels, and whether personal values are shown whole."""
+    """Who reads and when: the language of the labels, and whether personal values are shown whole."""
 
     language: str
     sees_personal: bool
     now: datetime
+    principal_id: UUID
+    token_id: UUID
 
 
 def label(stored: Any, reader: Reader) -> str:

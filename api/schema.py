@@ -5,19 +5,23 @@ from typing import Any
 import strawberry
 from strawberry.schema.config import StrawberryConfig
 
-from api import customers, interactions, purchases, stages
+from api import customers, interactions, purchases, stages, tenants
 from api.changes import PROBLEMS, mutations, problem_codes
 from api.changing import customers as changing_customers
 from api.expose import NodeQueries, roots
+from api.following import Subscription
 from api.scalars import SCALARS
 
-Query = roots("Query", NodeQueries, customers.Queries, stages.Queries, interactions.Queries, purchases.Queries)
+Query = roots(
+    "Query", NodeQueries, tenants.Queries, customers.Queries, stages.Queries, interactions.Queries, purchases.Queries
+)
 problem_codes()
 Mutation = mutations(changing_customers.Mutations)
 
 schema = strawberry.Schema(
     query=Query,
     mutation=Mutation,
+    subscription=Subscription,
     types=[
         *PROBLEMS,
         *(

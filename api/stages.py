@@ -1,19 +1,136 @@
 """Lifecycles and stages over GraphQL: where customers are, and how they got there."""
 
+import re
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
 import strawberry
 
 from api import filters, reading
-from api.expose import Node, column, describe, expose, listing, one, page_of, part
+from api.expose import Node, column, computed, describe, expose, listing, one, page_of, part
+from api.purchases import WindowInput
 from api.reads.mapping import Argument
-from domain.stages import model
+from api.reads.plan import Sourcing
+from domain.stages import model, queries, templates
 
 describe(model.StageKind)
 describe(model.CanonicalStep)
 describe(model.CauseKind)
+describe(model.Movement)
 describe(model.NoteKind)
 describe(model.Trigger)
 
-LIFECYCLE = Argument(str | None, "The key of the lifecycle; without it the tenant's default one.")
+STAY_ARGUMENTS = {
+    "lifecycle": Argument(str | None, "The key of the lifecycle; without it the tenant's default one."),
+    "asOf": Argument(datetime | None, "As it was believed at this moment; as it is now without it.", pg="timestamptz"),
+}
+
+
+def current_stay(asked: Sourcing) -> str:
+    """Where the stay comes from that goes on now, or went on as far as was known at a moment."""
+    if asked.has("asOf"):
+        return f"{_believed(asked, '{p}.member_ids')} where {{t}}.is_current"
+    return f"stage_intervals {{t}} where {{t}}.tenant_id = $1 and {{t}}.customer_id = {{p}}.id and {{t}}.is_current and {_lifecycle(asked, '{t}.lifecycle_key', 'key')}"  # noqa: E501 - one statement
+
+
+def stays(asked: Sourcing) -> str:
+    """Where all stays come from, as they are known now or were believed at a moment."""
+    if asked.has("asOf"):
+        members = "array(select unnest(m.member_ids) from customers m where m.tenant_id = $1 and m.id = p.k)"
+        return f"(select p.k as customer_id, b.* from {_believed(asked, members).replace('{t}', 'b')}) {{t}} where true"
+    return f"stage_intervals {{t}} where {{t}}.tenant_id = $1 and {_lifecycle(asked, '{t}.lifecycle_key', 'key')}"
+
+
+def _believed(asked: Sourcing, members: str) -> str:
+    lifecycle = f"(select l.id from lifecycles l where l.tenant_id = $1 and {_lifecycle(asked, 'l.id', 'id')})"
+    return f"({queries.INTERVALS_AS_OF.format(customers=members, lifecycle=lifecycle, as_of='{asOf}')}) {{t}}"
+
+
+def _lifecycle(asked: Sourcing, column_: str, name: str) -> str:
+    """That a column holds the id or the key of the lifecycle that is asked for, or of the default one."""
+    which = "o.key = {lifecycle}" if asked.has("lifecycle") else "o.is_default"
+    if name == "key" and asked.has("lifecycle"):
+        return f"{column_} = {{lifecycle}}"
+    return f"{column_} = (select o.{name} from lifecycles o where o.tenant_id = $1 and {which})"
+
+
+_WINDOW = {"window": Argument(WindowInput | None, "Only stays that began in this span.")}
+_IN_FORCE = (
+    "(select v.id from lifecycle_versions v where v.tenant_id = $1 and v.lifecycle_id = p.k"
+    " and v.published_at is not null order by v.number desc limit 1)"
+)
+_FUNNEL = f"""
+select s.id as stage_id, s.position, s.place, coalesce(c.entered, 0) as entered,
+    coalesce(sum(c.ended_here) over (order by s.place desc), 0)::bigint as reached,
+    case when s.place > 1 then coalesce(c.continued, 0) end as continued,
+    lag(coalesce(c.entered, 0)) over (order by s.place) as before
+from (
+    select x.id, x.position, row_number() over (order by x.position) as place from stages x
+    where x.tenant_id = $1 and x.lifecycle_version_id = {_IN_FORCE} and x.kind not in ('LOST', 'CHURNED')
+) s left join ({queries.FUNNEL.text}) c on c.place = s.place
+"""
+_TIME = f"""
+select s.id as stage_id, s.position, coalesce(c.customers, 0) as customers, coalesce(c.visits, 0) as visits,
+    c.visit, c.latest, c.cumulative
+from (
+    select x.id, x.key, x.position from stages x where x.tenant_id = $1 and x.lifecycle_version_id = {_IN_FORCE}
+) s left join ({queries.TIME_IN_STAGE.text}) c on c.stage_key = s.key
+"""
+_PLACES = {
+    "tenant": "$1", "lifecycle": "p.k", "now": "{now}",
+    "stages": "array(select x.key from stages x where x.tenant_id = $1 and x.lifecycle_version_id = "
+    f"{_IN_FORCE} and x.kind not in ('LOST', 'CHURNED') order by x.position)",
+}  # fmt: skip
+
+
+def _measured(asked: Sourcing, sql: str) -> str:
+    """A measure of the stages of the lifecycle whose id is `p.k`, within the window that is asked for."""
+    places = {
+        **_PLACES,
+        "since": asked.part("window", "start", pg="timestamptz") or "null",
+        "until": asked.part("window", "end", pg="timestamptz") or "null",
+    }
+    filled = re.sub(r"(?<!:):([a-z]+)", lambda found: places[found[1]], sql)
+    return f"(select p.k as lifecycle_id, x.* from ({filled}) x) {{t}} where true"
+
+
+_STAGE = "stages {t} where {t}.tenant_id = $1 and {t}.id = {p}.stage_id"
+
+
+@expose()
+class FunnelStep:
+    """How many distinct customers came to a stage, and how many went on to it from the one before."""
+
+    stage = one("stages.Stage", _STAGE, null=False, description="The stage.")
+    entered = column(int, sql="{t}.entered", description="Distinct customers who were ever in it.")
+    reached = column(
+        int, sql="{t}.reached", description="Distinct customers who came to it or further; it never grows."
+    )
+    continued = column(
+        int, sql="{t}.continued", null=True, description="Of those in the stage before, how many came here after it."
+    )
+    of = column(int, sql="{t}.before", null=True, description="How many were in the stage before.")
+    conversion = column(
+        Decimal, sql="round({t}.continued::numeric / nullif({t}.before, 0), 4)", null=True,
+        description="Continued by of; null where nobody was in the stage before.",
+    )  # fmt: skip
+
+
+def _seconds(name: str, words: str) -> Any:
+    return column(int, sql=f"floor(extract(epoch from {{t}}.{name}))::bigint", null=True, description=words)
+
+
+@expose()
+class TimeInStage:
+    """How long customers stay in a stage; medians by Kaplan-Meier, since stays that go on have no end yet."""
+
+    stage = one("stages.Stage", _STAGE, null=False, description="The stage.")
+    customers = column(int, sql="{t}.customers", description="Distinct customers who were there.")
+    visits = column(int, sql="{t}.visits", description="Their stays.")
+    median_seconds = _seconds("visit", "The median of all stays; null while half of them go on.")
+    median_latest_seconds = _seconds("latest", "The median of each customer's latest stay.")
+    median_cumulative_seconds = _seconds("cumulative", "The median of each customer's stays together.")
 
 
 @expose(model.Lifecycle, prefix="lcy")
@@ -42,6 +159,16 @@ class Lifecycle(Node):
         keys="(select v.id from lifecycle_versions v where v.tenant_id = $1 and v.lifecycle_id = {p}.id"
         " and v.published_at is not null order by v.number desc limit 1)",
         description="The rules by which customers move by themselves, in the order in which they are tried.",
+    )  # fmt: skip
+    funnel = listing(
+        "stages.FunnelStep", lambda asked: _measured(asked, _FUNNEL), order="{t}.place", keys="{p}.id",
+        link="lifecycle_id", arguments=_WINDOW,
+        description="How many distinct customers came how far, by the order of the stages.",
+    )  # fmt: skip
+    time_in_stage = listing(
+        "stages.TimeInStage", lambda asked: _measured(asked, _TIME), order="{t}.position", keys="{p}.id",
+        link="lifecycle_id", arguments=_WINDOW,
+        description="How long customers stay in each stage.",
     )  # fmt: skip
     versions = listing(
         "stages.LifecycleVersion", "lifecycle_versions {t} where {t}.tenant_id = $1", order="{t}.number desc",
@@ -119,6 +246,36 @@ class StageInterval(Node):
     cause = part("stages.TransitionCause", description="Who or what moved the customer here.")
 
 
+@expose(model.StageTransition, prefix="str")
+class StageTransition(Node):
+    """A move of a customer from one stage to another; a correction is a move of its own."""
+
+    direction = column(model.Movement)
+    occurred_at = column()
+    recorded_at = column()
+    reason = column(finish=reading.personal)
+    cause = part("stages.TransitionCause", description="Who or what moved the customer.")
+    lifecycle = one(
+        "stages.Lifecycle", "lifecycles {t} where {t}.tenant_id = $1 and {t}.id = {p}.lifecycle_id", null=False,
+        description="The lifecycle.",
+    )  # fmt: skip
+    from_stage = one(
+        "stages.Stage", "stages {t} where {t}.tenant_id = $1 and {t}.id = {p}.from_stage_id",
+        description="The stage that was left; null when the customer entered the lifecycle.",
+    )  # fmt: skip
+    to_stage = one(
+        "stages.Stage", "stages {t} where {t}.tenant_id = $1 and {t}.id = {p}.to_stage_id",
+        description="The stage that was entered; null when the customer left the lifecycle.",
+    )  # fmt: skip
+    customer = one(
+        "customers.Customer",
+        "customers {t} where {t}.tenant_id = $1 and {t}.id = (select m.root_id from customers m"
+        " where m.tenant_id = $1 and m.id = {p}.customer_id)",
+        null=False,
+        description="Who moved.",
+    )
+
+
 @expose(model.StageNote, prefix="sno")
 class StageNote(Node):
     """What a customer needs, suffers from, or is planned to be given in a stage."""
@@ -150,8 +307,54 @@ StageFilter = filters.filter_input(
 )  # fmt: skip
 
 
+@strawberry.type(description="A stage of a template.")
+class TemplateStage:
+    """A stage of a template."""
+
+    key: str = strawberry.field(description="The name in queries.")
+    name: str = strawberry.field(description="What people call it.")
+    step: model.CanonicalStep = strawberry.field(description="The step it stands for in every lifecycle.")  # type: ignore[valid-type]
+    needs: str | None = strawberry.field(description="What a customer here typically needs.")
+
+
+@strawberry.type(description="A lifecycle as others have found it, to start from.")
+class LifecycleTemplate:
+    """A lifecycle as others have found it, to start from."""
+
+    key: str = strawberry.field(description="The name by which it is made a lifecycle.")
+    name: str = strawberry.field(description="What people call it.")
+    description: str = strawberry.field(description="Whom it is for.")
+    stages: list[TemplateStage] = strawberry.field(description="Its stages in their order.")
+
+
+async def _templates(info: strawberry.Info) -> list[LifecycleTemplate]:
+    """Every template that ships."""
+    language = info.context.prepared.ask.language
+    return [
+        LifecycleTemplate(
+            key=template.key,
+            name=template.title.in_locale(language),
+            description=template.description.in_locale(language),
+            stages=[
+                TemplateStage(
+                    key=stage.key,
+                    name=stage.label.in_locale(language),
+                    step=stage.step,
+                    needs=stage.needs.in_locale(language) if stage.needs else None,
+                )
+                for stage in template.lifecycle.stages
+            ],
+        )
+        for template in templates.templates()
+    ]
+
+
 class Queries:
     """What the root offers of stages."""
+
+    lifecycle_templates = computed(
+        list[LifecycleTemplate], _templates, description="The lifecycles that a tenant can start from."
+    )
 
     lifecycles = listing(
         "stages.Lifecycle", "lifecycles {t} where {t}.tenant_id = $1", order="{t}.key",

@@ -242,7 +242,7 @@ class Planner:
                 raise TypeError(message)
 
     def _column(self, spec: Column, alias: str, row: Row) -> str:
-        value = row.column((spec.sql or "").format(t=alias, now=self.binds.now()))
+        value = row.column(self._filled(spec.sql or "", t=alias))
         if spec.code is not None:
             made = spec.code.format(e=value)
             return f"(None if {value} is None else {made})" if spec.null else made
@@ -386,7 +386,10 @@ class Planner:
             self.statements.append(statement(f"select count(*) from {source}"))
             level.lines.append(f"{name} = (await q({index}, a))[0][0]")
             return name
-        column = row.column(f"(select count(*) from {source} and {alias}.{spec.link} = any({_array(counted)}))")
+        each = f"(select from {source} and {alias}.{spec.link} = p.k)"
+        column = row.column(
+            f"(select count(*) from unnest({_array(counted)}) as p(k) cross join lateral {each} {alias})"
+        )
         level.parent_row = row.code
         return column
 
@@ -429,7 +432,14 @@ class Planner:
             for name, argument in spec.arguments.items()
             if f"{{{name}}}" in template
         }
-        return template.format(t=alias, p=parent, now=self.binds.now() if "{now}" in template else "", **tokens)
+        return self._filled(template, t=alias, p=parent, **tokens)
+
+    def _filled(self, template: str, **names: str) -> str:
+        """A template with its names, and with those that stand for whoever asks: `{now}`, `{me}`, `{token}`."""
+        for name, (attribute, pg) in _OF_READER.items():
+            if f"{{{name}}}" in template:
+                names[name] = self.binds.of_reader(attribute, pg)
+        return template.format(**names)
 
     def _filtered(self, spec: Many, arguments: Mapping[str, Input], alias: str) -> str:
         where = ""
@@ -628,6 +638,7 @@ class Page:
         return f" and ({' or '.join(alternatives)})"
 
 
+_OF_READER = {"now": ("now", "timestamptz"), "me": ("principal_id", "uuid"), "token": ("token_id", "uuid")}
 _PG = {"time": "timestamptz", "text": "text", "number": "int8", "id": "uuid"}
 
 

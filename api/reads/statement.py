@@ -26,7 +26,7 @@ class Binds:
     """The values of a plan, in the order in which they are made."""
 
     made: list[Bind] = field(default_factory=list)
-    _now: int | None = None
+    _of_reader: dict[str, int] = field(default_factory=dict)
 
     def add(self, bind: Bind) -> int:
         """A further value; returns its place."""
@@ -51,11 +51,15 @@ class Binds:
         """The place in SQL of a value, cast to a type."""
         return f"\x01{index}:{pg}\x02"
 
+    def of_reader(self, name: str, pg: str) -> str:
+        """The place in SQL of something about whoever asks: the moment, the principal, the token."""
+        if name not in self._of_reader:
+            self._of_reader[name] = self.add(lambda _variables, _a, cx: getattr(cx, name))
+        return self.typed(self._of_reader[name], pg)
+
     def now(self) -> str:
         """The place in SQL of the moment of the request."""
-        if self._now is None:
-            self._now = self.add(lambda _variables, _a, cx: cx.now)
-        return self.typed(self._now, "timestamptz")
+        return self.of_reader("now", "timestamptz")
 
     def all(self, variables: Variables, context: Any) -> list[Any]:
         """Every value for one request. Raises BadUserInput for one that cannot be accepted."""

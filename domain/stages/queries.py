@@ -214,7 +214,7 @@ async def funnel(
     """
     of = await lifecycle(reading, key)
     stages = [stage.key for stage in of.definition.stages if not stage.kind.ends]
-    counted = await reading.rows(_FUNNEL, _window(reading, of, since, until) | {"stages": stages})
+    counted = await reading.rows(FUNNEL, _window(reading, of, since, until) | {"stages": stages})
     rows = {row.place: row for row in counted}
     steps: list[FunnelStep] = []
     for place, stage in enumerate(stages, start=1):
@@ -239,7 +239,7 @@ async def time_in_stage(
     With a window, the visits that began within [since, until) count. Raises UnknownLifecycle.
     """
     of = await lifecycle(reading, key)
-    counted = await reading.rows(_TIME_IN_STAGE, _window(reading, of, since, until) | {"now": reading.now})
+    counted = await reading.rows(TIME_IN_STAGE, _window(reading, of, since, until) | {"now": reading.now})
     rows = {row.stage_key: row for row in counted}
     return [
         _time_in_stage(rows[stage.key])
@@ -306,7 +306,7 @@ i.tenant_id = :tenant AND i.lifecycle_id = :lifecycle
     AND (CAST(:until AS timestamptz) IS NULL OR i.entered_at < :until)
 """
 
-_FUNNEL = text(f"""
+FUNNEL = text(f"""
 WITH entries AS (
     SELECT i.customer_id, s.place, min(i.entered_at) AS first_at, max(i.entered_at) AS last_at
     FROM stage_intervals i
@@ -326,7 +326,7 @@ GROUP BY place
 """)
 
 # The Kaplan-Meier curve in one pass: by length of stay, how many were still there and how many of them left.
-_TIME_IN_STAGE = text(f"""
+TIME_IN_STAGE = text(f"""
 WITH visits AS (
     SELECT i.stage_key, i.customer_id, i.exited_at IS NOT NULL AS is_over,
         coalesce(i.exited_at, :now) - i.entered_at AS length,

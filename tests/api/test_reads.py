@@ -154,3 +154,33 @@ async def test_labels_come_in_the_readers_language(ask: Asking, business: seedin
         "name": "خریدار",
         "stages": [{"name": "کشف"}, {"name": "خرید"}, {"name": "وفاداری"}],
     }
+
+
+async def test_who_asks_is_told(database: Database, ask: Asking, tenant: UUID) -> None:
+    answer = await ask("{ lifecycleTemplates { key name stages { key } } }", language="fa")
+    templates = {template["key"]: template for template in answer["data"]["lifecycleTemplates"]}
+    assert len(templates) == 7
+    assert [stage["key"] for stage in templates["prospect"]["stages"]] == ["prospect", "lead", "customer"]
+
+
+async def test_stages_are_measured(ask: Asking, business: seeding.Business) -> None:
+    answer = await ask(
+        """{ lifecycle(key: "buyer") { version funnel { stage { key } entered reached continued of conversion }
+        timeInStage(window: {start: "2020-01-01T00:00:00Z"}) { stage { key } customers visits medianSeconds } } }"""
+    )
+    lifecycle = answer["data"]["lifecycle"]
+    assert [tuple(step.values())[1:] for step in lifecycle["funnel"]] == [
+        (2, 2, None, None, None),
+        (1, 1, 1, 2, "0.5"),
+        (0, 0, 0, 1, "0"),
+    ]
+    assert [(stage["customers"], stage["visits"]) for stage in lifecycle["timeInStage"]] == [(2, 2), (1, 1), (0, 0)]
+    assert lifecycle["timeInStage"][0]["medianSeconds"] == 86400
+
+
+async def test_nothing_was_believed_before_it_was_recorded(ask: Asking, business: seeding.Business) -> None:
+    answer = await ask(
+        """{ customers(first: 1, search: "ada") { nodes { stage(asOf: "2020-01-01T00:00:00Z") { visit }
+        stageHistory(first: 5, asOf: "2020-01-01T00:00:00Z") { totalCount nodes { visit } } } } }"""
+    )
+    assert answer["data"]["customers"]["nodes"] == [{"stage": None, "stageHistory": {"totalCount": 0, "nodes": []}}]

@@ -9,12 +9,14 @@ from typing import Annotated
 import typer
 
 from cli import tenants, terminal
+from cli.customers import customers
 from cli.terminal import Data
 
 app = terminal.app("Customer lifecycle management: every customer's whole life in one place.")
 app.add_typer(tenants.tenants, name="tenants")
 app.add_typer(tenants.tokens, name="tokens")
 app.add_typer(tenants.audit, name="audit")
+app.add_typer(customers, name="customers")
 data_app = terminal.app("The data of the embedded database.")
 app.add_typer(data_app, name="data")
 

@@ -37,11 +37,13 @@ async def fresh(cluster: URL) -> AsyncIterator[URL]:
     await superuser.close()
 
 
-def settings_for(owner: URL) -> Settings:
-    app, eraser = (owner.set(username=str(owner.username).replace("owner", who)) for who in ("app", "eraser"))
+@pytest.fixture
+def settings(fresh: URL, tmp_path: Path) -> Settings:
+    """The settings of an installation on the fresh database."""
+    app, eraser = (fresh.set(username=str(fresh.username).replace("owner", who)) for who in ("app", "eraser"))
     return Settings(
-        database_url=spelled(app), database_owner_url=spelled(owner), database_eraser_url=spelled(eraser),
-        read_connections=1, write_connections=2,
+        database_url=spelled(app), database_owner_url=spelled(fresh), database_eraser_url=spelled(eraser),
+        data=tmp_path, read_connections=1, write_connections=2,
     )  # fmt: skip
 
 
@@ -55,14 +57,15 @@ async def by_superuser(cluster: URL, statement: str) -> None:
     await connection.close()
 
 
-async def test_an_external_database_is_never_migrated_by_the_server(fresh: URL) -> None:
+async def test_an_external_database_is_never_migrated_by_the_server(settings: Settings) -> None:
     with pytest.raises(RefusedToStart, match=r"no tables of Tenure yet. Run `tenure migrate`"):
-        async with installation.installed(settings_for(fresh)):
+        async with installation.installed(settings):
             pass
 
 
-async def test_migrate_makes_an_external_database_ready(cluster: URL, fresh: URL, template: str) -> None:
-    settings = settings_for(fresh)
+async def test_migrate_makes_an_external_database_ready(
+    cluster: URL, fresh: URL, settings: Settings, template: str
+) -> None:
     with pytest.raises(RefusedToStart) as refused:
         await installation.migrate(settings)
     login = str(fresh.username).replace("owner", "app")
@@ -80,26 +83,26 @@ async def test_migrate_makes_an_external_database_ready(cluster: URL, fresh: URL
     assert await installation.migrate(settings) == migrations.revisions()[0]
 
 
-async def test_migrate_needs_the_owners_login(fresh: URL) -> None:
-    without = settings_for(fresh).model_copy(update={"database_owner_url": None})
+async def test_migrate_needs_the_owners_login(settings: Settings) -> None:
+    without = settings.model_copy(update={"database_owner_url": None})
     with pytest.raises(RefusedToStart, match="Set TENURE_DATABASE_OWNER_URL"):
         await installation.migrate(without)
 
 
-async def test_migrate_says_what_an_owner_without_rights_needs(fresh: URL, template: str) -> None:
+async def test_migrate_says_what_an_owner_without_rights_needs(settings: Settings, fresh: URL, template: str) -> None:
     stranger = spelled(fresh.set(username=str(fresh.username).replace("owner", "eraser")))
     with pytest.raises(RefusedToStart, match=r"could not migrate: .*ALTER DATABASE d\w+ OWNER TO eraser_"):
-        await installation.migrate(settings_for(fresh).model_copy(update={"database_owner_url": stranger}))
+        await installation.migrate(settings.model_copy(update={"database_owner_url": stranger}))
 
 
-async def test_migrate_says_which_login_is_missing(cluster: URL, fresh: URL, template: str) -> None:
+async def test_migrate_says_which_login_is_missing(fresh: URL, settings: Settings, template: str) -> None:
     nobody = spelled(fresh.set(username="nobody_of_this_name"))
     with pytest.raises(RefusedToStart, match=r"There is no login nobody_of_this_name. Run: CREATE ROLE"):
-        await installation.migrate(settings_for(fresh).model_copy(update={"database_url": nobody}))
+        await installation.migrate(settings.model_copy(update={"database_url": nobody}))
 
 
-async def test_erasure_needs_its_own_login(fresh: URL) -> None:
-    without = settings_for(fresh).model_copy(update={"database_eraser_url": None})
+async def test_erasure_needs_its_own_login(settings: Settings) -> None:
+    without = settings.model_copy(update={"database_eraser_url": None})
     with pytest.raises(RefusedToStart, match="name it in TENURE_DATABASE_ERASER_URL"):
         async with installation.eraser(without):
             pass

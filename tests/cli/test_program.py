@@ -79,7 +79,7 @@ def test_help_comes_at_once(program: Program) -> None:
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     shown = program.run("--help").stdout
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    for command in ("serve", "worker", "migrate", "query", "schema", "tenants", "tokens", "audit", "data"):
+    for command in ("serve", "worker", "migrate", "query", "schema", "tenants", "tokens", "audit", "customers", "data"):
         assert f"  {command} " in shown
     assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 0.6  # twice what it must reach
 
@@ -103,6 +103,9 @@ REFUSALS = {
     "tokens create nobody": "There is no tenant called nobody. `tenure tenants list` shows those there are.",
     "tokens create acme --role viewer --scope pii:read": "There is no such scope, or the principal's role",
     "tokens revoke acme 1": "Nothing with this id exists here. Check the id; one of another tenant gets",
+    "customers export acme cus_1": "Nothing with this id exists here.",
+    f"customers export acme cus_{'0' * 32}": "Nothing with this id exists here.",
+    f"customers erase acme cus_{'0' * 32} --yes": "Nothing with this id exists here.",
     "query {a}": "A token is needed. Give --token or TENURE_TOKEN; `tenure tokens create` issues one.",
     "query {a} --token x --variables []": "The variables are no JSON object. Write them as '{\"first\": 10}'.",
     "query --token x --file absent": "absent cannot be read: [Errno 2]",

@@ -24,5 +24,4 @@ async def test_a_customer_made_by_hand_shows_everything_that_was_said(database: 
                 external=[ExternalRef("crm:main", "C-1")],
             ),
         )
-    print({c.name: getattr(ada, c.name) for c in ada.__table__.columns})
     assert ada.display_name == "Ada Lovelace"

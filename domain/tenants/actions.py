@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from domain.core.due import due
@@ -25,7 +26,7 @@ from domain.tenants.model import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from datetime import datetime, timedelta
+    from datetime import datetime
     from uuid import UUID
 
     from domain.core.database import Database
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
 
 EXPIRED_ANSWERS = "tenants.expired_answers"
 """The kind of due work that forgets stored answers; due when the first of them expires."""
+
+NOTED_EVERY = timedelta(minutes=5)
+"""How exactly the last use of a token is known."""
 
 
 class SlugTaken(Conflict):
@@ -120,6 +124,16 @@ async def revoke_token(work: Writing, token_id: UUID) -> ApiToken:
         work.audit("tokens.revoke", f"token:{token.id.hex}")
         await work.flush()
     return token
+
+
+async def note_token_use(work: Writing, token_id: UUID) -> None:
+    """Remember that a token is in use; nothing is written where that was noted some minutes ago."""
+    stale = or_(ApiToken.last_used_at.is_(None), ApiToken.last_used_at <= work.now - NOTED_EVERY)
+    await work.execute(
+        update(ApiToken)
+        .where(ApiToken.tenant_id == work.tenant_id, ApiToken.id == token_id, stale)
+        .values(last_used_at=work.now)
+    )
 
 
 @due(EXPIRED_ANSWERS)

@@ -1,0 +1,85 @@
+"""The server in this process, its callers, and what it wrote."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import httpx2
+import pytest
+
+from api.app import Server, create_app
+from domain.core.settings import Settings
+from domain.tenants import actions as tenants
+from domain.tenants.model import Role
+from domain.tenants.rules import Scope
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from datetime import timedelta
+
+    from domain.core.database import Database
+
+ORIGIN = "https://shop.example"
+
+
+@dataclass(frozen=True)
+class Token:
+    """An issued token: its text, whose it is, and its id."""
+
+    text: str
+    tenant: UUID
+    id: UUID
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.text}"}
+
+
+async def issue(
+    database: Database, tenant: UUID, scopes: frozenset[str] = frozenset(Scope), expires_in: timedelta | None = None
+) -> Token:
+    async with database.unit_of_work(tenant) as work:
+        principal = await tenants.create_principal(work, "Tests", Role.ADMIN)
+        issued = await tenants.create_token(work, principal, "tests", sorted(scopes), expires_in)
+        return Token(str(issued.secret), tenant, issued.token.id)
+
+
+@pytest.fixture
+async def token(database: Database, tenant: UUID) -> Token:
+    return await issue(database, tenant)
+
+
+@pytest.fixture
+def settings() -> Settings:
+    return Settings(cors_origins=f"{ORIGIN}, http://localhost:*")
+
+
+@pytest.fixture
+async def app(settings: Settings, database: Database) -> AsyncIterator[Server]:
+    made = create_app(settings, database)
+    async with made.router.lifespan_context(made):
+        yield made
+
+
+@pytest.fixture
+def client_of(app: Server) -> Callable[..., httpx2.AsyncClient]:
+    """A client of the server without any headers but those that are given."""
+
+    def made(**headers: str) -> httpx2.AsyncClient:
+        return httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://tenure", headers=headers)
+
+    return made
+
+
+@pytest.fixture
+async def client(client_of: Callable[..., httpx2.AsyncClient], token: Token) -> AsyncIterator[httpx2.AsyncClient]:
+    """A client that sends a token and accepts the GraphQL media type."""
+    async with client_of(**token.headers, Accept="application/graphql-response+json") as opened:
+        yield opened
+
+
+async def post(client: httpx2.AsyncClient, query: str, **more: Any) -> httpx2.Response:
+    headers = more.pop("headers", {})
+    return await client.post("/graphql", json={"query": query, **more}, headers=headers)

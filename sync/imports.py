@@ -7,24 +7,22 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from tenure_sdk import ConnectorError, Context, CursorExpired, LinePage, Page
 
 from domain.core.problems import Conflict, Invalid
 from sync import runs, staging
 from sync.land import land
 from sync.landing import rejects
-from sync.runs import Counts
+from tenure_sdk import ConnectorError, Context, CursorExpired, LinePage, Page
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
     from pathlib import Path
     from uuid import UUID
 
-    from tenure_sdk import Account, Connector, Cursor, Record, Stream
-
     from domain.core.database import Database
     from domain.core.unit_of_work import Writing
-    from sync.runs import Run
+    from sync.runs import Counts, Run
+    from tenure_sdk import Account, Connector, Cursor, Record, Stream
 
     Report = Callable[["Progress"], None]
 
@@ -157,6 +155,10 @@ class _TakeBack(Exception):
     """Ends a dry run: nothing of it is kept."""
 
 
+def _take_back() -> None:
+    raise _TakeBack
+
+
 @dataclass
 class _Steps:
     """Transactions: one for each step, or one for all of them, which is taken back in the end."""
@@ -176,7 +178,7 @@ class _Steps:
             async with self.database.unit_of_work(self.tenant_id) as work:
                 self._shared = work
                 yield
-                raise _TakeBack
+                _take_back()
         except _TakeBack:
             self._shared = None
 
@@ -217,7 +219,9 @@ class _Import:
         except ConnectorError as problem:
             async with self.steps.step() as work:
                 await runs.interrupt(work, opened, str(problem))
-            raise ImportInterrupted(f"{problem} What was read before stays; a new import goes on from there.") from problem
+            raise ImportInterrupted(
+                f"{problem} What was read before stays; a new import goes on from there."
+            ) from problem
 
     async def _read(self, opened: Run) -> None:
         if opened.checkpoint.read:

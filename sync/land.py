@@ -5,28 +5,28 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec import to_builtins
-from tenure_sdk import Customer, Document, ExchangeRate, Interaction, LinePage, Page, Product, record_type
 
 from sync import runs, settle
 from sync.landing import customers, deletions, documents, interactions, lines, products, rates, rejects, tables
 from sync.runs import Counts
+from tenure_sdk import Customer, Document, ExchangeRate, Interaction, LinePage, Page, Product, record_type
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
     from datetime import datetime
     from uuid import UUID
 
-    from tenure_sdk import Record, Reject
-
     from domain.core.unit_of_work import Writing
     from sync.landing.customers import Merged
     from sync.runs import Run
+    from tenure_sdk import Record
 
 
 class Landed(NamedTuple):
-    """What a page brought, and the customers that it touched."""
+    """What a page brought, the customers of whom it says something new, and all whom it touched."""
 
     counts: Counts
+    described: Sequence[UUID]
     touched: Sequence[UUID]
 
 
@@ -47,7 +47,7 @@ async def land(work: Writing, run: Run, page: Page | LinePage) -> Landed:
 
 async def conclude(work: Writing, run: Run, landed: Landed, **progress: object) -> None:
     """Settle the customers that were touched, tell of it, and move the run on; `progress` is for its checkpoint."""
-    await settle.touched(work, landed.touched)
+    await settle.customers(work, landed.described, landed.touched)
     counts = landed.counts
     if counts.created or counts.updated or counts.deleted or counts.rejected:
         work.emit(
@@ -74,7 +74,8 @@ def total(read: int, parts: Iterable[Merged], *, deleted: int = 0, rejected: int
         deleted=deleted,
         rejected=rejected,
     )
-    return Landed(counts, sorted({customer_id for part in merged for customer_id in part.touched}))
+    described = {customer_id for part in merged for customer_id in part.described}
+    return Landed(counts, sorted(described), sorted(described.union(*(part.touched for part in merged))))
 
 
 async def merge_lines(work: Writing, run: Run) -> list[Merged]:
@@ -95,7 +96,7 @@ async def _land_lines(work: Writing, run: Run, page: LinePage) -> Landed:
     refused = [*page.rejects, *encoded.rejects]
     await rejects.keep(work, run, refused)
     parts = [*await merge_parties(work, run, "pg_temp.incoming_lines"), *await merge_lines(work, run)]
-    return total(encoded.count + len(refused), parts, rejected=len(refused))
+    return total(encoded.accepted + len(refused), parts, rejected=len(refused))
 
 
 async def _land_records(work: Writing, run: Run, page: Page) -> Landed:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pluggy
-from tenure_sdk import Connector
 
 from domain.core.problems import NotFound
+from tenure_sdk import Connector
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -93,8 +93,7 @@ def _loaded(entry: EntryPoint, manager: pluggy.PluginManager, known: dict[str, t
     status, connectors, error = Status.LOADED, {}, None
     try:
         connectors = {connector.key: connector for connector in _connectors(entry, manager)}
-        if taken := sorted(connectors.keys() & known.keys()):
-            raise ValueError(f"another distribution already brings {', '.join(taken)}")
+        _check_free(connectors.keys() & known.keys())
         known.update(connectors)
     except Incompatible as problem:
         status, error = Status.INCOMPATIBLE, str(problem)
@@ -105,6 +104,11 @@ def _loaded(entry: EntryPoint, manager: pluggy.PluginManager, known: dict[str, t
         if manager.has_plugin(entry.name):
             manager.unregister(name=entry.name)
     return Loaded(entry.name, distribution, version, status, tuple(sorted(connectors)), error)
+
+
+def _check_free(taken: set[str]) -> None:
+    if taken:
+        raise ValueError(f"another distribution already brings {', '.join(sorted(taken))}")
 
 
 def _connectors(entry: EntryPoint, manager: pluggy.PluginManager) -> list[type[Connector[Any]]]:
@@ -120,7 +124,7 @@ def _connectors(entry: EntryPoint, manager: pluggy.PluginManager) -> list[type[C
         _checked(connector)
         for implementation in implementations
         if implementation.plugin is found
-        for connector in implementation.function()
+        for connector in cast("Iterable[object]", implementation.function())
     ]
 
 

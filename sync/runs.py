@@ -17,9 +17,8 @@ from domain.core.problems import Conflict
 from domain.integrations.model import Integration, IntegrationState, StagedLine, StreamState, SyncRun
 
 if TYPE_CHECKING:
-    from tenure_sdk import Account, Cursor, Stream
-
     from domain.core.unit_of_work import Writing
+    from tenure_sdk import Account, Cursor, Stream
 
 LEASE = timedelta(seconds=60)
 
@@ -270,7 +269,5 @@ async def _move(work: Writing, run: Run, checkpoint: Checkpoint | None, *, fence
 
 async def _note(work: Writing, run: Run, **values: Any) -> None:
     await work.execute(
-        update(SyncRun)
-        .where(*_this(SyncRun, work, run.id))
-        .values(counters=msgspec.to_builtins(run.counts), **values)
+        update(SyncRun).where(*_this(SyncRun, work, run.id)).values(counters=msgspec.to_builtins(run.counts), **values)
     )

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
-
-from tenure_sdk import LinePage
+from typing import TYPE_CHECKING
 
 from sync import runs
 from sync.land import Landed, conclude, merge_lines, merge_parties, total
@@ -15,6 +13,7 @@ from sync.runs import Counts
 if TYPE_CHECKING:
     from domain.core.unit_of_work import Writing
     from sync.runs import Run
+    from tenure_sdk import LinePage
 
 BATCH_LINES = 50_000
 """How many lines a transaction makes into documents; a document is never divided, so it may be more."""
@@ -23,7 +22,10 @@ _PARTY_COLUMNS = {"customer_name", "country", "country_name", "sku"}
 
 _OF_RUN = "tenant_id = :tenant AND run_id = :run"
 
-_STAGE = sql(f"INSERT INTO staged_lines (tenant_id, run_id, {LINE_NAMES}) SELECT :tenant, :run, {LINE_NAMES} FROM pg_temp.incoming_lines")
+_STAGE = sql(f"""
+INSERT INTO staged_lines (tenant_id, run_id, {LINE_NAMES})
+SELECT :tenant, :run, {LINE_NAMES} FROM pg_temp.incoming_lines
+""")
 
 _NEXT = sql(f"""
 SELECT record, document FROM (
@@ -55,11 +57,11 @@ async def stage(work: Writing, run: Run, page: LinePage) -> Landed:
     refused = [*page.rejects, *encoded.rejects]
     await rejects.keep(work, run, refused)
     await work.execute(_STAGE, run.binds)
-    counts = Counts(read=encoded.count + len(refused), rejected=len(refused))
-    staged = run.checkpoint.staged + encoded.count
+    counts = Counts(read=encoded.accepted + len(refused), rejected=len(refused))
+    staged = run.checkpoint.staged + encoded.accepted
     # Without a cursor the page would be read again after a crash: then the lines before it must go, too.
     await runs.advance(work, run, counts, cursor=page.cursor, staged=staged)
-    return Landed(counts, ())
+    return Landed(counts, (), ())
 
 
 async def describe(work: Writing, run: Run) -> Landed:
@@ -74,12 +76,12 @@ async def make(work: Writing, run: Run) -> Landed | None:
     """Make the next documents of the waiting lines; None when there are no more."""
     record, document = run.checkpoint.made or ("", "")
     after = {**run.binds, "record": record, "document": document}
-    last = (await work.rows(_NEXT, {**after, "size": BATCH_LINES}))[:1]
-    if not last:
+    found = await work.rows(_NEXT, {**after, "size": BATCH_LINES})
+    if not found:
         return None
-    ((to_record, to_document),) = last
+    last = found[0]
     await tables.prepare(work)
-    await work.execute(_TAKE, {**after, "to_record": to_record, "to_document": to_document})
+    await work.execute(_TAKE, {**after, "to_record": last.record, "to_document": last.document})
     landed = total(0, await merge_lines(work, run))
-    await conclude(work, run, landed, made=(to_record, to_document))
+    await conclude(work, run, landed, made=(last.record, last.document))
     return landed

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from domain.core.problems import DomainError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
+    from datetime import datetime
 
 NULL = "\\N"
 LARGEST = Decimal(10) ** 14
@@ -82,6 +81,6 @@ def binary(value: bytes) -> str:
     return "\\\\x" + value.hex()
 
 
-def boolean(value: bool) -> str:  # noqa: FBT001 - it is the value
+def boolean(value: bool) -> str:
     """True or false."""
     return "t" if value else "f"

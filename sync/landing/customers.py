@@ -9,30 +9,31 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 from sqlalchemy import select, text
-from tenure_sdk import Reject
 
-from domain.customers import folding, identity
+from domain.customers import folding, identity, suppressed
 from domain.customers.model import MILLIONTHS, AttributeDefinition, AttributeType
 from sync.landing import cells, tables
 from sync.landing.tables import sql
+from tenure_sdk import Reject
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from uuid import UUID
 
     from sqlalchemy import TextClause
-    from tenure_sdk import Address, Customer
 
     from domain.core.unit_of_work import Writing
     from sync.runs import Run
+    from tenure_sdk import Address, Customer
 
 
 class Merged(NamedTuple):
-    """How many records were created, updated and left as they were, and whom they touched."""
+    """How many records were created, updated and left as they were, and which customers they describe or touch."""
 
     created: int = 0
     updated: int = 0
     unchanged: int = 0
+    described: Sequence[UUID] = ()
     touched: Sequence[UUID] = ()
     rejects: Sequence[Reject] = ()
 
@@ -42,23 +43,23 @@ INSERT INTO pg_temp.landing_customers (remote_id, kind, first_at)
 SELECT customer, 'PERSON', min(occurred_at) FROM {lines} AS lines WHERE customer IS NOT NULL GROUP BY customer
 """
 
-# A customer's name and country are those of the first line that has any, by the number of the line.
+# The first line counts that has a name, and the first that has a country: by the number of the line. No plan here
+# leans on how many lines there are: the statistics of a table that runs fill and empty say nothing.
 _SAID_BY_LINES = """
 INSERT INTO pg_temp.landing_facts (remote_id, key, text_value, json_value)
-WITH lines AS NOT MATERIALIZED (SELECT * FROM {lines} AS lines),
-seen AS (
-    SELECT customer, min(line) FILTER (WHERE customer_name IS NOT NULL) AS named,
-        coalesce(min(line) FILTER (WHERE country IS NOT NULL),
-            min(line) FILTER (WHERE country_name IS NOT NULL)) AS placed
-    FROM lines WHERE customer IS NOT NULL GROUP BY customer
+(
+    SELECT DISTINCT ON (customer) customer, 'name', customer_name, NULL::jsonb
+    FROM {lines} AS lines WHERE customer IS NOT NULL AND customer_name IS NOT NULL ORDER BY customer, line
 )
-SELECT seen.customer, 'name', lines.customer_name, NULL::jsonb FROM seen JOIN lines ON lines.line = seen.named
 UNION ALL
-SELECT seen.customer, fact.key, fact.text_value, fact.json_value FROM seen JOIN lines ON lines.line = seen.placed
+SELECT customer, fact.key, fact.text_value, fact.json_value
+FROM (
+    SELECT DISTINCT ON (customer) customer, country, country_name FROM {lines} AS lines
+    WHERE customer IS NOT NULL AND num_nonnulls(country, country_name) > 0 ORDER BY customer, country IS NULL, line
+) AS placed
 CROSS JOIN LATERAL (VALUES
-    ('country', lines.country, NULL::jsonb),
-    ('address', NULL, jsonb_strip_nulls(jsonb_build_object(
-        'country', lines.country, 'country_name', lines.country_name)))
+    ('country', country, NULL::jsonb),
+    ('address', NULL, jsonb_strip_nulls(jsonb_build_object('country', country, 'country_name', country_name)))
 ) AS fact (key, text_value, json_value)
 WHERE num_nonnulls(fact.text_value, fact.json_value) > 0
 """
@@ -87,9 +88,11 @@ ORDER BY id
 """)
 
 _SEEN_EARLIER = sql("""
-UPDATE customers AS c SET first_seen_at = landing.first_at, updated_at = :now, version = c.version + 1
+UPDATE customers AS c SET first_seen_at = least(c.first_seen_at, landing.first_at), updated_at = :now,
+    own_first_seen_at = CASE WHEN c.own_first_seen_at IS NOT NULL THEN landing.first_at END, version = c.version + 1
 FROM pg_temp.landing_customers AS landing
-WHERE c.tenant_id = :tenant AND c.id = landing.id AND landing.first_at < c.first_seen_at AND c.status <> 'ERASED'
+WHERE c.tenant_id = :tenant AND c.id = landing.id AND c.status <> 'ERASED'
+    AND landing.first_at < coalesce(c.own_first_seen_at, c.first_seen_at)
 RETURNING c.id
 """)
 
@@ -224,6 +227,8 @@ WHERE known.tenant_id = :tenant AND known.integration_id = :integration AND know
 RETURNING landing.remote_id
 """)
 
+_DROP = sql("DELETE FROM pg_temp.landing_customers WHERE remote_id = ANY(CAST(:remote_ids AS text[]))")
+
 _REMEMBER = sql("""
 INSERT INTO remote_records AS known
     (tenant_id, integration_id, type, remote_id, version, content_hash, payload, recorded_at, updated_at)
@@ -268,6 +273,11 @@ async def from_records(work: Writing, run: Run, records: Sequence[Customer]) -> 
     await tables.copy(work, "landing_customers", _HEAD_COLUMNS, cells.rows(map(_head_cells, accepted)))
     same = set((await work.execute(_UNCHANGED, run.binds)).scalars())
     changed = [record for record in accepted if record.id not in same]
+    erased = await _erased(work, changed)
+    if erased:
+        changed = [record for record in changed if record.id not in erased]
+        rejects += [Reject(None, "id", record_id, "is of a person who was erased") for record_id in sorted(erased)]
+        await work.execute(_DROP, {"remote_ids": sorted(erased)})
     if not changed:
         return Merged(unchanged=len(same), rejects=rejects)
     for table, columns, written in (
@@ -312,11 +322,17 @@ async def _say(work: Writing, sayings: _Sayings, run: Run, *, takes_back: bool) 
     return {*ended.scalars(), *begun.scalars()}
 
 
+async def _erased(work: Writing, records: Sequence[_Accepted]) -> set[str]:
+    """The records of people who were erased: by an identifier, of which only a keyed hash was kept."""
+    holders = {(scheme, normalised): record.id for record in records for scheme, _, normalised, _ in _claims(record)}
+    return {holders[identifier] for identifier in await suppressed(work, list(holders))}
+
+
 async def _attribute_types(work: Writing) -> Mapping[str, AttributeType]:
     found = await work.rows(
         select(AttributeDefinition.key, AttributeDefinition.type).where(AttributeDefinition.tenant_id == work.tenant_id)
     )
-    return {key: AttributeType(kind) for key, kind in found}
+    return {row.key: AttributeType(row.type) for row in found}
 
 
 class _Accepted(NamedTuple):
@@ -327,9 +343,7 @@ class _Accepted(NamedTuple):
     attributes: Sequence[tuple[str, str, Any]]
 
 
-def _accepted(
-    records: Sequence[Customer], types: Mapping[str, AttributeType]
-) -> tuple[list[_Accepted], list[Reject]]:
+def _accepted(records: Sequence[Customer], types: Mapping[str, AttributeType]) -> tuple[list[_Accepted], list[Reject]]:
     """The records whose attributes are defined and fit, and why the others cannot be taken."""
     accepted, rejects = [], []
     for record in records:
@@ -421,7 +435,8 @@ def _fact_cells(accepted: _Accepted) -> Iterator[tuple[str, ...]]:
     facts += [("address", "json_value", _parts(address)) for address in record.addresses]
     for key, column, value in facts:
         cell = cells.text(str(value))
-        yield (cells.text(record.id), cells.text(key), *(cell if name == column else cells.NULL for name in _VALUE_COLUMNS))
+        values = [cell if name == column else cells.NULL for name in _VALUE_COLUMNS]
+        yield (cells.text(record.id), cells.text(key), *values)
 
 
 def _parts(address: Address) -> str:
@@ -430,27 +445,27 @@ def _parts(address: Address) -> str:
 
 
 def _claim_cells(accepted: _Accepted) -> Iterator[tuple[str, ...]]:
+    for scheme, value, normalised, is_primary in _claims(accepted):
+        strength = identity.default_strength(scheme).value
+        texts = (accepted.id, scheme, value, normalised)
+        yield (*map(cells.text, texts), strength, cells.boolean(is_primary))
+
+
+def _claims(accepted: _Accepted) -> Iterator[tuple[str, str, str, bool]]:
+    """The identifiers of a customer, each once: scheme, value, normalised value, whether it is the primary one."""
     record = accepted.record
     region = next((address.country for address in record.addresses if address.country), None)
-    claims = [
+    named = [
         *(("email", value, place == 0) for place, value in enumerate(record.emails)),
         *(("phone", value, place == 0) for place, value in enumerate(record.phones)),
         *((known.scheme, known.value, False) for known in record.identities),
     ]
     seen: set[tuple[str, str]] = set()
-    for scheme, value, is_primary in claims:
+    for scheme, value, is_primary in named:
         normalised = folding.normalise_identifier(scheme, value, region)
-        if normalised is None or (scheme, value) in seen:
-            continue
-        seen.add((scheme, value))
-        yield (
-            cells.text(record.id),
-            cells.text(scheme),
-            cells.text(value),
-            cells.text(normalised),
-            identity.default_strength(scheme).value,
-            cells.boolean(is_primary),
-        )
+        if normalised is not None and (scheme, value) not in seen:
+            seen.add((scheme, value))
+            yield scheme, value, normalised, is_primary
 
 
 def _organisation_cells(accepted: _Accepted) -> Iterator[tuple[str, ...]]:

@@ -57,9 +57,9 @@ async def delete(work: Writing, run: Run, records: Sequence[str], remote_ids: Se
         gone = (await work.execute(statement, binds)).scalars().all() if record in shown else ()
         found += len(gone)
         touched |= set(gone)
-    for customer_id, stream in (await work.execute(_INTERACTIONS, binds)).all():
-        found += stream == run.stream.name
-        touched.add(customer_id)
+    for row in await work.rows(_INTERACTIONS, binds):
+        found += row.stream == run.stream.name
+        touched.add(row.customer_id)
     if "customer" in records:
         found += (await work.execute(_CUSTOMERS, binds)).rowcount
     return found, {customer_id for customer_id in touched if customer_id is not None}

@@ -12,9 +12,6 @@ from sync.landing.customers import Merged
 from sync.landing.tables import sql
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from uuid import UUID
-
     from domain.core.unit_of_work import Writing
     from sync.runs import Run
 
@@ -198,7 +195,9 @@ _TO_CONVERT = text("SELECT EXISTS (SELECT FROM pg_temp.landing_documents WHERE c
 
 async def merge(work: Writing, run: Run) -> Merged:
     """Make the documents of the lines in the staging table; their customers and products have been merged before."""
+    await tables.analyse(work, "incoming_lines", "record, document, line, sku")
     total = await tables.count(work, _GROUP)
+    await tables.analyse(work, "landing_documents", "record, document, customer")
     await work.execute(_LINK, run.binds)
     unchanged = await tables.count(work, _UNCHANGED)
     changed = total - unchanged
@@ -208,10 +207,11 @@ async def merge(work: Writing, run: Run) -> Merged:
     await work.execute(_NEW_LINKS, run.binds)
     await _await_orders(work, run)
     await work.execute(_RESOLVE, run.binds)
+    await tables.analyse(work, "landing_documents", "record, document, id, version")
     ((created,),) = await work.rows(_CREATED)
     await _write(work, run, some_known=created < changed)
     touched = (await work.execute(_TOUCHED)).scalars().all()
-    return Merged(created, changed - created, unchanged, touched)
+    return Merged(created, changed - created, unchanged, touched=touched)
 
 
 async def wait_for_rate(work: Writing) -> bool:

@@ -6,20 +6,19 @@ from typing import TYPE_CHECKING
 
 import msgspec
 from sqlalchemy import text
-from tenure_sdk import PAYLOADS, Reject
 
 from domain.interactions.model import Channel, InteractionKind
 from sync.landing import cells, tables
 from sync.landing.customers import Merged
 from sync.landing.tables import sql
+from tenure_sdk import PAYLOADS, Reject
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tenure_sdk import Interaction
-
     from domain.core.unit_of_work import Writing
     from sync.runs import Run
+    from tenure_sdk import Interaction
 
 _SHOWN = (
     "customer_id", "kind", "channel", "direction", "occurred_at", "correlation_key", "campaign_key",
@@ -100,7 +99,7 @@ async def from_records(work: Writing, run: Run, records: Sequence[Interaction]) 
     await tables.number(work, "landing_interactions", "occurred_at, remote_id")
     await work.execute(_INSERT, binds)
     touched = former - {None} | set((await work.execute(_TOUCHED)).scalars())
-    return Merged(changed - updated, updated, unchanged, sorted(touched), rejects)
+    return Merged(changed - updated, updated, unchanged, touched=sorted(touched), rejects=rejects)
 
 
 _KINDS = frozenset(InteractionKind)

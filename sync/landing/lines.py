@@ -6,17 +6,15 @@ from decimal import Context, Decimal
 from itertools import compress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tenure_sdk import LINE_COLUMNS, LINE_TYPES, LinePage, Order, Reject
-
 from domain.core.money import minor_units, to_minor
 from sync.landing import cells, tables
+from tenure_sdk import LINE_COLUMNS, LINE_TYPES, LinePage, Order, Reject
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from tenure_sdk import Document
-
     from domain.core.unit_of_work import Writing
+    from tenure_sdk import Document
 
 _WIDE = Context(prec=80)  # a quantity times a price must be exact before it is rounded
 _BIGGEST = 2**63 - 1
@@ -31,14 +29,14 @@ class Encoded(NamedTuple):
 
     columns: tuple[str, ...]
     rows: bytes
-    count: int
+    accepted: int
     rejects: list[Reject]
 
 
 async def copy(work: Writing, page: LinePage) -> Encoded:
     """Put the lines of a page into the staging table; the rejects among them stay out."""
     encoded = encode(page)
-    if encoded.count:
+    if encoded.accepted:
         await tables.copy(work, "incoming_lines", encoded.columns, encoded.rows)
     return encoded
 

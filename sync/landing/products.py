@@ -13,20 +13,15 @@ from sync.landing.tables import sql
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tenure_sdk import Product
-
     from domain.core.unit_of_work import Writing
     from sync.runs import Run
+    from tenure_sdk import Product
 
 # A product's name is the description of the first line that has one, by the number of the line.
 _FROM_LINES = """
 INSERT INTO pg_temp.landing_products (remote_id, sku, name, complete)
-WITH lines AS NOT MATERIALIZED (SELECT * FROM {lines} AS lines),
-seen AS (
-    SELECT sku, min(line) FILTER (WHERE description IS NOT NULL) AS described
-    FROM lines WHERE sku IS NOT NULL GROUP BY sku
-)
-SELECT seen.sku, seen.sku, lines.description, false FROM seen LEFT JOIN lines ON lines.line = seen.described
+SELECT DISTINCT ON (sku) sku, sku, description, false FROM {lines} AS lines
+WHERE sku IS NOT NULL ORDER BY sku, description IS NULL, line
 """
 
 _LINK = sql("""
@@ -107,7 +102,7 @@ ON CONFLICT (tenant_id, integration_id, type, remote_id) DO UPDATE SET local_id 
 WHERE known.local_id <> excluded.local_id
 """)
 
-_STATES = text("SELECT state, count(*) FROM pg_temp.landing_products GROUP BY state")
+_STATES = text("SELECT state, count(*) AS found FROM pg_temp.landing_products GROUP BY state")
 
 
 async def from_lines(work: Writing, run: Run, lines: str) -> Merged:
@@ -133,7 +128,7 @@ async def _merge(work: Writing, run: Run) -> Merged:
     await tables.number(work, "landing_products", "sku")
     await work.execute(_SHARE)
     await work.execute(_COMPARE, run.binds)
-    states = {state: found for state, found in await work.rows(_STATES)}
+    states: dict[str, int] = {row.state: row.found for row in await work.rows(_STATES)}
     changes = {"tenant": work.tenant_id, "now": work.now}
     if "CHANGED" in states:
         await work.execute(_CLOSE, changes)

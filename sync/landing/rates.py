@@ -11,10 +11,9 @@ from sync.landing.tables import sql
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tenure_sdk import ExchangeRate
-
     from domain.core.unit_of_work import Writing
     from sync.runs import Run
+    from tenure_sdk import ExchangeRate
 
 _COMPARE = """
 SELECT latest.rate FROM exchange_rates AS latest

@@ -14,10 +14,9 @@ if TYPE_CHECKING:
     from pathlib import Path
     from uuid import UUID
 
-    from tenure_sdk import Reject
-
     from domain.core.unit_of_work import Reading, Writing
     from sync.runs import Run
+    from tenure_sdk import Reject
 
 _PAGE = 1_000
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")

@@ -45,8 +45,8 @@ _TABLES = {
         id uuid""",
     "landing_organisations": f"remote_id {_TEXT}, organisation {_TEXT}, organisation_id uuid, id uuid",
     "landing_products": f"""
-        remote_id {_TEXT}, sku {_TEXT}, name {_TEXT}, family {_TEXT}, tier_rank bigint, complete boolean, family_id uuid, id uuid,
-        state {_TEXT}""",
+        remote_id {_TEXT}, sku {_TEXT}, name {_TEXT}, family {_TEXT}, tier_rank bigint, complete boolean,
+        family_id uuid, id uuid, state {_TEXT}""",
     "landing_interactions": f"""
         remote_id {_TEXT}, customer {_TEXT}, kind {_TEXT}, family {_TEXT}, channel {_TEXT}, direction {_TEXT},
         occurred_at timestamptz, version {_TEXT}, correlation_key {_TEXT}, campaign_key {_TEXT},
@@ -62,9 +62,9 @@ _EMPTY = f"TRUNCATE {', '.join(f'pg_temp.{name}' for name in _TABLES)}"
 
 def sql(statement: str) -> TextClause:
     """A statement whose `:tenant` and `:integration` are ids and whose `:ids` are many of them."""
-    ids = {"tenant": Uuid(), "integration": Uuid(), "run": Uuid(), "ids": ARRAY(Uuid())}
-    named = [bindparam(name, type_=kind) for name, kind in ids.items() if f":{name}" in statement]  # type: ignore[var-annotated]
-    return text(statement).bindparams(*named)
+    one = [bindparam(name, type_=Uuid()) for name in ("tenant", "integration", "run") if f":{name}" in statement]
+    many = [bindparam("ids", type_=ARRAY(Uuid()))] if ":ids" in statement else []
+    return text(statement).bindparams(*one, *many)
 
 
 async def prepare(work: Writing) -> None:
@@ -74,6 +74,11 @@ async def prepare(work: Writing) -> None:
         await connection.execute(_CREATE)
     else:
         await connection.execute(_EMPTY)
+
+
+async def analyse(work: Writing, table: str, columns: str) -> None:
+    """Let the planner see what stands in a temporary table: nobody else tells it."""
+    await work.execute(text(f"ANALYZE pg_temp.{table} ({columns})"))
 
 
 async def clear(work: Writing, *names: str) -> None:

@@ -98,7 +98,13 @@ class Server(uvicorn.Server):
                 access_log=False, server_header=False, timeout_graceful_shutdown=DRAIN,
             )
         )  # fmt: skip
+        self._app = app
         self._listens = listens
+
+    def stop(self) -> None:
+        """Take no more requests; the application learns it too, so that it can end what has no end of its own."""
+        self._app.drain()
+        self.should_exit = True
 
     def capture_signals(self) -> AbstractContextManager[None]:  # type: ignore[override]
         """Leave the signals to us: uvicorn would end the process before the pools and the database are closed."""
@@ -123,7 +129,7 @@ async def _working(database: Database, stopping: asyncio.Event) -> AsyncIterator
 
 async def _pass_on(stopping: asyncio.Event, server: Server) -> None:
     await stopping.wait()
-    server.should_exit = True
+    server.stop()
 
 
 def _stop_on_signals() -> asyncio.Event:

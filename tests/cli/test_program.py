@@ -79,7 +79,19 @@ def test_help_comes_at_once(program: Program) -> None:
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     shown = program.run("--help").stdout
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    for command in ("serve", "worker", "migrate", "query", "schema", "tenants", "tokens", "audit", "customers", "data"):
+    for command in (
+        "serve",
+        "worker",
+        "migrate",
+        "query",
+        "schema",
+        "tenants",
+        "tokens",
+        "audit",
+        "customers",
+        "import",
+        "data",
+    ):
         assert f"  {command} " in shown
     assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 0.6  # twice what it must reach
 
@@ -188,7 +200,6 @@ def test_the_choices_are_those_of_the_domain() -> None:
 @pytest.fixture(scope="module")
 def served(program: Program) -> Iterator[str]:
     """The address of a server that runs while the tests of this module do, and ends as it should."""
-    pytest.importorskip("api.app")
     server = program.start("serve", "--port", "0")
     assert server.stderr is not None
     line = server.stderr.readline()

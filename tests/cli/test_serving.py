@@ -22,6 +22,9 @@ class SlowApp:
         self.lives: list[str] = []
         self.asked = asyncio.Event()
 
+    def drain(self) -> None:
+        self.lives.append("drain")
+
     async def __call__(self, scope: dict[str, Any], receive: Callable[[], Any], send: Callable[[Any], Any]) -> None:
         if scope["type"] == "lifespan":
             for _ in range(2):
@@ -49,7 +52,7 @@ async def test_a_request_under_way_is_answered_before_the_end() -> None:
         await served
         with pytest.raises(httpx2.ConnectError):
             await client.get(f"http://127.0.0.1:{port}/")
-    assert app.lives == ["lifespan.startup", "lifespan.shutdown"]
+    assert app.lives == ["lifespan.startup", "drain", "lifespan.shutdown"]
 
 
 async def test_a_request_that_does_not_end_cannot_hold_the_server(monkeypatch: pytest.MonkeyPatch) -> None:

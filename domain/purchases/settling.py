@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Uuid, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -14,44 +14,54 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from uuid import UUID
 
+    from sqlalchemy import TextClause
+
     from domain.core.unit_of_work import Writing
 
-_CUSTOMERS = bindparam("customers", type_=ARRAY(Uuid()))
 
-_ROOTS = "SELECT root_id FROM customers WHERE tenant_id = :tenant AND id = ANY(:customers)"
+def _sql(statement: str, *lists: str) -> TextClause:
+    ids = (bindparam(name, type_=ARRAY(Uuid())) for name in lists)
+    return text(statement).bindparams(bindparam("tenant", type_=Uuid()), *ids)
+
+
+_ROOTS = _sql(
+    "SELECT DISTINCT root_id FROM customers WHERE tenant_id = :tenant AND id = ANY(:customers)", "customers"
+)  # fmt: skip
 
 # Whoever settles the same customer at the same time waits here, and then sees what the other one wrote.
-_LOCK = text(
-    f"SELECT id FROM customers WHERE tenant_id = :tenant AND id IN ({_ROOTS}) ORDER BY id FOR NO KEY UPDATE"
-).bindparams(_CUSTOMERS)
+_LOCK = _sql(
+    "SELECT FROM customers WHERE tenant_id = :tenant AND id = ANY(:roots) ORDER BY id FOR NO KEY UPDATE", "roots"
+)
 
-_SETTLE_TOTALS = text(f"""
-WITH roots AS (
-    {_ROOTS} GROUP BY root_id
-), sales AS (
-    SELECT m.root_id, o.id, o.amount, o.currency, o.local_day, o.occurred_at
-    FROM roots
-    JOIN customers m ON m.tenant_id = :tenant AND m.root_id = roots.root_id
-    JOIN orders o ON o.tenant_id = :tenant AND o.customer_id = m.id AND o.superseded_at IS NULL
-    WHERE o.kind = 'SALE' AND o.status = 'COMPLETED'
-), given_back AS (
-    SELECT s.id
-    FROM sales s
-    JOIN refunds f
-        ON f.tenant_id = :tenant AND f.order_id = s.id AND f.currency = s.currency AND f.superseded_at IS NULL
-    WHERE s.amount > 0
-    GROUP BY s.id, s.amount
-    HAVING sum(f.amount) >= s.amount
-), totals AS (
+_MEMBERS = _sql("SELECT id, root_id FROM customers WHERE tenant_id = :tenant AND root_id = ANY(:roots)", "roots")
+
+# Lists of ids instead of joins: without statistics (a first import) the planner would read a table once per customer.
+_SETTLE_TOTALS = _sql(
+    """
+WITH sales AS MATERIALIZED (
+    SELECT member.root_id, o.id, o.amount, o.currency, o.local_day, o.occurred_at
+    FROM orders o
+    JOIN unnest(:members, :roots_of_members) AS member (id, root_id) ON member.id = o.customer_id
+    WHERE o.tenant_id = :tenant AND o.customer_id = ANY(:members) AND o.superseded_at IS NULL
+        AND o.kind = 'SALE' AND o.status = 'COMPLETED'
+), given_back AS MATERIALIZED (
+    SELECT f.order_id, f.currency, sum(f.amount) AS minor
+    FROM refunds f
+    WHERE f.tenant_id = :tenant AND f.order_id = ANY(ARRAY(SELECT id FROM sales)) AND f.superseded_at IS NULL
+    GROUP BY f.order_id, f.currency
+), purchases AS (
+    SELECT sales.*
+    FROM sales
+    LEFT JOIN given_back ON given_back.order_id = sales.id AND given_back.currency = sales.currency
+    WHERE sales.amount <= 0 OR coalesce(given_back.minor, 0) < sales.amount
+), totals AS MATERIALIZED (
     SELECT root_id, count(DISTINCT local_day) AS occasions, count(*) AS orders,
         min(occurred_at) AS first_at, max(occurred_at) AS last_at
-    FROM sales
-    WHERE NOT EXISTS (SELECT FROM given_back WHERE given_back.id = sales.id)
+    FROM purchases
     GROUP BY root_id
 ), emptied AS (
     DELETE FROM customer_totals t
-    WHERE t.tenant_id = :tenant
-        AND (t.customer_id = ANY(:customers) OR t.customer_id IN (SELECT root_id FROM roots))
+    WHERE t.tenant_id = :tenant AND t.customer_id = ANY(:customers || :roots)
         AND NOT EXISTS (SELECT FROM totals WHERE totals.root_id = t.customer_id)
 ), written AS (
     INSERT INTO customer_totals AS t (tenant_id, customer_id, occasions, orders, first_at, last_at)
@@ -65,10 +75,15 @@ WITH roots AS (
 UPDATE customers c
 SET first_purchase_at = totals.first_at, last_purchase_at = totals.last_at,
     updated_at = :now, version = c.version + 1
-FROM roots LEFT JOIN totals ON totals.root_id = roots.root_id
-WHERE c.tenant_id = :tenant AND c.id = roots.root_id
+FROM unnest(:roots) AS root (id) LEFT JOIN totals ON totals.root_id = root.id
+WHERE c.tenant_id = :tenant AND c.id = ANY(:roots) AND c.id = root.id
     AND (c.first_purchase_at, c.last_purchase_at) IS DISTINCT FROM (totals.first_at, totals.last_at)
-""").bindparams(_CUSTOMERS, bindparam("tenant", type_=Uuid()))
+""",
+    "customers",
+    "roots",
+    "members",
+    "roots_of_members",
+)
 
 
 async def settle_totals(work: Writing, customers: Sequence[UUID]) -> None:
@@ -80,8 +95,11 @@ async def settle_totals(work: Writing, customers: Sequence[UUID]) -> None:
     """
     if not customers:
         return
-    whom = {"tenant": work.tenant_id, "customers": list(customers)}
+    whom: dict[str, Any] = {"tenant": work.tenant_id, "customers": list(customers)}
+    whom["roots"] = (await work.execute(_ROOTS, whom)).scalars().all()
     await work.execute(_LOCK, whom)
+    members = await work.rows(_MEMBERS, whom)
+    whom["members"], whom["roots_of_members"] = [row.id for row in members], [row.root_id for row in members]
     await work.execute(_SETTLE_TOTALS, {**whom, "now": work.now})
 
 
@@ -107,9 +125,7 @@ def _at_the_rate(table: str) -> str:
 
 
 _SETTLE_BASE = [
-    text(statement(table)).bindparams(bindparam("tenant", type_=Uuid()))
-    for table in ("orders", "refunds")
-    for statement in (_same_currency, _at_the_rate)
+    _sql(statement(table)) for table in ("orders", "refunds") for statement in (_same_currency, _at_the_rate)
 ]
 
 

@@ -22,9 +22,11 @@ from api.problems import BadUserInput
 from api.reference import Reference
 from api.reads.mapping import SCOPES
 from domain.core.database import driver_connection
+from domain.core.events import make_due
 from domain.core.problems import Conflict, DomainError, Invalid, NotAllowed, NotFound, StaleVersion, first_paragraph
 from domain.core.unit_of_work import Actor, Writing
 from domain.customers.edges import MergeVetoed
+from domain.tenants.actions import EXPIRED_ANSWERS
 from domain.tenants.model import IdempotencyKey
 
 KEPT_FOR = timedelta(hours=24)
@@ -241,7 +243,7 @@ async def _once(
         known = await work.one(select(IdempotencyKey).where(*where))
         if known is not None:
             known.answer = _kept(done)
-            await work.flush()
+            await make_due(work.session, work.tenant_id, EXPIRED_ANSWERS, "", known.expires_at)
         return done
     known = await work.one(select(IdempotencyKey).where(*where))
     if known is None or known.input_digest != digest:

@@ -23,6 +23,8 @@ describe(model.AttributeType)
 describe(model.Strength, STRONG="Proves who somebody is.", WEAK="Speaks for it.", DEVICE="Belongs to a device.")
 describe(model.ConsentDecision)
 describe(model.CandidateState)
+describe(model.Survivorship)
+describe(model.PrivacyRequestKind)
 
 
 class CustomerOrderField(StrEnum):
@@ -272,6 +274,33 @@ class Customer(Node):
 CustomerConnection = page_of(Customer, "customers")
 
 
+@expose(model.AttributeDefinition, prefix="atd")
+class AttributeDefinition(Node):
+    """An attribute that the tenant keeps of its customers."""
+
+    key = column()
+    type = column(model.AttributeType)
+    label = column(str, sql="{t}.labels", finish=reading.label, description="How people call it.")
+    is_personal = column(
+        bool,
+        sql="({t}.pii = 'PERSONAL')",
+        null=False,
+        description="Whether its values are shown masked without `pii:read`.",
+    )
+    survivorship = column(model.Survivorship)
+    authority = column(list[str])
+    version = column()
+
+
+@expose(model.PrivacyRequest, prefix="prv")
+class PrivacyRequest(Node):
+    """A request of a person about their data."""
+
+    kind = column(model.PrivacyRequestKind, description="What is asked.")
+    requested_at = column(description="When it was made.")
+    completed_at = column(description="When it was met; null while it waits.")
+
+
 @expose(model.MergeCandidate, prefix="mca")
 class MergeCandidate(Node):
     """Two customers who may be one, with the score and its reasons."""
@@ -449,6 +478,10 @@ SEARCH = (
 class Queries:
     """What the root offers of customers."""
 
+    attribute_definitions = listing(
+        "customers.AttributeDefinition", "attribute_definitions {t} where {t}.tenant_id = $1", order="{t}.key",
+        description="What the tenant keeps of its customers.",
+    )  # fmt: skip
     customer = one(
         "customers.Customer", _customer_by, arguments={"by": Argument(CustomerRef, "Which customer.")},
         description="One customer; null when there is none. An old id answers with the survivor of its merge.",

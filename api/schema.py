@@ -7,7 +7,7 @@ from strawberry.schema.config import StrawberryConfig
 
 from api import customers, interactions, purchases, stages, tenants
 from api.changes import PROBLEMS, mutations, problem_codes
-from api.changing import customers as changing_customers
+from api.changing import customers as _customers, records as _records, stages as _stages, tenants as _tenants
 from api.expose import NodeQueries, roots
 from api.following import Subscription
 from api.scalars import SCALARS
@@ -16,7 +16,7 @@ Query = roots(
     "Query", NodeQueries, tenants.Queries, customers.Queries, stages.Queries, interactions.Queries, purchases.Queries
 )
 problem_codes()
-Mutation = mutations(changing_customers.Mutations)
+Mutation = mutations(_tenants.Mutations, _customers.Mutations, _stages.Mutations, _records.Mutations)
 
 schema = strawberry.Schema(
     query=Query,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from domain.core.due import due
-from domain.core.problems import Conflict, NotFound
+from domain.core.problems import Conflict, NotFound, StaleVersion
 from domain.tenants import rules
 from domain.tenants.model import (
     ApiToken,
@@ -25,7 +25,7 @@ from domain.tenants.model import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from datetime import datetime
     from uuid import UUID
 
@@ -143,3 +143,21 @@ async def forget_expired_answers(work: Writing, _key: str) -> datetime | None:
         delete(IdempotencyKey).where(IdempotencyKey.tenant_id == work.tenant_id, IdempotencyKey.expires_at <= work.now)
     )
     return await work.one(select(func.min(IdempotencyKey.expires_at)).where(IdempotencyKey.tenant_id == work.tenant_id))
+
+
+async def update_tenant(work: Writing, version: int, changes: Mapping[str, Any]) -> Tenant:
+    """Change how a tenant is called and counts. Raises StaleVersion or UnknownTimeZone."""
+    tenant = await work.one(select(Tenant).where(Tenant.tenant_id == work.tenant_id).with_for_update())
+    if tenant is None:
+        raise NotFound
+    if tenant.version != version:
+        raise StaleVersion(path=("version",), current_version=tenant.version)
+    rules.check_tenant(tenant.slug, changes.get("time_zone", tenant.time_zone), tenant.base_currency)
+    before = {name: getattr(tenant, name) for name in changes}
+    for name, value in changes.items():
+        setattr(tenant, name, value)
+    tenant.version += 1
+    tenant.updated_at = work.now
+    work.audit("tenants.update", f"tenant:{work.tenant_id.hex}", before=before, after=dict(changes))
+    await work.flush()
+    return tenant

@@ -77,3 +77,64 @@ async def test_the_same_key_with_other_input_is_a_problem(engine: Engine, databa
     [problem] = answer["data"]["createCustomer"]["problems"]
     assert problem["code"] == "KEY_REUSED"
     assert await customers_of(database, tenant) == 1
+
+
+WHOLE_LIFE = """mutation {
+  createLifecycle(input: {template: "buyer"}) { lifecycle { key stages { key } } problems { code message } }
+  createCustomer(input: {name: "Ada", emails: ["ada@example.com"]}) { customer { id version } problems { code } }
+  recordExchangeRate(input: {day: "2026-01-01", base: "USD", quote: "EUR", rate: "0.9"}) { tenant { slug } problems { code } }
+}"""
+
+
+async def run(engine: Engine, asking: Any, document: str, **variables: Any) -> Any:
+    prepared = engine.prepare(Ask(document, asking, variables=variables))
+    return orjson.loads(encode(await engine.answer(prepared)))
+
+
+async def test_a_whole_life_by_mutations(engine: Engine, tenant: UUID) -> None:
+    asking = identity(tenant)
+    at, later = "2026-01-02T10:00:00+00:00", "2026-01-03T10:00:00+00:00"
+    begun = await run(engine, asking, WHOLE_LIFE)
+    assert "errors" not in begun
+    ada = begun["data"]["createCustomer"]["customer"]["id"]
+    lived = await run(
+        engine,
+        asking,
+        """mutation ($ada: ID!, $at: DateTime!, $later: DateTime!) {
+        recordOrder(input: {customer: $ada, occurredAt: $at, currency: "USD", number: "A-1",
+            lines: [{sku: "X1", quantity: "3", unitPrice: "1.005"}]}) {
+          order { number total { amount currency } baseTotal { amount currency } lines(first: 5) { nodes { amount { amount } product { sku } } } }
+          problems { code message } }
+        recordInteraction(input: {customer: $ada, kind: CALL, occurredAt: $later, payload: {durationSeconds: 60}}) {
+          interaction { kind ... on CallInteraction { durationSeconds } } problems { code message } }
+        moveCustomer(input: {customer: $ada, toStage: "education", occurredAt: $later, reason: "asked"}) {
+          transition { direction toStage { key } customer { displayName } } problems { code message } }
+        }""",
+        ada=ada, at=at, later=later,
+    )  # fmt: skip
+    assert "errors" not in lived, lived
+    order = lived["data"]["recordOrder"]["order"]
+    assert order["total"] == {"amount": "3.02", "currency": "USD"}
+    assert order["baseTotal"] == {"amount": "2.72", "currency": "EUR"}
+    assert order["lines"]["nodes"] == [{"amount": {"amount": "3.02"}, "product": {"sku": "X1"}}]
+    assert lived["data"]["recordInteraction"]["interaction"] == {"kind": "CALL", "durationSeconds": 60}
+    assert lived["data"]["moveCustomer"]["problems"] == []
+    assert lived["data"]["moveCustomer"]["transition"]["toStage"] == {"key": "education"}
+
+
+async def test_a_secret_is_shown_once(engine: Engine, database: Database, tenant: UUID) -> None:
+    from domain.tenants import actions
+    from domain.tenants.model import Role
+
+    async with database.unit_of_work(tenant) as work:
+        admin = await actions.create_principal(work, "admin", Role.ADMIN)
+        issued = await actions.create_token(work, admin, "root", sorted(ALL_SCOPES))
+    asking = type(identity(tenant))(tenant, admin.id, issued.token.id, ALL_SCOPES, None)
+    document = """mutation { createApiToken(input: {name: "web", scopes: ["customers:read"], expiresInSeconds: 900}) {
+      token { name scopes principal { name } } secret problems { code } } }"""
+    first = engine.prepare(Ask(document, asking, idempotency_key="k"))
+    shown = orjson.loads(encode(await engine.answer(first)))["data"]["createApiToken"]
+    assert shown["token"] == {"name": "web", "scopes": ["customers:read"], "principal": {"name": "admin"}}
+    assert shown["secret"].startswith("tnr_")
+    again = orjson.loads(encode(await engine.answer(first)))["data"]["createApiToken"]
+    assert again == {"token": None, "secret": None, "problems": [{"code": "SECRET_ALREADY_SHOWN"}]}

@@ -250,6 +250,14 @@ async def test_of_two_opposite_merges_at_once_one_is_refused(database: Database,
         assert len(await reading.all(select(IdentityEdge).where(IdentityEdge.tenant_id == tenant))) == 1
 
 
+async def test_two_who_bring_the_same_identifier_at_once_become_one(database: Database, tenant: UUID) -> None:
+    same = NewCustomer(name="Ada", emails=["ada@x.example"])
+    one, other = await asyncio.gather(made(database, tenant, same), made(database, tenant, same))
+    async with database.reading(tenant) as reading:
+        assert await customers.resolve(reading, *one) == await customers.resolve(reading, *other)
+        assert len(await projected(reading)) == 2
+
+
 @pytest.mark.anyio
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(

@@ -127,16 +127,19 @@ async def families(reading: Reading, customers: Iterable[UUID], *, guard: bool =
 
     With `guard`, whoever else wants to move one of them waits until this transaction ends.
     """
-    roots = select(Customer.root_id).where(
-        Customer.tenant_id == reading.tenant_id, Customer.id == func.any(bindparam("ids", type_=ARRAY(Uuid())))
+    named = await reading.all(
+        select(Customer.root_id)
+        .where(Customer.tenant_id == reading.tenant_id, Customer.id == _one_of(customers))
+        .distinct()
     )
+    # Two plain look-ups: joined to one statement, the planner reads the whole tenant where statistics are fresh or few.
     found = select(Customer.id, Customer.root_id, Customer.first_seen_at, Customer.status).where(
-        Customer.tenant_id == reading.tenant_id, Customer.root_id.in_(roots)
+        Customer.tenant_id == reading.tenant_id, Customer.root_id == _one_of(named)
     )
     if guard:
         found = found.order_by(Customer.id).with_for_update(key_share=True)
     members: dict[UUID, list[Row[Any]]] = {}
-    for row in await reading.rows(found, {"ids": list(customers)}):
+    for row in await reading.rows(found):
         members.setdefault(row.root_id, []).append(row)
     return [
         Family(
@@ -282,6 +285,11 @@ Parameter $1 is the tenant. To be filled in by `str.format`, each with an SQL ex
 outside where this stands in LATERAL: `customers` (uuid[]: the members of the surviving customer), `lifecycle` (uuid)
 and `as_of` (timestamptz). The rules are those of `history.intervals`, and a test holds the two against each other.
 """
+
+
+def _one_of(ids: Iterable[UUID]) -> ColumnElement[UUID]:
+    return func.any(bindparam(None, list(ids), ARRAY(Uuid())))
+
 
 _CAUSES = {str(cause): cause for cause in rules.CauseKind}
 

@@ -1,6 +1,6 @@
 """Purchases over GraphQL: orders, refunds, products, and their totals."""
 
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
@@ -14,22 +14,9 @@ from api.reads.plan import Sourcing
 from api.scalars import CurrencyCode
 from domain.core.rounding import half_even
 from domain.purchases import model, queries
+from domain.purchases.rules import MissingReason, RevenueView
 
 SCOPE = "purchases:read"
-
-
-class RevenueView(StrEnum):
-    """When a refund counts."""
-
-    BOOKED = "BOOKED"
-    CASH = "CASH"
-
-
-class MissingReason(StrEnum):
-    """Why a figure is not there."""
-
-    NO_EXCHANGE_RATE = "NO_EXCHANGE_RATE"
-    NO_ORDERS = "NO_ORDERS"
 
 
 class OrderOrderField(StrEnum):
@@ -55,7 +42,7 @@ describe(
 )
 describe(
     MissingReason,
-    NO_EXCHANGE_RATE="A document is in a currency without a rate on its day.",
+    NO_RATE="A document is in a currency without a rate on its day.",
     NO_ORDERS="There is nothing to divide by.",
 )
 describe(OrderOrderField, ID="In the order in which they became known.", OCCURRED_AT="When they happened.")
@@ -70,12 +57,12 @@ class Money:
     currency: CurrencyCode = strawberry.field(description="The currency.")
 
 
-@strawberry.input(description="A span of time, from its start up to but without its end.")
+@strawberry.input(description="A span of the tenant's calendar days, from its start up to but without its end.")
 class WindowInput:
-    """A span of time."""
+    """A span of calendar days."""
 
-    start: datetime | None = strawberry.field(default=strawberry.UNSET, description="The first moment of it.")
-    end: datetime | None = strawberry.field(default=strawberry.UNSET, description="The first moment after it.")
+    start: date | None = strawberry.field(default=strawberry.UNSET, description="The first day of it.")
+    end: date | None = strawberry.field(default=strawberry.UNSET, description="The first day after it.")
 
 
 @strawberry.input(description="What orders are sorted by.")
@@ -229,10 +216,10 @@ def _totals(*, of_customer: bool) -> Any:
     def source(asked: Sourcing) -> str:
         currency = asked.planner.binds.token(asked.arguments["currency"]) if asked.has("currency") else None
         owner = " and {d}.customer_id = any({{p}}.member_ids)" if of_customer else ""
-        orders = _documents(asked, "orders", "d", owner, currency, "OrderFilter", "d.occurred_at")
+        orders = _documents(asked, "orders", "d", owner, currency, "OrderFilter", "d.local_day")
         booked = asked.choice("view") == RevenueView.BOOKED
-        at = "coalesce(o.occurred_at, d.occurred_at)" if booked else "d.occurred_at"
-        refunds = _documents(asked, "refunds", "d", owner, currency, "OrderFilter of refunds", at)
+        day = "coalesce(o.local_day, d.local_day)" if booked else "d.local_day"
+        refunds = _documents(asked, "refunds", "d", owner, currency, "OrderFilter of refunds", day)
         base = f"coalesce({currency or 'null'}, (select b.base_currency from tenants b where b.tenant_id = $1))"
         return (
             "(select count(*) filter (where x.what = 'SALE') as orders,"
@@ -252,7 +239,7 @@ def _totals(*, of_customer: bool) -> Any:
 
 
 def _documents(
-    asked: Sourcing, table: str, alias: str, owner: str, currency: str | None, filter_name: str, at: str
+    asked: Sourcing, table: str, alias: str, owner: str, currency: str | None, filter_name: str, day: str
 ) -> str:
     """The documents that totals count, each with its amount in the wanted currency."""
     sale = table == "orders"
@@ -266,9 +253,9 @@ def _documents(
         minor = "r.minor"
     counted = "d.status = 'COMPLETED'" if sale else "(o.id is null or o.status = 'COMPLETED')"
     window = "".join(
-        f" and {at} {operator} {token}"
+        f" and {day} {operator} {token}"
         for key, operator in (("start", ">="), ("end", "<"))
-        if (token := asked.part("window", key, pg="timestamptz")) is not None
+        if (token := asked.part("window", key, pg="date")) is not None
     )
     fitting = asked.conditions("filter", filter_name, alias) if "filter" in asked.spec.arguments else ""
     return (
@@ -305,12 +292,12 @@ class OrderTotals:
     last_at = column(datetime, sql="{t}.last_at", null=True, description="When the last sale happened.")
     missing = column(
         MissingReason, null=True, description="Why a figure is not there.",
-        sql="case when {t}.unrated > 0 then 'NO_EXCHANGE_RATE' when {t}.orders = 0 then 'NO_ORDERS' end",
+        sql="case when {t}.unrated > 0 then 'NO_RATE' when {t}.orders = 0 then 'NO_ORDERS' end",
     )  # fmt: skip
 
 
 _TOTALS_ARGUMENTS = {
-    "window": Argument(WindowInput | None, "Only documents of this span; a refund at the date that the view says."),
+    "window": Argument(WindowInput | None, "Only documents of these days; a refund on the day that the view says."),
     "currency": Argument(CurrencyCode | None, "The currency of the figures; without it the tenant's base currency."),
     "view": Argument(RevenueView, "When a refund counts.", RevenueView.BOOKED),
 }

@@ -88,11 +88,18 @@ def _measured(asked: Sourcing, sql: str) -> str:
     """A measure of the stages of the lifecycle whose id is `p.k`, within the window that is asked for."""
     places = {
         **_PLACES,
-        "since": asked.part("window", "start", pg="timestamptz") or "null",
-        "until": asked.part("window", "end", pg="timestamptz") or "null",
+        "since": _begin_of(asked.part("window", "start", pg="date")),
+        "until": _begin_of(asked.part("window", "end", pg="date")),
     }
     filled = re.sub(r"(?<!:):([a-z]+)", lambda found: places[found[1]], sql)
     return f"(select p.k as lifecycle_id, x.* from ({filled}) x) {{t}} where true"
+
+
+def _begin_of(day: str | None) -> str:
+    """The moment at which a calendar day begins in the tenant's time zone."""
+    if day is None:
+        return "null::timestamptz"
+    return f"({day}::timestamp at time zone (select b.time_zone from tenants b where b.tenant_id = $1))"
 
 
 _STAGE = "stages {t} where {t}.tenant_id = $1 and {t}.id = {p}.stage_id"

@@ -20,17 +20,27 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="TENURE_", frozen=True, extra="ignore")
 
-    database_url: str | None = Field(None, description="The application's login; without it PostgreSQL is embedded.")
-    database_owner_url: str | None = Field(None, description="The owner's login, used by `tenure migrate` only.")
-    database_eraser_url: str | None = Field(None, description="The eraser's login, used by `tenure customers erase`.")
-    key_file: Path | None = Field(None, description="The installation's key; without it `key` in the data directory.")
+    database_url: str | None = Field(
+        default=None, description="The application's login; without it PostgreSQL is embedded."
+    )
+    database_owner_url: str | None = Field(
+        default=None, description="The owner's login, used by `tenure migrate` only."
+    )
+    database_eraser_url: str | None = Field(
+        default=None, description="The eraser's login, used by `tenure customers erase`."
+    )
+    key_file: Path | None = Field(
+        default=None, description="The installation's key; without it `key` in the data directory."
+    )
     data: Path = Field(default_factory=_user_data_dir, description="Where the embedded database lives.")
-    cors_origins: str = Field("", description="Origins of browsers that may call the API, separated by commas.")
-    read_connections: int = Field(8, ge=1, le=200, description="Connections of one process that serve reads.")
-    write_connections: int = Field(8, ge=1, le=200, description="Connections of one process that serve writes.")
-    metrics_port: int = Field(9464, ge=0, le=65535, description="The loopback port of /metrics; 0 turns it off.")
-    budget_per_minute: int = Field(500_000, ge=1, description="Cost that one token may spend in a minute.")
-    log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
+    cors_origins: str = Field(default="", description="Origins of browsers that may call the API, separated by commas.")
+    read_connections: int = Field(default=8, ge=1, le=200, description="Connections of one process that serve reads.")
+    write_connections: int = Field(default=8, ge=1, le=200, description="Connections of one process that serve writes.")
+    metrics_port: int = Field(
+        default=9464, ge=0, le=65535, description="The loopback port of /metrics; 0 turns it off."
+    )
+    budget_per_minute: int = Field(default=500_000, ge=1, description="Cost that one token may spend in a minute.")
+    log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR.")
 
     @classmethod
     def from_env(cls, **overrides: object) -> Self:

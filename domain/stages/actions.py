@@ -258,6 +258,8 @@ async def add_note(
     return note
 
 
+@on("customers.CustomerCreated")
+@on("customers.CustomerChanged")
 @on("customers.CustomersMerged")
 @on("customers.CustomersUnmerged")
 @on("interactions.InteractionRecorded")

@@ -86,7 +86,7 @@ async def project(work: Writing, found: Sequence[Family], logs: Mapping[tuple[UU
     keys = await _keys(work) if logs else {}
     wanted = {row.id: row for (root, of), log in logs.items() for row in _intervals(root, of, keys[of], log)}
     members = [member for family in found for member in family.members]
-    kept = {row.id: row for row in await _projected(work, members)}
+    kept = {row.id: row for row in await _projected(work, members, list(wanted))}
     stale = [id_ for id_, row in kept.items() if wanted.get(id_) != row]
     if stale:
         await work.execute(delete(_TABLE).where(_TABLE.c.tenant_id == work.tenant_id, _TABLE.c.id == _one_of(stale)))
@@ -183,9 +183,11 @@ def _intervals(root: UUID, lifecycle_id: UUID, lifecycle_key: str, log: Iterable
             )  # fmt: skip
 
 
-async def _projected(reading: Reading, members: Sequence[UUID]) -> list[_Row]:
-    kept = select(*_PROJECTED).where(_TABLE.c.tenant_id == reading.tenant_id, _TABLE.c.customer_id == _one_of(members))
-    return [_Row._make(row) for row in await reading.rows(kept)]
+async def _projected(reading: Reading, members: Sequence[UUID], wanted: Sequence[UUID]) -> list[_Row]:
+    """The rows that these members have, and those that stand under somebody else, as after an unmerge."""
+    theirs = select(*_PROJECTED).where(_TABLE.c.tenant_id == reading.tenant_id)
+    found = theirs.where(_TABLE.c.customer_id == _one_of(members)).union(theirs.where(_TABLE.c.id == _one_of(wanted)))
+    return [_Row._make(row) for row in await reading.rows(found)]
 
 
 def _one_of(ids: Sequence[UUID]) -> ColumnElement[UUID]:

@@ -448,7 +448,8 @@ async def test_a_merge_combines_histories_and_an_unmerge_restores_them(
     assert {row.customer_id for row in await intervals(database, tenant)} == {survivor}
     async with database.unit_of_work(tenant) as work:
         await unmerge(work, absorbed)
-        await transitions.rebuild_intervals(work, [absorbed, survivor])
+        await transitions.rebuild_intervals(work, [absorbed])  # whoever is asked first takes what is theirs
+        await transitions.rebuild_intervals(work, [survivor])
     assert await intervals(database, tenant) == apart
 
 

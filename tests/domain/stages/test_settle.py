@@ -401,6 +401,7 @@ async def test_two_at_once_move_a_customer_once(database: Database, tenant: UUID
         ("purchases.OrderRecorded", lambda who: {"customer_id": who.hex}),
         ("interactions.InteractionRecorded", lambda who: {"customer_id": who.hex}),
         ("customers.CustomersMerged", lambda who: {"customers": [who.hex]}),
+        ("customers.CustomersUnmerged", lambda who: {"customers": [who.hex]}),
     ],
 )
 async def test_an_event_about_a_customer_has_the_rules_asked_again(

@@ -12,7 +12,7 @@ from domain.core.problems import Conflict, Invalid
 from sync import runs, staging
 from sync.land import land
 from sync.landing import rejects
-from tenure_sdk import ConnectorError, Context, CursorExpired, LinePage, Page
+from tenure_sdk import ConfigInvalid, ConnectorError, Context, CursorExpired, LinePage, Page
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
@@ -216,6 +216,10 @@ class _Import:
                 if rejects_file is not None:
                     await rejects.write(work, opened.id, rejects_file)
                 await runs.finish(work, opened)
+        except ConfigInvalid as problem:  # the input itself is wrong: there is nothing to go on with
+            async with self.steps.step() as work:
+                await runs.finish(work, opened, error=str(problem))
+            raise ImportRefused(str(problem)) from problem
         except ConnectorError as problem:
             async with self.steps.step() as work:
                 await runs.interrupt(work, opened, str(problem))

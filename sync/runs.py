@@ -18,7 +18,7 @@ from domain.integrations.model import Integration, IntegrationState, StagedLine,
 
 if TYPE_CHECKING:
     from domain.core.unit_of_work import Writing
-    from tenure_sdk import Account, Cursor, Stream
+    from tenure_sdk import Account, Stream
 
 LEASE = timedelta(seconds=60)
 
@@ -156,12 +156,11 @@ async def restart(work: Writing, run: Run) -> None:
     await advance(work, run, Counts())
 
 
-async def finish(work: Writing, run: Run, *, cursor: Cursor = None) -> None:
-    """End a run that read everything and give the lease back; `cursor` is where the next run begins."""
+async def finish(work: Writing, run: Run, *, error: str | None = None) -> None:
+    """End a run for good and give the lease back: it read everything, or its input cannot be read (`error`)."""
     await _drop_staged(work, run.id)
-    checkpoint = None if cursor is None else msgspec.structs.replace(run.checkpoint, cursor=cursor)
-    await _move(work, run, checkpoint, fence=run.fence, free=True)
-    await _note(work, run, ended_at=work.now, error=None)
+    await _move(work, run, None, fence=run.fence, free=True)
+    await _note(work, run, ended_at=work.now, error=error)
 
 
 async def interrupt(work: Writing, run: Run, error: str) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from sqlalchemy import text
 
-from domain.interactions.model import Channel, InteractionKind
+from domain.interactions.model import Channel
 from sync.landing import cells, tables
 from sync.landing.customers import Merged
 from sync.landing.tables import sql
@@ -102,16 +102,13 @@ async def from_records(work: Writing, run: Run, records: Sequence[Interaction]) 
     return Merged(changed - updated, updated, unchanged, touched=sorted(touched), rejects=rejects)
 
 
-_KINDS = frozenset(InteractionKind)
 _CHANNELS = frozenset(Channel)
 
 
 def _unfit(record: Interaction) -> Reject | None:
-    if record.kind not in _KINDS:
-        return Reject(None, "kind", record.kind, "is no kind of interaction that is kept here")
-    if record.channel is not None and record.channel.upper() not in _CHANNELS:
-        return Reject(None, "channel", record.channel, f"is none of {', '.join(sorted(_CHANNELS))}")
-    return None
+    if record.channel is None or record.channel.upper() in _CHANNELS:
+        return None
+    return Reject(None, "channel", record.channel, f"is none of {', '.join(sorted(_CHANNELS))}")
 
 
 def _cells(record: Interaction) -> tuple[str, ...]:

@@ -7,19 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import text
-from tenure_sdk import Account, Customer, ExchangeRate, Interaction, Order, Page, Product, Record, Refund, Stream
 
 from sync import runs
 from sync.land import Landed, land
+from tenure_sdk import Account, Customer, ExchangeRate, Interaction, Order, Page, Product, Record, Refund, Stream
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from uuid import UUID
 
-    from tenure_sdk import LinePage
-
     from domain.core.database import Database
     from sync.runs import Run
+    from tenure_sdk import LinePage
 
 STREAM = Stream(
     "everything", (Customer, Product, Order, Refund, Interaction, ExchangeRate), cursor=None, deletes="inline",

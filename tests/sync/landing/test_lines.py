@@ -5,9 +5,9 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tenure_sdk import LinePage, Reject
 
 from sync.runs import Counts
+from tenure_sdk import LinePage, Reject
 
 if TYPE_CHECKING:
     from tests.sync.landing.conftest import Landing
@@ -86,7 +86,10 @@ async def test_a_changed_document_makes_a_version_and_keeps_the_former(landing: 
     ) == [(1, 100, False), (2, 200, True)]
     assert await landing.rows(
         "SELECT revision, kind, summary, superseded_at IS NULL FROM interactions WHERE $t ORDER BY revision"
-    ) == [(1, "ORDER_PLACED", "Order A, 1 line, 1.00 EUR", False), (2, "ORDER_PLACED", "Order A, 1 line, 2.00 EUR", True)]
+    ) == [
+        (1, "ORDER_PLACED", "Order A, 1 line, 1.00 EUR", False),
+        (2, "ORDER_PLACED", "Order A, 1 line, 2.00 EUR", True),
+    ]
     assert await landing.rows("SELECT orders FROM customer_totals WHERE $t") == [(1,)]
 
 
@@ -133,7 +136,7 @@ async def test_a_refund_finds_its_order_whichever_comes_first(landing: Landing) 
 
 async def test_an_adjustment_is_no_purchase(landing: Landing) -> None:
     landed = await landing.page(
-        page(line(1, "A", type="adjustment", customer="c1", quantity=Decimal(1), unit_price=Decimal("-5")))
+        page(line(1, "A", type="adjustment", customer="c1", quantity=Decimal(1), unit_price=Decimal(-5)))
     )
     assert landed.counts.created == 2
     assert await landing.rows("SELECT kind, amount FROM orders WHERE $t") == [("ADJUSTMENT", -500)]

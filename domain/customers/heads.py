@@ -37,7 +37,7 @@ async def refresh_heads(work: Writing, customers: Sequence[UUID]) -> None:
         return
     await work.flush()
     roots = await queries.roots_of(work, customers)
-    rows = await work.rows(_HEADS.where(Customer.tenant_id == work.tenant_id, within(Customer.root_id, roots)))
+    rows = await work.rows(_HEADS.where(_CUSTOMERS.c.tenant_id == work.tenant_id, within(_CUSTOMERS.c.root_id, roots)))
     known = await _load(work, [row.id for row in rows])
     heads = [head for members in _by_survivor(rows) for head in _project(members, known, work.now)]
     await _write_heads(work, rows, heads)
@@ -52,9 +52,12 @@ _SHOWN = (
     "display_name", "country", "primary_email", "primary_phone", "emails", "phones", "addresses", "attributes",
     "organisation_id", "first_seen_at", "own_first_seen_at",
 )  # fmt: skip
+_CUSTOMERS: Table = Customer.__table__  # type: ignore[assignment]
+_ATTRIBUTES: Table = CustomerAttribute.__table__  # type: ignore[assignment]
+_WORDS: Table = CustomerWord.__table__  # type: ignore[assignment]
 _HEADS = (
-    select(Customer.id, Customer.root_id, *(getattr(Customer, name) for name in _SHOWN))
-    .order_by(Customer.id)
+    select(_CUSTOMERS.c.id, _CUSTOMERS.c.root_id, *(_CUSTOMERS.c[name] for name in _SHOWN))
+    .order_by(_CUSTOMERS.c.id)
     # Whoever refreshes the same customer at the same time waits here, and then sees what the other one wrote.
     .with_for_update(key_share=True)
 )
@@ -231,9 +234,6 @@ def _employer(members: Iterable[UUID], known: _Known) -> UUID | None:
     return latest.organisation_id if latest else None
 
 
-_CUSTOMERS: Table = Customer.__table__  # type: ignore[assignment]
-_ATTRIBUTES: Table = CustomerAttribute.__table__  # type: ignore[assignment]
-_WORDS: Table = CustomerWord.__table__  # type: ignore[assignment]
 _SHOW = (
     update(_CUSTOMERS)
     .where(_CUSTOMERS.c.tenant_id == bindparam("of_tenant"), _CUSTOMERS.c.id == bindparam("of_id"))

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from uuid import UUID
 
-    from sqlalchemy import Table
+    from sqlalchemy import ColumnElement, Table
 
     from domain.core.unit_of_work import Reading, Writing
 
@@ -124,6 +124,7 @@ async def veto(work: Writing, customer_id: UUID, other_id: UUID, reason: str | N
     edges.check_veto(log, customer_id, other_id)
     edge = Edge(work.ids(), EdgeKind.VETO, other_id, customer_id, work.ids(), work.now)
     work.audit("customers.veto", f"customer:{customer_id.hex}", after={"other": other_id.hex})
+    await _refuse_candidates(work, customer_id, other_id)
     return await _record(work, log, [edge], reason=reason)
 
 
@@ -148,9 +149,7 @@ async def decide_candidate(work: Writing, candidate_id: UUID, *, accept: bool) -
         await merge(work, older, [younger])
     else:
         await veto(work, older, younger)
-    candidate.state = CandidateState.ACCEPTED if accept else CandidateState.REJECTED
-    candidate.decided_by, candidate.decided_at, candidate.updated_at = str(work.actor), work.now, work.now
-    await work.flush()
+    await work.session.refresh(candidate)
     return candidate
 
 
@@ -321,13 +320,25 @@ async def _settle_candidates(work: Writing, touched: Sequence[UUID]) -> None:
     rows = await work.rows(pairs)
     fulfilled = [row.id for row in rows if row.are_one and row.state == CandidateState.OPEN]
     taken_back = [row.id for row in rows if not row.are_one and row.state == CandidateState.ACCEPTED]
-    for ids, state in ((fulfilled, CandidateState.ACCEPTED), (taken_back, CandidateState.REJECTED)):
-        if ids:
-            await work.execute(
-                update(MergeCandidate)
-                .where(MergeCandidate.tenant_id == work.tenant_id, within(MergeCandidate.id, ids))
-                .values(state=state, decided_by=str(work.actor), decided_at=work.now, updated_at=work.now)
-            )
+    await _decide(work, within(MergeCandidate.id, fulfilled), CandidateState.ACCEPTED)
+    await _decide(work, within(MergeCandidate.id, taken_back), CandidateState.REJECTED)
+
+
+async def _refuse_candidates(work: Writing, customer_id: UUID, other_id: UUID) -> None:
+    """Close every open proposal to make these two one, by whichever of their members it names them."""
+    ours, theirs = await queries.members_of(work, [customer_id]), await queries.members_of(work, [other_id])
+    left, right = MergeCandidate.left_id, MergeCandidate.right_id
+    between = or_(and_(within(left, ours), within(right, theirs)), and_(within(left, theirs), within(right, ours)))
+    await _decide(work, and_(between, MergeCandidate.state == CandidateState.OPEN), CandidateState.REJECTED)
+
+
+async def _decide(work: Writing, which: ColumnElement[bool], state: CandidateState) -> None:
+    await work.execute(
+        update(MergeCandidate)
+        .where(MergeCandidate.tenant_id == work.tenant_id, which)
+        .values(state=state, decided_by=str(work.actor), decided_at=work.now, updated_at=work.now)
+        .execution_options(synchronize_session=False)
+    )
 
 
 async def _reopen(work: Writing, vetoes: Iterable[Edge]) -> None:
@@ -343,6 +354,7 @@ async def _reopen(work: Writing, vetoes: Iterable[Edge]) -> None:
                 MergeCandidate.state == CandidateState.REJECTED,
             )
             .values(state=CandidateState.OPEN, decided_by=None, decided_at=None, updated_at=work.now)
+            .execution_options(synchronize_session=False)
         )
 
 
@@ -423,7 +435,8 @@ async def _propose(
     proposals = {pair: identity.score(*map(profiles.__getitem__, pair)) for pair in _open(pairs, profiles, vetoed)}
     known: defaultdict[Pair, list[MergeCandidate]] = defaultdict(list)
     named = or_(within(MergeCandidate.left_id, members), within(MergeCandidate.right_id, members))
-    for row in await work.all(select(MergeCandidate).where(MergeCandidate.tenant_id == work.tenant_id, named)):
+    candidates = select(MergeCandidate).where(MergeCandidate.tenant_id == work.tenant_id, named)
+    for row in await work.all(candidates.execution_options(populate_existing=True)):
         known[_pair(survivor_of.get(row.left_id, row.left_id), survivor_of.get(row.right_id, row.right_id))].append(row)
     for pair, score in sorted(proposals.items()):
         _propose_pair(work, pair, score, known.get(pair, []))

@@ -32,7 +32,7 @@ def test_two_installations_have_two_keys(tmp_path: Path) -> None:
 
 def test_a_named_key_file_is_used_and_never_made(tmp_path: Path) -> None:
     named = tmp_path / "elsewhere"
-    with pytest.raises(KeyUnusable, match="cannot be read: No such file.*Copy it from another machine"):
+    with pytest.raises(KeyUnusable, match=r"cannot be read: No such file.*Copy it from another machine"):
         installation_key(tmp_path, named)
     assert not named.exists()
     named.write_bytes(bytes(32))

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import insert, select, text, update
+from sqlalchemy.event import listen, remove
 
 from domain import customers
 from domain.core.events import OutboxEvent
@@ -20,11 +21,13 @@ from domain.customers.model import (
     ConsentDecision,
     Customer,
     CustomerAttribute,
+    CustomerFact,
     CustomerKind,
     CustomerWord,
     IdentityClaim,
     IdentityEdge,
 )
+from domain.customers.queries import within
 from domain.interactions.model import Interaction
 from tests.conftest import new_tenant
 
@@ -429,6 +432,43 @@ async def test_an_identifier_that_many_hold_proves_nothing(
         roots = {state[0] for state in (await projected(reading)).values()}
         assert roots == (set(ids[:1]) if merged else set(ids))
         assert await queries.merge_candidates(reading) == []
+
+
+async def test_one_answer_closes_every_proposal_of_the_same_two(database: Database, tenant: UUID) -> None:
+    same = {"phones": ["+31201234567"]}
+    a, b, c = await made(database, tenant, *(NewCustomer(name=name, **same) for name in ("Ada", "Eva", "Ida")))
+    async with database.unit_of_work(tenant) as work:
+        await customers.merge(work, a, [b])
+        open_ = await queries.merge_candidates(work)
+        assert {(each.left_id, each.right_id) for each in open_} == {(a, c), (b, c)}
+        await customers.decide_candidate(work, open_[0].id, accept=False)
+        assert await queries.merge_candidates(work) == []
+
+
+async def test_the_number_of_statements_does_not_grow_with_the_customers(database: Database, tenant: UUID) -> None:
+    async def settled(count: int) -> int:
+        ids = await bare(database, tenant, count)
+        statements: list[str] = []
+        engine = database.engine.sync_engine
+        listen(engine, "before_cursor_execute", heard := lambda *event: statements.append(event[2]))
+        async with database.unit_of_work(tenant) as work:
+            await work.execute(
+                update(CustomerFact)
+                .where(CustomerFact.tenant_id == tenant, within(CustomerFact.customer_id, ids))
+                .values(valid_to=work.now)
+            )
+            for id_ in ids:
+                await claim(work, id_, "external:shop:uk", id_.hex)
+            statements.clear()
+            await customers.settle_identities(work, ids)
+            await customers.refresh_heads(work, ids)
+            counted = len(statements)
+        remove(engine, "before_cursor_execute", heard)
+        async with database.reading(tenant) as reading:
+            assert (await customers.customer(reading, ids[-1])).display_name == ids[-1].hex
+        return counted
+
+    assert await settled(3) == await settled(60)
 
 
 async def test_settling_twice_writes_nothing_more(database: Database, tenant: UUID) -> None:

@@ -248,7 +248,10 @@ def settle(lifecycle: Lifecycle, standing: Standing, record: Record, *, until: d
 
 
 def next_look(lifecycle: Lifecycle, standing: Standing, record: Record, *, after: datetime) -> datetime | None:
-    """The next moment at which time alone can move a customer on from here; None where only something new can."""
+    """The next moment at which time alone can move a customer on from here; None where only something new can.
+
+    A rule that was held back because its target was passed at the same moment waits for something new as well.
+    """
     needs = lifecycle.needs_from[standing.stage]
     known = bisect_right(record.occasions, after)
     # Only the last purchase is what so many days go by after.

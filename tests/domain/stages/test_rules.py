@@ -37,10 +37,12 @@ from domain.stages.rules import (
     UnknownStage,
     check_move,
     direction,
+    next_look,
     next_stage,
     publish_map,
     settle,
 )
+from domain.stages.templates import KEYS, template
 
 DAY = timedelta(days=1)
 START = datetime(2026, 1, 1, 9, tzinfo=UTC)
@@ -350,3 +352,41 @@ def test_a_mapping_names_stages_of_the_two_versions(mapping: dict[str, str | Non
 def test_every_move_to_a_stage_has_a_direction(source: str | None, target: str, data: st.DataObject) -> None:
     visited = data.draw(st.sets(st.sampled_from([s.key for s in STAGES])))
     assert direction(LIFECYCLE, source, target, visited) in set(Movement)
+
+
+def test_the_next_look_is_when_time_alone_can_turn_an_answer() -> None:
+    record = Record(first_seen_at=START, occasions=(START, START + 5 * DAY, START + 20 * DAY))
+    now = START + 30 * DAY
+    loyal = Standing(stage="loyal", since=START + 5 * DAY)
+    assert next_look(LIFECYCLE, loyal, record, after=now) == START + 110 * DAY
+    assert next_look(LIFECYCLE, loyal, record, after=START + 110 * DAY) is None
+    assert next_look(LIFECYCLE, Standing(stage="buy", since=START), record, after=now) is None
+
+
+DAYS = st.lists(st.integers(0, 400), max_size=5, unique=True).map(sorted)
+
+
+@pytest.mark.parametrize("key", KEYS)
+@given(bought=DAYS, happened=st.lists(DAYS, min_size=9, max_size=9))
+def test_looking_whenever_told_to_makes_every_move_that_one_late_look_makes(
+    key: str, bought: list[int], happened: list[list[int]]
+) -> None:
+    lifecycle = template(key).lifecycle
+    kinds = sorted({kind for kind, _ in lifecycle.needs.interactions})
+    record = Record(
+        first_seen_at=START,
+        occasions=tuple(START + day * DAY for day in bought),
+        interactions={
+            kind: tuple(START + day * DAY for day in days) for kind, days in zip(kinds, happened, strict=False)
+        },
+    )
+    standing = Standing()
+    made: list[Move] = []
+    look: datetime | None = START + 400 * DAY
+    while look is not None and look <= LATER:
+        moved = settle(lifecycle, standing, record, until=look)
+        if moved:
+            standing = Standing(stage=moved[-1].rule.target, since=moved[-1].at)
+        made += moved
+        look = next_look(lifecycle, standing, record, after=look)
+    assert made == settle(lifecycle, Standing(), record, until=LATER)

@@ -1,7 +1,9 @@
 """The server: what is served where."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from graphql import GraphQLSchema
 from starlette.applications import Starlette
@@ -14,6 +16,7 @@ from api.transport.asgi import Receive, Scope, Send
 from api.transport.cors import Origins
 from api.transport.http import GraphQLOverHTTP
 from api.transport.intake import Intake
+from api.transport.sockets import Sockets
 from domain.core.database import Database
 from domain.core.settings import Settings
 
@@ -21,29 +24,34 @@ PATH = "/graphql"
 
 
 class Server(Starlette):
-    """The ASGI application; GraphQL requests go past Starlette's middleware and routes."""
+    """The ASGI application; GraphQL goes past Starlette's middleware and routes."""
 
     def __init__(self, settings: Settings, database: Database, schema: GraphQLSchema) -> None:
-        self.is_draining = False
+        self.engine = Engine(database, schema, settings.budget_per_minute)
+        self._draining = asyncio.Event()
         self._authenticator = Authenticator(database)
-        intake = Intake(Engine(database, schema))
-        self._http = GraphQLOverHTTP(intake, self._authenticator, Origins(settings.origins))
-        super().__init__(routes=health.routes(database, lambda: self.is_draining), lifespan=self._lifespan)
+        intake = Intake(self.engine)
+        self._graphql: dict[str, Any] = {
+            "http": GraphQLOverHTTP(intake, self._authenticator, Origins(settings.origins), self._draining),
+            "websocket": Sockets(intake, self._authenticator, self._draining),
+        }
+        super().__init__(routes=health.routes(database, self._draining.is_set), lifespan=self._lifespan)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
-        if scope["type"] == "http" and scope["path"] == PATH:
-            await self._http(scope, receive, send)
+        if scope["type"] != "lifespan" and scope["path"] == PATH:
+            await self._graphql[scope["type"]](scope, receive, send)
         else:
             await super().__call__(scope, receive, send)
 
     def drain(self) -> None:
-        """Say from now on that no more requests should come."""
-        self.is_draining = True
+        """Ask for no more requests, and end the subscriptions, which have no end of their own."""
+        self._draining.set()
 
     @asynccontextmanager
     async def _lifespan(self, _app: Starlette) -> AsyncIterator[None]:
-        yield
+        async with self.engine.hints:
+            yield
         self.drain()
         await self._authenticator.close()
 

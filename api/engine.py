@@ -1,6 +1,7 @@
 """Answers operations: compiled reads where nothing but relations is asked for, graphql-core for all else."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -8,8 +9,9 @@ from uuid import UUID
 
 import orjson
 from asyncpg import Connection
-from graphql import ExecutionResult, GraphQLError, GraphQLResolveInfo, GraphQLSchema, execute
+from graphql import ExecutionResult, GraphQLError, GraphQLResolveInfo, GraphQLSchema, execute, subscribe
 
+from api.budget import Budget
 from api.problems import Forbidden, RequestRefused
 from api.reading import Reader
 from api.reads.inputs import Variables
@@ -18,6 +20,7 @@ from api.reads.operation import Operation, Operations, Plan
 from api.reads.plan import RootPlan
 from domain.core.database import Database, ReadConnection
 from domain.tenants.queries import Identity
+from sync.hints import Hints
 
 JSON = orjson.OPT_NAIVE_UTC
 
@@ -45,13 +48,16 @@ class Prepared:
     plan: Plan
     values: Mapping[str, list[Any]]
     reader: Reader
+    cost: int = 0
 
 
 class Engine:
     """Prepares and runs operations against one database."""
 
-    def __init__(self, database: Database, schema: GraphQLSchema) -> None:
+    def __init__(self, database: Database, schema: GraphQLSchema, budget_per_minute: int = 500_000) -> None:
         self.database = database
+        self.budget = Budget(database, budget_per_minute)
+        self.hints = Hints(database)
         self.schema = schema
         self.operations = Operations(schema)
         _resolve_by_plans(schema)
@@ -60,6 +66,7 @@ class Engine:
         """All that can be refused before anything runs. Raises RequestRefused."""
         operation = self.operations.find(ask.document, ask.name)
         variables = self.operations.coerced(operation, ask.variables)
+        cost = operation.cost.of(variables)
         plan = self.operations.plan(operation, variables)
         missing = sorted(plan.scopes - ask.identity.scopes)
         if missing:
@@ -70,7 +77,7 @@ class Engine:
             identity.token_id,
         )  # fmt: skip
         values = {key: _made(root, key, variables, reader) for key, root in plan.fields.items()}
-        return Prepared(ask, operation, variables, plan, values, reader)
+        return Prepared(ask, operation, variables, plan, values, reader, cost)
 
     async def answer(self, prepared: Prepared) -> dict[str, Any]:
         """The response document: `data`, and `errors` where there are any."""
@@ -92,6 +99,24 @@ class Engine:
         if isinstance(result, Awaitable):
             result = await result
         return _formatted(result)
+
+    async def subscribe(self, prepared: Prepared) -> AsyncGenerator[dict[str, Any]]:
+        """The documents of a subscription, event by event; close it to stop following."""
+        source: Any = subscribe(
+            self.schema,
+            prepared.operation.document,
+            context_value=Context(self, prepared),
+            variable_values=dict(prepared.ask.variables),
+            operation_name=prepared.ask.name,
+        )
+        if isinstance(source, Awaitable):
+            source = await source
+        if isinstance(source, ExecutionResult):
+            yield _formatted(source)
+            return
+        async with aclosing(source) as results:
+            async for result in results:
+                yield _formatted(result)
 
 
 @dataclass

@@ -21,8 +21,9 @@ from graphql import (
 )
 from graphql.execution.values import get_variable_values
 
-from api import ids
-from api.problems import BadUserInput, ParseFailed, ValidationFailed
+from api import ids, limits
+from api.limits import Cost
+from api.problems import BadUserInput, CostExceeded, ParseFailed, ValidationFailed
 from api.reads.inputs import Variables, shape
 from api.reads.mapping import REGISTRY, SCOPES, Computed
 from api.reads.plan import Planner, RootPlan
@@ -31,6 +32,7 @@ from api.reads.selection import Selected, Selection
 MOST_ERRORS = 5
 _PLANS_PER_OPERATION = 32
 _BYTES_OF_OPERATIONS = 8 << 20
+_ABORTED = "Validation aborted."  # all that graphql-core says when the check itself grows too long
 
 
 @dataclass
@@ -41,12 +43,23 @@ class Operation:
     node: OperationDefinitionNode
     fragments: Mapping[str, FragmentDefinitionNode]
     root: GraphQLObjectType
+    cost: Cost
     plans: LRUCache[Any, "Plan"] = field(default_factory=lambda: LRUCache(_PLANS_PER_OPERATION))
 
     @property
     def is_query(self) -> bool:
         """Whether it only reads."""
         return self.node.operation is OperationType.QUERY
+
+    @property
+    def is_mutation(self) -> bool:
+        """Whether it changes things."""
+        return self.node.operation is OperationType.MUTATION
+
+    @property
+    def is_subscription(self) -> bool:
+        """Whether it follows events."""
+        return self.node.operation is OperationType.SUBSCRIPTION
 
 
 @dataclass(frozen=True)
@@ -140,20 +153,23 @@ class Operations:
 
     def _parsed(self, text: str, name: str | None) -> Operation:
         try:
-            document = parse(text, max_tokens=10_000)
+            document = parse(text, max_tokens=limits.MOST_TOKENS)
         except GraphQLError as failed:
             raise ParseFailed(failed.message) from failed
         except RecursionError as deep:
             raise ParseFailed("The document is nested too deeply.") from deep
+        limits.weigh(document)
         faults = validate(self.schema, document, max_errors=MOST_ERRORS, hide_suggestions=True)
+        if faults and faults[0].message == _ABORTED:
+            raise CostExceeded("The document repeats or nests too much to be checked.", measure="checks")
         if faults:
             raise ValidationFailed([fault.formatted for fault in faults[:MOST_ERRORS]])
         node = _named(document, name)
         root = self.schema.get_root_type(node.operation)
         if root is None:
             raise ValidationFailed([{"message": f"There are no {node.operation.value}s here."}])
-        fragments = {part.name.value: part for part in document.definitions if isinstance(part, FragmentDefinitionNode)}
-        return Operation(document, node, fragments, root)
+        fragments = limits.fragments_of(document)
+        return Operation(document, node, fragments, root, Cost(node, fragments))
 
 
 def _named(document: DocumentNode, name: str | None) -> OperationDefinitionNode:

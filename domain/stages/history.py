@@ -29,7 +29,7 @@ class ForeignTransition(NotFound):
     """This customer has no such transition in this lifecycle. Take an id from the customer's stage history."""
 
 
-class Transition(msgspec.Struct, frozen=True, kw_only=True):
+class Transition(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One row of the append-only log: into a stage (target None: out of the lifecycle), or a correction of such a row.
 
     A correction (`corrects` names an earlier row) says what is now believed of that move: its stage and its time.
@@ -43,7 +43,7 @@ class Transition(msgspec.Struct, frozen=True, kw_only=True):
     corrects: UUID | None = None
 
 
-class Interval(msgspec.Struct, frozen=True, kw_only=True):
+class Interval(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One visit to a stage: [entered_at, exited_at), still open where exited_at is None; the visits count from 1.
 
     `transition` is the row that is believed about its beginning, the last correction where there is one. A visit that

@@ -71,7 +71,7 @@ class LifecycleInForce:
         return dict(zip(self.definition.rules, self.rule_ids, strict=True))
 
 
-class Logged(Transition, frozen=True, kw_only=True):
+class Logged(Transition, frozen=True, kw_only=True, gc=False):
     """A transition with what the database knows of it besides."""
 
     customer_id: UUID

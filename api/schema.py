@@ -5,7 +5,7 @@ from typing import Any
 import strawberry
 from strawberry.schema.config import StrawberryConfig
 
-from api import customers, interactions, purchases, stages, tenants
+from api import customers, interactions, purchases, rate_limit, stages, tenants
 from api.changes import PROBLEMS, mutations, problem_codes
 from api.changing import customers as _customers, records as _records, stages as _stages, tenants as _tenants
 from api.expose import NodeQueries, roots
@@ -13,8 +13,9 @@ from api.following import Subscription
 from api.scalars import SCALARS
 
 Query = roots(
-    "Query", NodeQueries, tenants.Queries, customers.Queries, stages.Queries, interactions.Queries, purchases.Queries
-)
+    "Query", NodeQueries, tenants.Queries, rate_limit.Queries, customers.Queries, stages.Queries, interactions.Queries,
+    purchases.Queries,
+)  # fmt: skip
 problem_codes()
 Mutation = mutations(_tenants.Mutations, _customers.Mutations, _stages.Mutations, _records.Mutations)
 

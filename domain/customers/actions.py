@@ -78,8 +78,6 @@ class BadAttributeKey(Invalid):
 class AttributeTypeFixed(Conflict):
     """An attribute keeps its type, since facts of it exist. Define another attribute instead."""
 
-    code = "ATTRIBUTE_TYPE_FIXED"
-
 
 @dataclass(frozen=True)
 class Address:

@@ -41,19 +41,13 @@ class Edge:
 class MergedWithItself(Invalid):
     """A customer cannot be merged with itself. Name two different customers."""
 
-    code = "MERGED_WITH_ITSELF"
-
 
 class AlreadyMerged(Conflict):
     """These two are one customer already. To tell them apart, undo the merge first."""
 
-    code = "ALREADY_MERGED"
-
 
 class MergeVetoed(Conflict):
     """It was decided that these are different customers. Lift the veto first if that was wrong."""
-
-    code = "MERGE_VETOED"
 
 
 class EdgeNotFound(NotFound):
@@ -62,8 +56,6 @@ class EdgeNotFound(NotFound):
 
 class AlreadyUndone(Conflict):
     """This merge or veto was undone before."""
-
-    code = "ALREADY_UNDONE"
 
 
 def active(edges: Iterable[Edge]) -> list[Edge]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
@@ -28,6 +28,7 @@ from domain.customers.queries import within
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from datetime import datetime
     from uuid import UUID
 
     from sqlalchemy import ColumnElement, Table
@@ -44,13 +45,9 @@ class NothingToMerge(Invalid):
 class CustomerErased(Conflict):
     """This customer was erased. Nothing can be added to it any more."""
 
-    code = "CUSTOMER_ERASED"
-
 
 class CandidateDecided(Conflict):
     """This proposal was decided before."""
-
-    code = "CANDIDATE_DECIDED"
 
 
 @dataclass(frozen=True)
@@ -80,10 +77,10 @@ async def merge(work: Writing, into_id: UUID, customer_ids: Sequence[UUID], reas
         raise NothingToMerge(path=("customers",))
     await lock_identities(work)
     log = await _log_of(work, [into_id, *customer_ids])
-    batch_id, made = work.ids(), list[Edge]()
+    batch_id, at, made = work.ids(), _next_moment(work, log), list[Edge]()
     for customer_id in customer_ids:
         edges.check_merge([*log, *made], into_id, customer_id)
-        made.append(Edge(work.ids(), EdgeKind.MERGE, customer_id, into_id, batch_id, work.now))
+        made.append(Edge(work.ids(), EdgeKind.MERGE, customer_id, into_id, batch_id, at))
     work.audit(
         "customers.merge", f"customer:{into_id.hex}",
         after={"customers": [each.hex for each in customer_ids], "batch": batch_id.hex},
@@ -105,10 +102,8 @@ async def unmerge(
     left = [edge for edge in named if edge.id not in undone_before]
     if not left or (batch_id is None and len(left) < len(named)):
         raise edges.AlreadyUndone(ids=[edge.id.hex for edge in named if edge.id in undone_before])
-    batch = work.ids()
-    made = [
-        Edge(work.ids(), EdgeKind.UNMERGE, edge.customer_id, edge.into_id, batch, work.now, edge.id) for edge in left
-    ]
+    batch, at = work.ids(), _next_moment(work, log)
+    made = [Edge(work.ids(), EdgeKind.UNMERGE, edge.customer_id, edge.into_id, batch, at, edge.id) for edge in left]
     work.audit("customers.unmerge", f"batch:{batch.hex}", after={"undone": [edge.id.hex for edge in left]})
     await _reopen(work, [edge for edge in left if edge.kind is EdgeKind.VETO])
     return await _record(work, log, made, reason=reason)
@@ -122,7 +117,7 @@ async def veto(work: Writing, customer_id: UUID, other_id: UUID, reason: str | N
     await lock_identities(work)
     log = await _log_of(work, [customer_id, other_id])
     edges.check_veto(log, customer_id, other_id)
-    edge = Edge(work.ids(), EdgeKind.VETO, other_id, customer_id, work.ids(), work.now)
+    edge = Edge(work.ids(), EdgeKind.VETO, other_id, customer_id, work.ids(), _next_moment(work, log))
     work.audit("customers.veto", f"customer:{customer_id.hex}", after={"other": other_id.hex})
     await _refuse_candidates(work, customer_id, other_id)
     return await _record(work, log, [edge], reason=reason)
@@ -164,13 +159,14 @@ async def settle_identities(work: Writing, customers: Sequence[UUID]) -> None:
         return
     await lock_identities(work)
     touched = await queries.survivors(work, customers)
-    groups = [*await _sharing_identifiers(work, list(touched)), *await _sharing_names(work, touched)]
+    telling = await _sharing_identifiers(work, list(touched))
+    groups = [*telling.values(), *await _sharing_names(work, touched)]
     if not groups:
         return
     involved = sorted(set().union(*groups))
     members = await queries.members_of(work, involved)
     log = await queries.edges_of(work, members)
-    profiles = await queries.profiles(work, involved)
+    profiles = _without_crowded(await queries.profiles(work, involved), telling)
     apart = _told_apart(log)
     merged = await _merge_what_is_proven(work, log, identity.automatic_merges(profiles, [*log, *apart]))
     await _propose(work, groups, _grown(profiles, merged), _vetoed([*log, *apart], merged), members)
@@ -181,7 +177,7 @@ _LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended('tenure.identity:' |
 
 # Claims beyond the limit are not even looked at: a placeholder that thousands hold must cost nothing.
 _HOLDERS = text(f"""
-SELECT held.roots
+SELECT identifier.scheme, identifier.value, held.roots
 FROM unnest(:schemes, :values) AS identifier (scheme, value)
 CROSS JOIN LATERAL (
     SELECT array_agg(DISTINCT holder.root_id) AS roots, count(*) AS claims
@@ -212,6 +208,11 @@ _MOVE = (
         updated_at=bindparam("now"),
     )
 )
+
+
+def _next_moment(work: Writing, log: Iterable[Edge]) -> datetime:
+    """When an edge is recorded: a transaction that waited for another began before it, yet comes after it."""
+    return max([work.now, *(edge.recorded_at for edge in log)])
 
 
 async def _log_of(work: Reading, customers: Collection[UUID], *, also_erased: bool = False) -> list[Edge]:
@@ -358,7 +359,8 @@ async def _reopen(work: Writing, vetoes: Iterable[Edge]) -> None:
         )
 
 
-async def _sharing_identifiers(work: Reading, members: Sequence[UUID]) -> list[set[UUID]]:
+async def _sharing_identifiers(work: Reading, members: Sequence[UUID]) -> dict[tuple[str, str], set[UUID]]:
+    """The identifiers that these customers share with few enough others, and who holds them."""
     claims = await work.rows(queries.claims_that_hold(work, members))
     identifiers = sorted({(claim.scheme, claim.normalised) for claim in claims})
     values = {
@@ -366,7 +368,7 @@ async def _sharing_identifiers(work: Reading, members: Sequence[UUID]) -> list[s
         "schemes": [scheme for scheme, _ in identifiers],
         "values": [value for _, value in identifiers],
     }
-    return [set(row.roots) for row in await work.rows(_HOLDERS, values)]
+    return {(row.scheme, row.value): set(row.roots) for row in await work.rows(_HOLDERS, values)}
 
 
 async def _sharing_names(work: Reading, survivor_of: Mapping[UUID, UUID]) -> list[set[UUID]]:
@@ -374,6 +376,21 @@ async def _sharing_names(work: Reading, survivor_of: Mapping[UUID, UUID]) -> lis
     for fact in await work.rows(queries.facts_that_hold(work, list(survivor_of), [queries.NAME])):
         named[" ".join(folding.words(fact.text_value or ""))].add(survivor_of[fact.customer_id])
     return [named[name] for name in sorted(named) if name and 2 <= len(named[name]) <= _MOST_HOLDERS]
+
+
+def _without_crowded(
+    profiles: Mapping[UUID, identity.Profile], telling: Collection[tuple[str, str]]
+) -> dict[UUID, identity.Profile]:
+    """The profiles without identifiers that several hold and that prove nothing, since too many others hold them."""
+    holders = Counter((claim.scheme, claim.value) for profile in profiles.values() for claim in profile.claims)
+    crowded = {identifier for identifier, count in holders.items() if count > 1 and identifier not in telling}
+    return {
+        customer: replace(
+            profile,
+            claims=frozenset(claim for claim in profile.claims if (claim.scheme, claim.value) not in crowded),
+        )
+        for customer, profile in profiles.items()
+    }
 
 
 def _told_apart(log: Sequence[Edge]) -> list[Edge]:
@@ -395,8 +412,8 @@ async def _merge_what_is_proven(
     """Make the merges and return the survivor of everyone whom they touch."""
     if not proven:
         return {}
-    batch_id = work.ids()
-    made = [Edge(work.ids(), EdgeKind.MERGE, each.absorbed, each.into, batch_id, work.now) for each in proven]
+    batch_id, at = work.ids(), _next_moment(work, log)
+    made = [Edge(work.ids(), EdgeKind.MERGE, each.absorbed, each.into, batch_id, at) for each in proven]
     evidence = {
         edge.id: {"shared": [list(pair) for pair in each.proposal.shared]}
         for edge, each in zip(made, proven, strict=True)

@@ -45,8 +45,6 @@ if TYPE_CHECKING:
 class AlreadyErased(Invalid):
     """This customer was erased before."""
 
-    code = "ALREADY_ERASED"
-
 
 class Step(NamedTuple):
     """What erasure did to one table."""

@@ -80,13 +80,9 @@ class Fact:
 class UnknownAttribute(Invalid):
     """No attribute with this key is defined. Define it first, or use one of the defined keys."""
 
-    code = "UNKNOWN_ATTRIBUTE"
-
 
 class WrongAttributeType(Invalid):
     """This value does not fit the type of the attribute."""
-
-    code = "WRONG_ATTRIBUTE_TYPE"
 
 
 class ConsentDecision(StrEnum):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 from sqlalchemy import select, text
 
-from domain.customers import folding, identity, suppressed
+from domain.customers import folding, identity, lock_identities, suppressed
 from domain.customers.model import MILLIONTHS, AttributeDefinition, AttributeType
 from sync.landing import cells, tables
 from sync.landing.tables import sql
@@ -295,6 +295,7 @@ async def from_records(work: Writing, run: Run, records: Sequence[Customer]) -> 
 
 async def _merge(work: Writing, run: Run, *, takes_back: bool) -> Merged:
     """Merge what stands in the temporary tables; `takes_back`: what the source no longer says, ends."""
+    await lock_identities(work)
     await work.execute(_LINK, run.binds)
     await tables.number(work, "landing_customers", "first_at, remote_id")
     created = await tables.count(work, _INSERT, now=work.now)

@@ -12,6 +12,8 @@ from sqlalchemy import insert, select, text, update
 from sqlalchemy.event import listen, remove
 
 from domain import customers
+from domain.core.clock import FixedClock
+from domain.core.database import Database
 from domain.core.events import OutboxEvent
 from domain.core.problems import DomainError, NotFound
 from domain.customers import NewCustomer, edges, queries
@@ -35,8 +37,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from uuid import UUID
 
-    from domain.core.database import Database
     from domain.core.unit_of_work import Reading, Writing
+    from tests.conftest import Logins
 
 CHILDREN = ("customer_facts", "identity_claims", "customer_relations", "consent_events", "interactions", "orders")
 
@@ -432,6 +434,34 @@ async def test_an_identifier_that_many_hold_proves_nothing(
         roots = {state[0] for state in (await projected(reading)).values()}
         assert roots == (set(ids[:1]) if merged else set(ids))
         assert await queries.merge_candidates(reading) == []
+
+
+async def test_a_crowded_identifier_proves_nothing_beside_a_shared_one_either(database: Database, tenant: UUID) -> None:
+    ids = await bare(database, tenant, 21)
+    async with database.unit_of_work(tenant) as work:
+        for id_ in ids:
+            await claim(work, id_, "email", "info@company.example")
+        for id_ in ids[:2]:
+            await claim(work, id_, "phone", "+31201234567")
+        await customers.settle_identities(work, ids)
+    async with database.reading(tenant) as reading:
+        assert {state[0] for state in (await projected(reading)).values()} == set(ids)
+        (candidate,) = await queries.merge_candidates(reading)
+    assert [feature["name"] for feature in candidate.features or []] == ["phone", "name"]
+
+
+async def test_who_waited_for_another_merge_comes_after_it(logins: Logins, database: Database, tenant: UUID) -> None:
+    a, b, c = await people(database, tenant, "anna", "bertha", "clara")
+    async with database.unit_of_work(tenant) as work:
+        await customers.merge(work, a, [b])
+        then = work.now
+    clock = FixedClock(then - timedelta(minutes=1))
+    async with Database(str(logins.server), clock=clock) as earlier, earlier.unit_of_work(tenant) as work:
+        await customers.merge(work, c, [b])
+    async with database.reading(tenant) as reading:
+        assert {state[0] for state in (await projected(reading)).values()} == {c}
+        recorded = select(IdentityEdge.recorded_at).where(IdentityEdge.tenant_id == tenant)
+        assert set(await reading.all(recorded)) == {then}
 
 
 async def test_one_answer_closes_every_proposal_of_the_same_two(database: Database, tenant: UUID) -> None:

@@ -1,0 +1,55 @@
+"""CDNOW, whole, once and once again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from sqlalchemy import text
+
+from domain.tenants import actions as tenants
+from sync import imports, registry
+from sync.runs import Counts
+from tests.conftest import SHARED
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from domain.core.database import Database
+
+FILE = SHARED / "data" / "CDNOW_master.txt"
+MAPPING = Path(__file__).parents[2] / "plugins" / "files" / "examples" / "cdnow.toml"
+
+FIGURES = """
+SELECT
+    (SELECT count(*) FROM orders WHERE tenant_id = :t),
+    (SELECT count(*) FROM customers WHERE tenant_id = :t),
+    (SELECT sum(amount) FROM orders WHERE tenant_id = :t),
+    (SELECT sum(units) FROM orders WHERE tenant_id = :t),
+    (SELECT count(DISTINCT (customer_id, local_day)) FROM orders WHERE tenant_id = :t),
+    (SELECT sum(occasions) FROM customer_totals WHERE tenant_id = :t),
+    (SELECT count(*) FROM orders WHERE tenant_id = :t AND amount = 0),
+    (SELECT count(*) FROM interactions WHERE tenant_id = :t)
+"""
+EXACT = (69_659, 23_570, 250_031_563, 167_881, 67_591, 67_591, 80, 69_659)
+
+
+async def figures(database: Database, tenant: UUID) -> tuple[Any, ...]:
+    async with database.reading(tenant) as reading:
+        return tuple((await reading.rows(text(FIGURES), {"t": tenant}))[0])
+
+
+@pytest.mark.shared
+async def test_cdnow_once_and_once_again(database: Database) -> None:
+    new = tenants.NewTenant("cdnow", "CDNOW", time_zone="America/New_York", base_currency="USD")
+    tenant = await tenants.create_tenant(database, new)
+    config = {"file": str(FILE), "mapping": str(MAPPING)}
+    connector = registry.load().connector("files")
+    first = await imports.run(database, tenant, connector, config)
+    assert (first.counts.read, first.counts.created, first.counts.updated) == (69_659, 69_659 + 23_570, 0)
+    assert await figures(database, tenant) == EXACT
+    again = await imports.run(database, tenant, connector, config)
+    assert (again.counts.read, again.counts.created, again.counts.updated) == (69_659, 0, 0)
+    assert await figures(database, tenant) == EXACT
+    assert again.counts == Counts(read=69_659, unchanged=first.counts.created + first.counts.unchanged)

@@ -3,6 +3,7 @@
 from typing import Any
 
 import strawberry
+from graphql import GraphQLInputObjectType
 from strawberry.schema.config import StrawberryConfig
 
 from api import customers, interactions, purchases, rate_limit, stages, tenants
@@ -33,6 +34,16 @@ schema = strawberry.Schema(
     config=StrawberryConfig(scalar_map=SCALARS, disable_field_suggestions=True),
 )  # fmt: skip
 core: Any = schema._schema  # noqa: SLF001 - Strawberry has no public way to the schema that it builds
+
+
+def _exactly_one() -> None:
+    # Strawberry checks @oneOf in an execution of its own; graphql-core knows it by this mark.
+    for of in core.type_map.values():
+        if isinstance(of, GraphQLInputObjectType):
+            of.is_one_of = of.extensions["strawberry-definition"].is_one_of
+
+
+_exactly_one()
 
 
 def sdl() -> str:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import socket
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import httpx2
 import pytest
+import uvicorn
 
 from api.app import Server, create_app
 from domain.core.settings import Settings
@@ -83,3 +87,28 @@ async def client(client_of: Callable[..., httpx2.AsyncClient], token: Token) -> 
 async def post(client: httpx2.AsyncClient, query: str, **more: Any) -> httpx2.Response:
     headers = more.pop("headers", {})
     return await client.post("/graphql", json={"query": query, **more}, headers=headers)
+
+
+class Listening(uvicorn.Server):
+    """uvicorn inside a test: signals are the test runner's."""
+
+    def capture_signals(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+
+@pytest.fixture
+async def address(settings: Settings, database: Database) -> AsyncIterator[str]:
+    """Host and port of the server behind a real uvicorn, as `tenure serve` runs it."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        app = create_app(settings, database)
+        config = uvicorn.Config(
+            app, http="httptools", ws="websockets-sansio", lifespan="on", log_config=None, timeout_graceful_shutdown=5
+        )
+        server = Listening(config)
+        serving = asyncio.create_task(server.serve(sockets=[listening]))
+        while not server.started:
+            await asyncio.sleep(0.01)
+        yield f"127.0.0.1:{listening.getsockname()[1]}"
+        app.drain()
+        server.should_exit = True
+        await serving

@@ -292,7 +292,7 @@ class AttributeDefinition(Node):
     version = column()
 
 
-@expose(model.PrivacyRequest, prefix="prv")
+@expose(model.PrivacyRequest, prefix="prv", scope="privacy:admin")
 class PrivacyRequest(Node):
     """A request of a person about their data."""
 

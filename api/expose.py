@@ -119,6 +119,7 @@ def expose(
     *,
     prefix: str | None = None,
     by_id: str | None = None,
+    scope: str | None = None,
     discriminator: str | None = None,
     kinds: tuple[str, ...] = (),
     interface: bool = False,
@@ -127,6 +128,7 @@ def expose(
     """Make a GraphQL type of a class whose attributes say where its values come from.
 
     `by_id` is a FROM clause with its WHERE over `{t}` and the wanted id `{k}`; without it the model's table serves.
+    `scope` is what it takes to ask for one by its id.
     An interface has a `discriminator` (SQL over `{t}`, or the key of an embedded object); a type that implements it
     names the discriminator's values in `kinds`. `also` are fields that it shares with its like.
     """
@@ -157,6 +159,7 @@ def expose(
             table=table,
             by_id=by_id or (f"{table} {{t}} where {{t}}.tenant_id = $1 and {{t}}.id = {{k}}" if prefix else None),
             prefix=prefix,
+            scope=scope,
             discriminator=discriminator,
             kinds=kinds,
         )
@@ -311,27 +314,28 @@ def _graphql_type(spec: Field) -> Any:
         case Column() | Key():
             made, null = spec.annotation, spec.null
         case Amount():
-            made, null = _lazily("Money", "api.purchases"), spec.null
+            made, null = lazily("Money", "api.purchases"), spec.null
         case Embedded():
-            target = _lazily(spec.target)
+            target = lazily(spec.target)
             made, null = (list[target] if spec.many else target), spec.null  # type: ignore[valid-type]
         case One():
-            made, null = _lazily(spec.target), spec.null
+            made, null = lazily(spec.target), spec.null
         case Part():
-            made, null = _lazily(spec.target), False
+            made, null = lazily(spec.target), False
         case ById():
             made, null = (list[Optional[Node]] if spec.many else Node), not spec.many  # noqa: UP045 - as below
         case Many():
-            made, null = _lazily(f"{spec.target}Connection", _MODULES[spec.target]), False
+            made, null = lazily(f"{spec.target}Connection", _MODULES[spec.target]), False
         case Listing():
-            made, null = list[_lazily(spec.target)], False  # type: ignore[misc]
+            made, null = list[lazily(spec.target)], False  # type: ignore[misc]
         case _:
             message = f"{spec} has no type"
             raise TypeError(message)
     return Optional[made] if null else made  # noqa: UP045 - `|` does not take an annotated name
 
 
-def _lazily(name: str, module: str | None = None) -> Any:
+def lazily(name: str, module: str | None = None) -> Any:
+    """A type by name, which may be declared later or elsewhere."""
     return Annotated[name, strawberry.lazy(module or _MODULES[name])]
 
 

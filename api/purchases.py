@@ -73,7 +73,7 @@ class OrderOrderBy:
     direction: OrderDirection = strawberry.field(default=OrderDirection.ASC, description="In which direction.")
 
 
-@expose(model.ProductFamily, prefix="fam")
+@expose(model.ProductFamily, prefix="fam", scope=SCOPE)
 class ProductFamily(Node):
     """Products that serve the same need."""
 
@@ -82,7 +82,7 @@ class ProductFamily(Node):
 
 
 @expose(
-    model.Product, prefix="prd",
+    model.Product, prefix="prd", scope=SCOPE,
     by_id="products {t} where {t}.tenant_id = $1 and {t}.id = {k} and {t}.valid_to is null",
 )  # fmt: skip
 class Product(Node):
@@ -168,7 +168,7 @@ def _document(lines: str, link: str) -> dict[str, Any]:
 
 
 @expose(
-    model.Order, prefix="ord", also=_document("OrderLine", "order"),
+    model.Order, prefix="ord", scope=SCOPE, also=_document("OrderLine", "order"),
     by_id="orders {t} where {t}.tenant_id = $1 and {t}.id = {k} and {t}.superseded_at is null",
 )  # fmt: skip
 class Order(Node):
@@ -189,7 +189,7 @@ class Order(Node):
 
 
 @expose(
-    model.Refund, prefix="ref", also=_document("RefundLine", "refund"),
+    model.Refund, prefix="ref", scope=SCOPE, also=_document("RefundLine", "refund"),
     by_id="refunds {t} where {t}.tenant_id = $1 and {t}.id = {k} and {t}.superseded_at is null",
 )  # fmt: skip
 class Refund(Node):

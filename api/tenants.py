@@ -41,7 +41,7 @@ class Principal(Node):
     role = column(model.Role)
 
 
-@expose(model.ApiToken, prefix="tok")
+@expose(model.ApiToken, prefix="tok", scope=ADMIN)
 class ApiToken(Node):
     """A bearer token; its secret was shown once, when it was made."""
 

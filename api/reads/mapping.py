@@ -159,6 +159,7 @@ class TypeMap:
     where: str = "{t}.tenant_id = $1"
     by_id: str | None = None
     prefix: str | None = None
+    scope: str | None = None  # what it takes to ask for one by its id
     discriminator: str | None = None  # an SQL expression over {t}
     concrete: Mapping[str, str] = field(default_factory=dict)  # value of the discriminator -> type
     kinds: tuple[str, ...] = ()  # of a concrete type: the values of the discriminator that are of it

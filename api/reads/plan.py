@@ -122,6 +122,8 @@ class Planner:
         for kind in sorted({ids.decode(text)[0] for text in values}):
             target = next((entry for entry in REGISTRY.values() if entry.prefix == kind), None)
             if target is not None:
+                if target.scope is not None:
+                    self.scopes.add(target.scope)
                 more, documents = self._by_ids(
                     target.name,
                     _sets(nodes),

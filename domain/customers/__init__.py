@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from domain.customers.actions import (
     KEEP,
-    Address,
     Changes,
     ExternalRef,
-    Identifier,
     NewCustomer,
     create,
     define_attribute,
@@ -16,13 +14,13 @@ from domain.customers.actions import (
     relate,
     update,
 )
+from domain.customers.by_hand import Address, Identifier
 from domain.customers.heads import refresh_heads
 from domain.customers.merging import (
     Merged,
     decide_candidate,
     lock_identities,
     merge,
-    settle_identities,
     unmerge,
     veto,
 )
@@ -34,6 +32,7 @@ from domain.customers.privacy import (
     suppressed,
 )
 from domain.customers.queries import by_email, by_external, by_phone, customer, resolve
+from domain.customers.settling import settle_identities
 
 __all__ = [
     "KEEP",

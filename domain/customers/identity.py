@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 EXTERNAL = "external:"
 
+MOST_HOLDERS = 20
+"""An identifier that more customers hold is a placeholder or a shared mailbox and proves nothing."""
+
 
 class Strength(StrEnum):
     """How much an identifier says about who someone is."""
@@ -203,7 +206,6 @@ def name_similarity(a: str, b: str) -> float:
     return agreement / (weight + sum(map(len, left + right)) / 2)
 
 
-_MOST_HOLDERS = 20
 _RARITY = 8.0
 _NAME_BITS = ((1.0, 7.0), (0.9, 5.0), (0.8, 2.0), (0.65, 0.0), (0.0, -5.0))
 _INITIAL = 0.8
@@ -260,7 +262,7 @@ def _sharing_strong(profiles: Mapping[UUID, Profile]) -> list[tuple[UUID, UUID]]
     for customer in sorted(profiles):
         for identifier in _strong(profiles[customer].claims):
             holders[identifier].append(customer)
-    telling = sorted(identifier for identifier, held_by in holders.items() if len(held_by) <= _MOST_HOLDERS)
+    telling = sorted(identifier for identifier, held_by in holders.items() if len(held_by) <= MOST_HOLDERS)
     return [pair for identifier in telling for pair in combinations(holders[identifier], 2)]
 
 

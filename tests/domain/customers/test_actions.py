@@ -14,7 +14,7 @@ from domain.core.clock import FixedClock
 from domain.core.database import Database
 from domain.core.events import OutboxEvent
 from domain.core.problems import DomainError, NotFound, StaleVersion
-from domain.customers import Address, Changes, ExternalRef, Identifier, NewCustomer, actions, queries, rules
+from domain.customers import Address, Changes, ExternalRef, Identifier, NewCustomer, actions, by_hand, queries, rules
 from domain.customers.model import (
     AttributeType,
     ConsentDecision,
@@ -124,14 +124,14 @@ async def test_who_has_no_name_is_called_by_an_outside_id(database: Database, te
 @pytest.mark.parametrize(
     ("wrong", "problem", "path"),
     [
-        ({"name": " \u200b"}, actions.UnreadableText, ("name",)),
-        ({"name": "a\0b"}, actions.UnreadableText, ("name",)),
-        ({"emails": ["ada@example.com", "ada@@x"]}, actions.NoEmail, ("emails", "1")),
-        ({"phones": ["12"]}, actions.NoPhone, ("phones", "0")),
-        ({"country": "UK!"}, actions.NoCountry, ("country",)),
-        ({"addresses": [Address()]}, actions.UnreadableText, ("addresses", "0")),
-        ({"addresses": [Address(country="England")]}, actions.NoCountry, ("addresses", "0", "country")),
-        ({"identities": [Identifier("tax_id", "--")]}, actions.NoIdentifier, ("identities", "0")),
+        ({"name": " \u200b"}, by_hand.UnreadableText, ("name",)),
+        ({"name": "a\0b"}, by_hand.UnreadableText, ("name",)),
+        ({"emails": ["ada@example.com", "ada@@x"]}, by_hand.NoEmail, ("emails", "1")),
+        ({"phones": ["12"]}, by_hand.NoPhone, ("phones", "0")),
+        ({"country": "UK!"}, by_hand.NoCountry, ("country",)),
+        ({"addresses": [Address()]}, by_hand.UnreadableText, ("addresses", "0")),
+        ({"addresses": [Address(country="England")]}, by_hand.NoCountry, ("addresses", "0", "country")),
+        ({"identities": [Identifier("tax_id", "--")]}, by_hand.NoIdentifier, ("identities", "0")),
         ({"attributes": {"size": 4}}, rules.UnknownAttribute, ("attributes", "size")),
         ({"attributes": {"score": "4"}}, rules.WrongAttributeType, ("attributes", "score")),
     ],
@@ -320,7 +320,7 @@ async def test_a_person_belongs_to_an_organisation_until_the_relation_ends(datab
     async with database.unit_of_work(tenant) as work:
         ended = await customers.end_relation(work, relation.id)
         assert (ended.valid_to, (await customers.customer(work, ada.id)).organisation_id) == (work.now, None)
-    for wrong, problem in (((ada.id, acme.id), actions.NotAnOrganisation), ((ada.id, ada.id), actions.RelatedToItself)):
+    for wrong, problem in (((ada.id, acme.id), by_hand.NotAnOrganisation), ((ada.id, ada.id), actions.RelatedToItself)):
         with pytest.raises(problem):
             async with database.unit_of_work(tenant) as work:
                 await customers.relate(work, RelationKind.EMPLOYS, *wrong)

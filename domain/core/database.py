@@ -47,6 +47,7 @@ class Database:
             dsn_of(self.url),
             min_size=0,
             max_size=self._readers,
+            init=_learn_arrays,
             reset=_roll_back_what_is_open,
             server_settings={"timezone": "UTC", "application_name": "tenure-read"},
         )
@@ -104,11 +105,13 @@ class Database:
 def engine_for(url: URL, **options: Any) -> AsyncEngine:
     """An engine on whose connections asyncpg itself reads the address: it knows `sslmode`, SQLAlchemy does not."""
     settings = {"timezone": "UTC", "application_name": "tenure"}
-    return create_async_engine(
-        "postgresql+asyncpg://",
-        async_creator=lambda: asyncpg.connect(dsn_of(url), server_settings=settings),
-        **options,
-    )
+
+    async def connect() -> ReadConnection:
+        connection = await asyncpg.connect(dsn_of(url), server_settings=settings)
+        await _learn_arrays(connection)
+        return connection
+
+    return create_async_engine("postgresql+asyncpg://", async_creator=connect, **options)
 
 
 def dsn_of(url: URL) -> str:
@@ -124,6 +127,11 @@ async def driver_connection(connection: AsyncConnection) -> ReadConnection:
 
 def _session(connection: AsyncConnection) -> AsyncSession:
     return AsyncSession(bind=connection, expire_on_commit=False, autoflush=False)
+
+
+async def _learn_arrays(connection: ReadConnection) -> None:
+    # asyncpg cannot read an array inside a record before it has met the type of the array on the same connection.
+    await connection.fetchrow("SELECT ARRAY[]::uuid[], ARRAY[]::text[]")
 
 
 async def _roll_back_what_is_open(connection: ReadConnection) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import insert, select, text, update
+from sqlalchemy import delete, insert, select, text, update
 from sqlalchemy.event import listen, remove
 
 from domain import customers
@@ -16,10 +16,12 @@ from domain.core.clock import FixedClock
 from domain.core.database import Database
 from domain.core.events import OutboxEvent
 from domain.core.problems import DomainError, NotFound
-from domain.customers import NewCustomer, edges, queries
+from domain.core.tables import personal_columns
+from domain.customers import Address, NewCustomer, edges, queries
 from domain.customers.edges import AlreadyMerged, AlreadyUndone, EdgeNotFound, MergedWithItself, MergeVetoed
 from domain.customers.merging import CandidateDecided, NothingToMerge
 from domain.customers.model import (
+    AttributeType,
     ConsentDecision,
     Customer,
     CustomerAttribute,
@@ -156,6 +158,30 @@ async def test_merge_then_unmerge_is_the_identity(database: Database, tenant: UU
         assert await events(reading, "customers.CustomersUnmerged") == [
             (id_, {"customers": [id_.hex], "batch": parted.batch_id.hex}) for id_ in sorted(ids)
         ]
+
+
+async def test_what_is_shown_can_be_made_again_from_what_was_said(database: Database, tenant: UUID) -> None:
+    async with database.unit_of_work(tenant) as work:
+        await customers.define_attribute(work, "tier", AttributeType.TEXT, {"en": "Tier"})
+    acme = customers_of_kind("ORGANISATION")("Acme")
+    (acme_id,) = await made(database, tenant, acme)
+    whole = NewCustomer(
+        name="Ada", emails=["ada@x.example"], phones=["+31201234567"], addresses=[Address(city="Delft", country="NL")],
+        attributes={"tier": "gold"}, organisation_id=acme_id,
+    )  # fmt: skip
+    ada, eva = await made(database, tenant, whole, NewCustomer(name="Eva", emails=["eva@x.example"]))
+    async with database.unit_of_work(tenant) as work:
+        await customers.merge(work, eva, [ada])
+    async with database.reading(tenant) as reading:
+        stands = await shown(reading)
+    async with database.unit_of_work(tenant) as work:
+        emptied = ("country", "organisation_id", *personal_columns(Customer))
+        await work.execute(update(Customer).where(Customer.tenant_id == tenant).values(dict.fromkeys(emptied)))
+        for beside in (CustomerWord, CustomerAttribute):
+            await work.execute(delete(beside).where(beside.tenant_id == tenant))
+        assert await shown(work) != stands
+        await customers.refresh_heads(work, [ada, acme_id])
+        assert await shown(work) == stands
 
 
 async def test_any_merge_of_several_is_undone_alone(database: Database, tenant: UUID) -> None:

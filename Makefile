@@ -41,6 +41,9 @@ check: $(READY) ## Style, types, import contracts, architecture
 schema: $(READY) ## Write schema.graphql
 	@$(BIN)/tenure schema > schema.graphql.new && mv schema.graphql.new schema.graphql
 
+docs: $(READY) ## Write the generated parts of docs/reference
+	@$(BIN)/python -m docs.generate
+
 bench: $(READY) ## Measure reads and landing beside hand-written SQL (ARGS="--size small")
 	@$(BIN)/python -m bench $(ARGS)
 

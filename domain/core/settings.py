@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 def _user_data_dir() -> Path:
+    """`tenure` in `$XDG_DATA_HOME` or, without it, in `~/.local/share`."""
     home = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
     return Path(home) / "tenure"
 

@@ -1,0 +1,107 @@
+"""Filling the demo's tenant: records come in through the landing, and what people do by hand follows them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cli.business import catalogue, counter, laws, shirin
+from cli.business.lives import HOUSEHOLD, lives
+from domain import customers
+from domain.core.unit_of_work import Actor
+from domain.customers.model import AttributeType, ConsentDecision
+from domain.stages import actions as stages
+from domain.stages import queries as lifecycles
+from domain.stages.model import NoteKind
+from domain.tenants.actions import create_principal
+from domain.tenants.model import PrincipalKind, Role
+from sync import land, runs
+from tenure_sdk import Account, Customer, ExchangeRate, Interaction, Order, Page, Product, Refund, Stream
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from datetime import datetime
+    from uuid import UUID
+
+    from cli.business.diary import Diary
+    from domain.core.database import Database
+    from domain.core.unit_of_work import Writing
+    from sync.runs import Run
+    from tenure_sdk import Record
+
+LIFECYCLE = "buyer"
+
+_CONNECTOR, _ACCOUNT = "demo", Account("shop", "The demo's shop")
+_STREAM = Stream("business", (Product, ExchangeRate, Customer, Order, Refund, Interaction), None, "none", ())
+_PORTION = 10 * HOUSEHOLD
+_ATTRIBUTES = {
+    "tier": (AttributeType.TEXT, {"en": "Tier", "fa": "سطح"}),
+    "loyalty_points": (AttributeType.INTEGER, {"en": "Loyalty points", "fa": "امتیاز وفاداری"}),
+    "newsletter": (AttributeType.BOOLEAN, {"en": "Newsletter", "fa": "خبرنامه"}),
+}
+
+
+async def is_filled(database: Database, tenant_id: UUID) -> bool:
+    """Whether the business is there: it came in one transaction, so its lifecycle tells of all of it."""
+    async with database.reading(tenant_id) as reading:
+        return bool(await lifecycles.lifecycles(reading))
+
+
+async def fill(database: Database, tenant_id: UUID, count: int, report: Callable[[float], None]) -> None:
+    """Give an empty tenant two years of business with so many customers, in one transaction: all of it or nothing.
+
+    `report` hears how much of it is done, from 0 to 1.
+    """
+    async with database.unit_of_work(tenant_id) as work:
+        await stages.create_from_template(work, LIFECYCLE, default=True)
+        for key, (type_, labels) in _ATTRIBUTES.items():
+            await customers.define_attribute(work, key, type_, labels)
+        integration = await runs.enabled(work, _CONNECTOR, _ACCOUNT)
+        run = await runs.begin(work, integration, _STREAM, mode="FULL")
+        await land.land(work, run, Page(_shop(count, work.now)))
+        manager = await create_principal(work, "Account manager", Role.AGENT, PrincipalKind.PERSON)
+        for share, portion in _portions(count, work.now):
+            await land.land(work, run, Page(_records(portion)))
+            work.actor = Actor(manager.id)
+            await _do_by_hand(work, run, portion)
+            work.actor = Actor.SYSTEM
+            report(share)
+        await runs.finish(work, run)
+
+
+def _shop(count: int, until: datetime) -> list[Record]:
+    """What does not belong to a customer."""
+    first, last = (until - laws.SPAN).date(), until.date()
+    return [
+        *catalogue.products(),
+        *catalogue.rates(first, last),
+        *counter.sales(count // 4, until),
+        *counter.adjustments(until),
+    ]
+
+
+def _portions(count: int, until: datetime) -> Iterator[tuple[float, list[Diary]]]:
+    """The lives, some at a time (whoever belongs together in one), and the share of all that is told then."""
+    yield 0, list(shirin.told(until))
+    for start in range(0, count, _PORTION):
+        end = min(start + _PORTION, count)
+        yield end / count, [diary for number in range(start, end) for diary in lives(number, until)]
+
+
+def _records(portion: Sequence[Diary]) -> list[Record]:
+    return [record for diary in portion for record in (diary.customer, *diary.records)]
+
+
+async def _do_by_hand(work: Writing, run: Run, portion: Sequence[Diary]) -> None:
+    """Consents, stage notes and moves, as somebody of the business enters them."""
+    for diary in portion:
+        if not (diary.consents or diary.notes or diary.moves):
+            continue
+        (customer,) = await customers.by_external(work, run.source, diary.customer.id)
+        for said in diary.consents:
+            await customers.record_consent(
+                work, customer, said.purpose, said.channel, ConsentDecision(said.decision), occurred_at=said.at
+            )
+        for move in diary.moves:
+            await stages.move(work, customer, move.stage, occurred_at=move.at, reason=move.reason)
+        for note in diary.notes:
+            await stages.add_note(work, customer, note.stage, NoteKind(note.kind), note.text, occurred_at=note.at)

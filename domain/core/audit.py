@@ -47,8 +47,6 @@ class AuditEntry(TenantTable):
 class AuditChainBroken(Conflict):
     """The audit log was altered: an entry is missing or does not match its hash."""
 
-    code = "AUDIT_CHAIN_BROKEN"
-
 
 @dataclass(frozen=True)
 class Entry:

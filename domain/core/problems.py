@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, ClassVar
 
 
 class DomainError(Exception):
-    """Something was refused."""
+    """Something was refused. `path` names the part of the input, `details` what it is about.
+
+    The code, for programs, is the name of the class in capitals unless the class says another.
+    """
 
     code: ClassVar[str] = "REFUSED"
+
+    def __init_subclass__(cls) -> None:
+        if "code" not in vars(cls):
+            cls.code = re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).upper()
 
     def __init__(self, message: str | None = None, /, *, path: tuple[str, ...] = (), **details: Any) -> None:
         self.message = message or first_paragraph(type(self))
@@ -25,19 +33,13 @@ class DomainError(Exception):
 class NotFound(DomainError):
     """Nothing with this id exists here. Check the id; one of another tenant gets the same answer."""
 
-    code = "NOT_FOUND"
-
 
 class Conflict(DomainError):
     """What is there now stands against this change. Read it again and decide anew."""
 
-    code = "CONFLICT"
-
 
 class NotAllowed(DomainError):
     """The token does not allow this. Ask an administrator for the scope that the message names."""
-
-    code = "NOT_ALLOWED"
 
 
 class Invalid(DomainError):
@@ -48,8 +50,6 @@ class Invalid(DomainError):
 
 class StaleVersion(Conflict):
     """Someone changed this in the meantime. Read it again and repeat the change on the current version."""
-
-    code = "STALE_VERSION"
 
 
 def first_paragraph(of: type) -> str:

@@ -85,7 +85,7 @@ async def check_customer(reading: Reading, customer_id: UUID | None) -> None:
         return
     known = select(Customer.id).where(Customer.tenant_id == reading.tenant_id, Customer.id == customer_id)
     if await reading.one(known) is None:
-        raise CustomerNotFound(path=("customerId",), id=customer_id)
+        raise CustomerNotFound(path=("customer",), id=customer_id)
 
 
 def current(reading: Reading, interaction_id: UUID) -> Select[Interaction]:

@@ -207,7 +207,7 @@ async def _lock(work: Writing, order_id: UUID, version: int) -> Order:
     await queries.order(work, order_id)
     known = await work.one(queries.current_order(work, order_id).with_for_update())
     if known is None or known.version != version:  # None: superseded while we waited for the lock
-        raise StaleVersion(path=("version",), id=order_id)
+        raise StaleVersion(path=("version",), current_version=known.version if known else None)
     return known
 
 

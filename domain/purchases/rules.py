@@ -218,7 +218,7 @@ def check_refund(currency: str, order_currency: str, customer: UUID | None, orde
     if currency != order_currency:
         raise CurrenciesDiffer(path=("currency",), left=currency, right=order_currency)
     if customer not in {None, order_customer}:
-        raise RefundOfAnother(path=("customerId",))
+        raise RefundOfAnother(path=("customer",))
 
 
 def check_product(sku: str, family: str | None, tier_rank: int | None, complements: Sequence[str]) -> None:

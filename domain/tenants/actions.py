@@ -118,7 +118,7 @@ async def revoke_token(work: Writing, token_id: UUID) -> ApiToken:
     """End a token now; revoking it again changes nothing. Raises NotFound."""
     token = await work.one(select(ApiToken).where(ApiToken.tenant_id == work.tenant_id, ApiToken.id == token_id))
     if token is None:
-        raise NotFound
+        raise NotFound(id=token_id)
     if token.revoked_at is None:
         token.revoked_at = work.now
         work.audit("tokens.revoke", f"token:{token.id.hex}")

@@ -52,13 +52,9 @@ LANGUAGES = ("en", "fa")
 class TokenRefused(NotAllowed):
     """The token is unknown, revoked or expired. Ask an administrator for a new one."""
 
-    code = "UNAUTHENTICATED"
-
 
 class ScopeMissing(NotAllowed):
     """The token lacks a scope that this needs."""
-
-    code = "FORBIDDEN"
 
 
 class UnknownScope(Invalid):
@@ -121,7 +117,7 @@ def check_scopes(wanted: Iterable[str], role: str) -> tuple[Scope, ...]:
     allowed = SCOPES_OF_ROLE[role]
     for name in wanted:
         if name not in allowed:
-            raise UnknownScope(scope=name, role=role)
+            raise UnknownScope(path=("scopes",), scope=name, role=role)
     return tuple(Scope(name) for name in wanted)
 
 
@@ -132,5 +128,5 @@ def check_tenant(slug: str, time_zone: str, base_currency: str) -> None:
     try:
         ZoneInfo(time_zone)
     except (ZoneInfoNotFoundError, ValueError) as unknown:
-        raise UnknownTimeZone(time_zone=time_zone) from unknown
+        raise UnknownTimeZone(path=("time_zone",), time_zone=time_zone) from unknown
     minor_units(base_currency)

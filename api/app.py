@@ -29,11 +29,11 @@ class Server(Starlette):
     def __init__(self, settings: Settings, database: Database, schema: GraphQLSchema) -> None:
         self.engine = Engine(database, schema, settings.budget_per_minute)
         self._draining = asyncio.Event()
-        self._authenticator = Authenticator(database)
+        self.authenticator = Authenticator(database)
         intake = Intake(self.engine)
         self._graphql: dict[str, Any] = {
-            "http": GraphQLOverHTTP(intake, self._authenticator, Origins(settings.origins), self._draining),
-            "websocket": Sockets(intake, self._authenticator, self._draining),
+            "http": GraphQLOverHTTP(intake, self.authenticator, Origins(settings.origins), self._draining),
+            "websocket": Sockets(intake, self.authenticator, self._draining),
         }
         super().__init__(routes=health.routes(database, self._draining.is_set), lifespan=self._lifespan)
 
@@ -53,7 +53,7 @@ class Server(Starlette):
         async with self.engine.hints:
             yield
         self.drain()
-        await self._authenticator.close()
+        await self.authenticator.close()
 
 
 def create_app(settings: Settings, database: Database, schema: GraphQLSchema = core) -> Server:

@@ -103,7 +103,7 @@ class _Conversation:
             case {"type": "pong"}:
                 pass
             case {"type": "subscribe", "id": str(id_), "payload": dict(payload)} if id_:
-                self._begin(id_, payload)
+                await self._begin(id_, payload)
             case {"type": "complete", "id": str(id_)}:
                 operation = self._operations.pop(id_, None)
                 if operation is not None:
@@ -127,12 +127,16 @@ class _Conversation:
         self._acknowledged.set()
         await self._tell({"type": "connection_ack"})
 
-    def _begin(self, id_: str, payload: dict[str, Any]) -> None:
+    async def _begin(self, id_: str, payload: dict[str, Any]) -> None:
         if not self._acknowledged.is_set():
             raise Closed(4401, "Unauthorized")
         if id_ in self._operations:
             raise Closed(4409, f"Subscriber for {id_[:100]} already exists")
-        self._operations[id_] = self._tasks.create_task(self._operate(id_, payload))
+        if len(self._operations) < MOST_OPERATIONS:
+            self._operations[id_] = self._tasks.create_task(self._operate(id_, payload))
+            return
+        refused = Throttled(f"{MOST_OPERATIONS} operations are under way on this connection.", retry_after=1)
+        await self._tell({"type": "error", "id": id_, "payload": refused.errors()})
 
     async def _operate(self, id_: str, payload: dict[str, Any]) -> None:
         """Answer one operation, and say that it is complete or why it failed."""
@@ -149,8 +153,6 @@ class _Conversation:
             await self._tell(last)
 
     async def _answer(self, id_: str, request: Request, request_id: str) -> None:
-        if len(self._operations) > MOST_OPERATIONS:
-            raise Throttled(f"{MOST_OPERATIONS} operations are under way on this connection.", retry_after=1)
         identity = await self._sockets.authenticator.identify(self._authorization)
         prepared = await self._intake.prepare(request, Caller(identity, self._language, request_id))
         await self._intake.pay(prepared)

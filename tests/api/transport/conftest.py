@@ -7,13 +7,13 @@ import socket
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
 import httpx2
 import pytest
 import uvicorn
 
 from api.app import Server, create_app
+from api.schema import core
 from domain.core.settings import Settings
 from domain.tenants import actions as tenants
 from domain.tenants.model import Role
@@ -22,6 +22,9 @@ from domain.tenants.rules import Scope
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from datetime import timedelta
+    from uuid import UUID
+
+    from graphql import GraphQLSchema
 
     from domain.core.database import Database
 
@@ -61,8 +64,14 @@ def settings() -> Settings:
 
 
 @pytest.fixture
-async def app(settings: Settings, database: Database) -> AsyncIterator[Server]:
-    made = create_app(settings, database)
+def schema() -> GraphQLSchema:
+    """The schema that is served; a module that needs other fields brings its own."""
+    return core  # type: ignore[no-any-return]
+
+
+@pytest.fixture
+async def app(settings: Settings, database: Database, schema: GraphQLSchema) -> AsyncIterator[Server]:
+    made = create_app(settings, database, schema)
     async with made.router.lifespan_context(made):
         yield made
 
@@ -97,16 +106,16 @@ class Listening(uvicorn.Server):
 
 
 @pytest.fixture
-async def address(settings: Settings, database: Database) -> AsyncIterator[str]:
+async def address(app: Server) -> AsyncIterator[str]:
     """Host and port of the server behind a real uvicorn, as `tenure serve` runs it."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        app = create_app(settings, database)
         config = uvicorn.Config(
-            app, http="httptools", ws="websockets-sansio", lifespan="on", log_config=None, timeout_graceful_shutdown=5
-        )
+            app, http="httptools", ws="websockets-sansio", ws_max_size=1 << 20, lifespan="off", log_config=None,
+            timeout_graceful_shutdown=5,
+        )  # fmt: skip
         server = Listening(config)
         serving = asyncio.create_task(server.serve(sockets=[listening]))
-        while not server.started:
+        while not server.started:  # noqa: ASYNC110 - uvicorn tells nobody
             await asyncio.sleep(0.01)
         yield f"127.0.0.1:{listening.getsockname()[1]}"
         app.drain()

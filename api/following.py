@@ -10,7 +10,7 @@ import strawberry
 from graphql import GraphQLResolveInfo
 
 from api import ids
-from api.expose import _lazily
+from api.expose import lazily
 from api.problems import BadUserInput
 from api.reads.mapping import SCOPES
 
@@ -42,7 +42,7 @@ class CustomerActivityEvent:
     """Something happened with a customer."""
 
     cursor: str = strawberry.field(description="Go on after this with `after`.")
-    interaction: _lazily("Interaction", "api.interactions") = strawberry.field(description="What happened.")  # type: ignore[valid-type]
+    interaction: lazily("Interaction", "api.interactions") = strawberry.field(description="What happened.")  # type: ignore[valid-type]
 
 
 @strawberry.type(description="A customer moved.")
@@ -50,7 +50,7 @@ class StageTransitionEvent:
     """A customer moved."""
 
     cursor: str = strawberry.field(description="Go on after this with `after`.")
-    transition: _lazily("StageTransition", "api.stages") = strawberry.field(description="The move.")  # type: ignore[valid-type]
+    transition: lazily("StageTransition", "api.stages") = strawberry.field(description="The move.")  # type: ignore[valid-type]
 
 
 _SINCE = "Only what was recorded after this cursor; from now on without it."

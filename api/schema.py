@@ -7,10 +7,14 @@ from graphql import GraphQLInputObjectType
 from strawberry.schema.config import StrawberryConfig
 
 from api import customers, interactions, purchases, rate_limit, stages, tenants
-from api.changes import PROBLEMS, mutations, problem_codes
-from api.changing import customers as _customers, records as _records, stages as _stages, tenants as _tenants
+from api.changes import mutations
+from api.changing import customers as of_customers
+from api.changing import records as of_records
+from api.changing import stages as of_stages
+from api.changing import tenants as of_tenants
 from api.expose import NodeQueries, roots
 from api.following import Subscription
+from api.refusals import PROBLEMS, problem_codes
 from api.scalars import SCALARS
 
 Query = roots(
@@ -18,7 +22,7 @@ Query = roots(
     purchases.Queries,
 )  # fmt: skip
 problem_codes()
-Mutation = mutations(_tenants.Mutations, _customers.Mutations, _stages.Mutations, _records.Mutations)
+Mutation = mutations(of_tenants, of_customers, of_stages, of_records)
 
 schema = strawberry.Schema(
     query=Query,

@@ -1,24 +1,39 @@
 """What can be changed of customers."""
 
 import datetime as dt
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import strawberry
 from sqlalchemy import select
 
 from api import ids
-from api.changes import Done, Mutation
-from api.changing.words import given, id_of, needed, several, told
+from api.changes import mutation
+from api.changing.inputs import given, id_of, needed, several, told
 from api.reference import Reference
+from api.refusals import Veto
+from api.replays import Done
 from api.scalars import CountryCode, EmailAddress, PhoneNumber
 from domain import customers
-from domain.core.unit_of_work import Writing
-from domain.customers import model, privacy
+from domain.core.problems import Invalid
+from domain.core.unit_of_work import Actor, Writing
+from domain.customers import identity, model
+from domain.customers.edges import MergeVetoed
 from domain.customers.model import IdentityEdge
+from domain.tenants.model import Principal
 
 WRITE = "customers:write"
 PRIVACY = "privacy:admin"
+ADMIN = "tokens:admin"
+_WHOLE = re.compile(r"-?[0-9]{1,19}")
+
+
+class ReservedScheme(Invalid):
+    """This scheme has a place of its own: e-mail addresses and phones their fields, ids elsewhere their connectors."""
 
 
 @strawberry.input(description="A postal address, as far as it is known.")
@@ -46,14 +61,11 @@ class AttributeValueInput:
     boolean: bool | None = given("Yes or no.")
     date: dt.date | None = given("A calendar day.")
     moment: dt.datetime | None = given("A moment.")
-    nothing: bool | None = given("True takes the value away.")
 
     def told(self) -> Any:
-        """The value as the domain takes it."""
-        if self.nothing is True:
-            return None
+        """The value as the domain takes it; a text that is no whole number fits no attribute of that type."""
         if isinstance(self.integer, str):
-            return int(self.integer) if self.integer.lstrip("-").isdigit() else self.integer
+            return int(self.integer) if _WHOLE.fullmatch(self.integer) else self.integer
         return next(
             value
             for value in (self.text, self.decimal, self.boolean, self.date, self.moment)
@@ -66,7 +78,12 @@ class AttributeInput:
     """An attribute and its value."""
 
     key: str = needed("The key of the attribute.")
-    value: AttributeValueInput = needed("The value.")
+    value: AttributeValueInput | None = given("The value; without it, the attribute has none.", None)
+
+
+def _attributes(asked: list[AttributeInput]) -> dict[str, Any]:
+    """The values by the keys of their attributes; None takes a value away."""
+    return {each.key: each.value.told() if each.value else None for each in asked}
 
 
 @strawberry.input(description="An identifier in a scheme such as tax_id or loyalty_card.")
@@ -75,6 +92,12 @@ class IdentifierInput:
 
     scheme: str = needed("The scheme.")
     value: str = needed("The value.")
+
+    def told(self) -> customers.Identifier:
+        """The identifier as the domain takes it. Raises ReservedScheme."""
+        if self.scheme in {"email", "phone"} or self.scheme.startswith(identity.EXTERNAL):
+            raise ReservedScheme(scheme=self.scheme)
+        return customers.Identifier(self.scheme, self.value)
 
 
 @strawberry.input(description="What a customer is made from; the first of each list is the primary one.")
@@ -92,15 +115,17 @@ class CreateCustomerInput:
     identities: list[IdentifierInput] = several("Further identifiers.")
 
 
-async def _create(work: Writing, asked: CreateCustomerInput) -> Done:
+@mutation("customer", "customers.Customer", scope=WRITE)
+async def create_customer(work: Writing, asked: CreateCustomerInput) -> Done:
+    """Record a customer by hand."""
     made = await customers.create(
         work,
         customers.NewCustomer(
             kind=asked.kind, name=asked.name, emails=asked.emails, phones=asked.phones, country=asked.country,
             addresses=[address.told() for address in asked.addresses],
-            attributes={attribute.key: attribute.value.told() for attribute in asked.attributes},
+            attributes=_attributes(asked.attributes),
             organisation_id=id_of("cus", asked.organisation_id),
-            identities=[customers.Identifier(each.scheme, each.value) for each in asked.identities],
+            identities=[each.told() for each in asked.identities],
         ),
     )  # fmt: skip
     return Done(Reference("Customer", made.id))
@@ -121,7 +146,9 @@ class UpdateCustomerInput:
     attributes: list[AttributeInput] = several("Values of the tenant's attributes.")
 
 
-async def _update(work: Writing, asked: UpdateCustomerInput) -> Done:
+@mutation("customer", "customers.Customer", scope=WRITE)
+async def update_customer(work: Writing, asked: UpdateCustomerInput) -> Done:
+    """Say what is known of a customer from now on; what was believed earlier stays."""
     keep = customers.KEEP
     addresses = told(asked.addresses, keep)
     changes = customers.Changes(
@@ -131,7 +158,7 @@ async def _update(work: Writing, asked: UpdateCustomerInput) -> Done:
         phones=_whole(asked.phones),
         addresses=addresses if addresses is keep else [address.told() for address in addresses or ()],
         organisation_id=keep if asked.organisation_id is strawberry.UNSET else id_of("cus", asked.organisation_id),
-        attributes={attribute.key: attribute.value.told() for attribute in asked.attributes},
+        attributes=_attributes(asked.attributes),
     )
     changed = await customers.update(work, id_of("cus", asked.id), asked.version, changes)
     return Done(Reference("Customer", changed.id))
@@ -154,7 +181,9 @@ class DefineAttributeInput:
     authority: list[str] = several("Sources in the order of trust, for MOST_TRUSTED.")
 
 
-async def _define(work: Writing, asked: DefineAttributeInput) -> Done:
+@mutation("attribute", "customers.AttributeDefinition", scope=ADMIN)
+async def define_attribute(work: Writing, asked: DefineAttributeInput) -> Done:
+    """Define an attribute that the tenant keeps of its customers."""
     labels = {"en": asked.label} | ({"fa": asked.label_fa} if asked.label_fa else {})
     made = await customers.define_attribute(
         work, asked.key, asked.type, labels,
@@ -176,9 +205,13 @@ class MergeCustomersInput:
 _EDGES = {"edges": (list[strawberry.ID] | None, "The merges or vetoes that this made, to undo any of them.")}
 
 
-async def _merge(work: Writing, asked: MergeCustomersInput) -> Done:
+@mutation("customer", "customers.Customer", scope=WRITE, also=_EDGES)
+async def merge_customers(work: Writing, asked: MergeCustomersInput) -> Done:
+    """Make several customers one; the old ids go on answering, and it can be undone exactly."""
     into = id_of("cus", asked.into)
-    merged = await customers.merge(work, into, [id_of("cus", each) for each in asked.customers], asked.reason)
+    others = [id_of("cus", each) for each in asked.customers]
+    async with _vetoes_explained(work, "customers"):
+        merged = await customers.merge(work, into, others, asked.reason)
     return Done(Reference("Customer", into), _made(merged))
 
 
@@ -191,10 +224,35 @@ class VetoMergeInput:
     reason: str | None = given("How that is known.", None)
 
 
-async def _veto(work: Writing, asked: VetoMergeInput) -> Done:
+@mutation("customer", "customers.Customer", scope=WRITE, also=_EDGES)
+async def veto_merge(work: Writing, asked: VetoMergeInput) -> Done:
+    """Decide that two customers are different and must never become one."""
     customer = id_of("cus", asked.customer)
     vetoed = await customers.veto(work, customer, id_of("cus", asked.other), asked.reason)
     return Done(Reference("Customer", customer), _made(vetoed))
+
+
+@asynccontextmanager
+async def _vetoes_explained(work: Writing, *path: str) -> AsyncIterator[None]:
+    """Let what stands against a merge say who decided it, when and why."""
+    try:
+        yield
+    except MergeVetoed as vetoed:
+        edges = [edge.id for edge in vetoed.details["evidence"]]
+        raise MergeVetoed(path=path, evidence=await _vetoes(work, edges)) from vetoed
+
+
+async def _vetoes(work: Writing, edges: list[UUID]) -> list[Veto]:
+    decided = await work.all(
+        select(IdentityEdge)
+        .where(IdentityEdge.tenant_id == work.tenant_id, IdentityEdge.id.in_(edges))
+        .order_by(IdentityEdge.id)
+    )
+    principals = select(Principal.id, Principal.name).where(Principal.tenant_id == work.tenant_id)
+    names = {str(Actor(row.id)): row.name for row in await work.rows(principals)}
+    return [
+        Veto(names.get(edge.actor, edge.actor), edge.recorded_at.date().isoformat(), edge.reason) for edge in decided
+    ]
 
 
 def _made(merged: customers.Merged) -> dict[str, Any]:
@@ -209,7 +267,9 @@ class UnmergeCustomersInput:
     reason: str | None = given("Why.", None)
 
 
-async def _unmerge(work: Writing, asked: UnmergeCustomersInput) -> Done:
+@mutation("customer", "customers.Customer", scope=WRITE, also=_EDGES)
+async def unmerge_customers(work: Writing, asked: UnmergeCustomersInput) -> Done:
+    """Undo merges or vetoes, any of them."""
     edges = [id_of("edg", edge) for edge in asked.edges]
     undone = await customers.unmerge(work, edges, reason=asked.reason)
     first = await work.one(
@@ -226,8 +286,12 @@ class DecideMergeCandidateInput:
     accept: bool = needed("Whether they are one; a refusal is remembered.")
 
 
-async def _decide(work: Writing, asked: DecideMergeCandidateInput) -> Done:
-    decided = await customers.decide_candidate(work, id_of("mca", asked.id), accept=asked.accept)
+@mutation("candidate", "customers.MergeCandidate", scope=WRITE)
+async def decide_merge_candidate(work: Writing, asked: DecideMergeCandidateInput) -> Done:
+    """Accept or refuse a proposed merge."""
+    candidate = id_of("mca", asked.id)
+    async with _vetoes_explained(work, "id"):
+        decided = await customers.decide_candidate(work, candidate, accept=asked.accept)
     return Done(Reference("MergeCandidate", decided.id))
 
 
@@ -244,7 +308,9 @@ class RecordConsentInput:
     occurred_at: dt.datetime | None = given("When it was said; now without it.", None)
 
 
-async def _consent(work: Writing, asked: RecordConsentInput) -> Done:
+@mutation("customer", "customers.Customer", scope=WRITE)
+async def record_consent(work: Writing, asked: RecordConsentInput) -> Done:
+    """Write down what a customer decided about being contacted."""
     customer = id_of("cus", asked.customer)
     await customers.record_consent(
         work, customer, asked.purpose, asked.channel, asked.decision,
@@ -267,90 +333,15 @@ class RequestErasureInput:
     customer: strawberry.ID = needed("The customer.")
 
 
-async def _export(work: Writing, asked: RequestExportInput) -> Done:
-    made = await privacy.request_export(work, id_of("cus", asked.customer))
+@mutation("request", "customers.PrivacyRequest", scope=PRIVACY)
+async def request_export(work: Writing, asked: RequestExportInput) -> Done:
+    """Ask for everything that is kept of a customer; `tenure customers export` writes it."""
+    made = await customers.request_export(work, id_of("cus", asked.customer))
     return Done(Reference("PrivacyRequest", made.id))
 
 
-async def _erase(work: Writing, asked: RequestErasureInput) -> Done:
-    made = await privacy.request_erasure(work, id_of("cus", asked.customer))
+@mutation("request", "customers.PrivacyRequest", scope=PRIVACY)
+async def request_erasure(work: Writing, asked: RequestErasureInput) -> Done:
+    """Ask for a customer's personal data to be erased; `tenure customers erase` does it."""
+    made = await customers.request_erasure(work, id_of("cus", asked.customer))
     return Done(Reference("PrivacyRequest", made.id))
-
-
-class Mutations:
-    """What can be changed of customers."""
-
-    define_attribute = Mutation(
-        DefineAttributeInput,
-        "customers.AttributeDefinition",
-        "attribute",
-        "tokens:admin",
-        _define,
-        "Define an attribute that the tenant keeps of its customers.",
-    )
-    create_customer = Mutation(
-        CreateCustomerInput, "customers.Customer", "customer", WRITE, _create, "Record a customer by hand."
-    )
-    update_customer = Mutation(
-        UpdateCustomerInput,
-        "customers.Customer",
-        "customer",
-        WRITE,
-        _update,
-        "Say what is known of a customer from now on; what was believed earlier stays.",
-    )
-    merge_customers = Mutation(
-        MergeCustomersInput,
-        "customers.Customer",
-        "customer",
-        WRITE,
-        _merge,
-        "Make several customers one; the old ids go on answering, and it can be undone exactly.",
-        _EDGES,
-    )
-    unmerge_customers = Mutation(
-        UnmergeCustomersInput,
-        "customers.Customer",
-        "customer",
-        WRITE,
-        _unmerge,
-        "Undo merges or vetoes, any of them.",
-        _EDGES,
-    )
-    veto_merge = Mutation(
-        VetoMergeInput,
-        "customers.Customer",
-        "customer",
-        WRITE,
-        _veto,
-        "Decide that two customers are different and must never become one.",
-        _EDGES,
-    )
-    decide_merge_candidate = Mutation(
-        DecideMergeCandidateInput,
-        "customers.MergeCandidate",
-        "candidate",
-        WRITE,
-        _decide,
-        "Accept or refuse a proposed merge.",
-    )
-    record_consent = Mutation(
-        RecordConsentInput,
-        "customers.Customer",
-        "customer",
-        WRITE,
-        _consent,
-        "Write down what a customer decided about being contacted.",
-    )
-    request_export = Mutation(
-        RequestExportInput,
-        "customers.PrivacyRequest",
-        "request",
-        PRIVACY,
-        _export,
-        "Ask for everything that is kept of a customer; `tenure customers export` writes it.",
-    )
-    request_erasure = Mutation(
-        RequestErasureInput, "customers.PrivacyRequest", "request", PRIVACY, _erase,
-        "Ask for a customer's personal data to be erased; `tenure customers erase` does it.",
-    )  # fmt: skip

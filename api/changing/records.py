@@ -6,9 +6,10 @@ from typing import Any
 
 import strawberry
 
-from api.changes import Done, Mutation
-from api.changing.words import given, id_of, needed, several
+from api.changes import mutation
+from api.changing.inputs import given, id_of, needed, several
 from api.reference import Reference
+from api.replays import Done
 from api.scalars import CurrencyCode
 from domain import interactions, purchases
 from domain.core.unit_of_work import Writing
@@ -69,7 +70,9 @@ class RecordInteractionInput:
     campaign_key: str | None = given("The campaign that it belongs to.", None)
 
 
-async def _interaction(work: Writing, asked: RecordInteractionInput) -> Done:
+@mutation("interaction", "interactions.Interaction", scope=CUSTOMERS)
+async def record_interaction(work: Writing, asked: RecordInteractionInput) -> Done:
+    """Put something that happened on the timeline."""
     made = await interactions.record(
         work,
         interactions.NewInteraction(
@@ -127,7 +130,9 @@ class RecordOrderInput:
         )  # fmt: skip
 
 
-async def _order(work: Writing, asked: RecordOrderInput) -> Done:
+@mutation("order", "purchases.Order", scope=PURCHASES)
+async def record_order(work: Writing, asked: RecordOrderInput) -> Done:
+    """Record a purchase or an adjustment."""
     made = await purchases.record_order(work, asked.told())
     return Done(Reference("Order", made.id))
 
@@ -141,7 +146,9 @@ class ChangeOrderInput:
     order: RecordOrderInput = needed("The whole order as it is now.")
 
 
-async def _change_order(work: Writing, asked: ChangeOrderInput) -> Done:
+@mutation("order", "purchases.Order", scope=PURCHASES)
+async def change_order(work: Writing, asked: ChangeOrderInput) -> Done:
+    """Write a new version of an order."""
     changed = await purchases.change_order(work, id_of("ord", asked.id), asked.version, asked.order.told())
     return Done(Reference("Order", changed.id))
 
@@ -154,7 +161,9 @@ class CancelOrderInput:
     version: int = needed("The version that was read.")
 
 
-async def _cancel_order(work: Writing, asked: CancelOrderInput) -> Done:
+@mutation("order", "purchases.Order", scope=PURCHASES)
+async def cancel_order(work: Writing, asked: CancelOrderInput) -> Done:
+    """Cancel an order."""
     cancelled = await purchases.cancel_order(work, id_of("ord", asked.id), asked.version)
     return Done(Reference("Order", cancelled.id))
 
@@ -173,7 +182,9 @@ class RecordRefundInput:
     reason: str | None = given("Why.", None)
 
 
-async def _refund(work: Writing, asked: RecordRefundInput) -> Done:
+@mutation("refund", "purchases.Refund", scope=PURCHASES)
+async def record_refund(work: Writing, asked: RecordRefundInput) -> Done:
+    """Record money that was given back."""
     made = await purchases.record_refund(
         work,
         purchases.NewRefund(
@@ -195,33 +206,8 @@ class RecordExchangeRateInput:
     rate: Decimal = needed("How much of the second one unit of the first buys.")
 
 
-async def _rate(work: Writing, asked: RecordExchangeRateInput) -> Done:
+@mutation("tenant", "tenants.Tenant", scope=PURCHASES)
+async def record_exchange_rate(work: Writing, asked: RecordExchangeRateInput) -> Done:
+    """Record the rate of a day; documents that waited for one are converted."""
     await purchases.record_rate(work, asked.day, asked.base, asked.quote, asked.rate)
     return Done(Reference("Tenant", work.tenant_id))
-
-
-class Mutations:
-    """What can be recorded."""
-
-    record_interaction = Mutation(
-        RecordInteractionInput,
-        "interactions.Interaction",
-        "interaction",
-        CUSTOMERS,
-        _interaction,
-        "Put something that happened on the timeline.",
-    )
-    record_order = Mutation(
-        RecordOrderInput, "purchases.Order", "order", PURCHASES, _order, "Record a purchase or an adjustment."
-    )
-    change_order = Mutation(
-        ChangeOrderInput, "purchases.Order", "order", PURCHASES, _change_order, "Write a new version of an order."
-    )
-    cancel_order = Mutation(CancelOrderInput, "purchases.Order", "order", PURCHASES, _cancel_order, "Cancel an order.")
-    record_refund = Mutation(
-        RecordRefundInput, "purchases.Refund", "refund", PURCHASES, _refund, "Record money that was given back."
-    )
-    record_exchange_rate = Mutation(
-        RecordExchangeRateInput, "tenants.Tenant", "tenant", PURCHASES, _rate,
-        "Record the rate of a day; documents that waited for one are converted.",
-    )  # fmt: skip

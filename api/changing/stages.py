@@ -1,18 +1,22 @@
 """What can be changed of lifecycles and of where customers are."""
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Optional
 
 import msgspec
 import strawberry
 
-from api.changes import Done, Mutation
-from api.changing.words import given, id_of, needed, several, told
+from api.changes import mutation
+from api.changing.inputs import given, id_of, needed, several, told
 from api.reference import Reference
+from api.replays import Done
 from domain.core.problems import Invalid
 from domain.core.unit_of_work import Writing
 from domain.interactions.model import InteractionKind
-from domain.stages import actions, conditions, model, queries, rules
+from domain.stages import actions, conditions, rules
+from domain.stages.model import NoteKind
+from domain.stages.rules import CanonicalStep, StageKind, Trigger
 
 WRITE = "customers:write"
 ADMIN = "tokens:admin"
@@ -40,8 +44,8 @@ class StageInput:
 
     key: str = needed("The name in queries.")
     name: TextInput = needed("What people call it.")
-    step: model.CanonicalStep = needed("The step it stands for in every lifecycle.")  # type: ignore[valid-type]
-    kind: model.StageKind = given("Whether a stay here is open or how it ended.", rules.StageKind.OPEN)  # type: ignore[valid-type]
+    step: CanonicalStep = needed("The step it stands for in every lifecycle.")
+    kind: StageKind = given("Whether a stay here is open or how it ended.", StageKind.OPEN)
     rotting_days: int | None = given("After how many days a stay here has gone on too long.", None)
     needs: TextInput | None = given("What a customer here typically needs.", None)
 
@@ -73,18 +77,13 @@ class AttributeIsInput:
     gte: int | None = given("This or more.", None)
     lte: int | None = given("This or less.", None)
 
-    def plain(self) -> dict[str, Any]:
-        """The condition as it is kept."""
-        equal = self.eq if self.is_true is None else self.is_true
-        return {"type": "AttributeIs", "key": self.key, "eq": equal, "gte": self.gte, "lte": self.lte}
-
 
 @strawberry.input(one_of=True, description="What must hold for a customer to move: exactly one of these.")
 class ConditionInput:
     """What must hold for a customer to move."""
 
-    all: Optional[list["ConditionInput"]] = given("All of these.")
-    any: Optional[list["ConditionInput"]] = given("At least one of these.")
+    all: list["ConditionInput"] | None = given("All of these.")
+    any: list["ConditionInput"] | None = given("At least one of these.")
     not_: Optional["ConditionInput"] = given("Not this.", name="not")
     occasions: OccasionsInput | None = given("How often the customer bought.")
     days_since_last_purchase: int | None = given("The last purchase lies so many days back, or more.")
@@ -93,27 +92,29 @@ class ConditionInput:
     attribute: AttributeIsInput | None = given("The value of an attribute.")
     event: str | None = given("Something that happened, by the name of its event.")
 
-    def plain(self) -> dict[str, Any]:  # noqa: PLR0911 - one answer for each kind
+    def plain(self) -> dict[str, Any]:
         """The condition as it is kept."""
-        if self.all:
-            return {"type": "All", "of": [each.plain() for each in self.all]}
-        if self.any:
-            return {"type": "AnyOf", "of": [each.plain() for each in self.any]}
-        if self.not_:
-            return {"type": "Not", "of": self.not_.plain()}
-        if self.occasions:
-            return {"type": "Occasions", "gte": self.occasions.gte, "lt": self.occasions.lt}
-        if self.interactions:
-            asked = self.interactions
-            kinds = [str(kind.value) for kind in asked.kinds]
-            return {"type": "Interactions", "kinds": kinds, "gte": asked.gte, "within_days": asked.within_days}
-        if self.attribute:
-            return self.attribute.plain()
-        if isinstance(self.event, str):
-            return {"type": "Event", "name": self.event}
-        if isinstance(self.days_in_stage, int):
-            return {"type": "InStageFor", "days": self.days_in_stage}
-        return {"type": "SinceLastPurchase", "days": told(self.days_since_last_purchase, 0)}
+        (name, asked), *_ = ((name, value) for name, value in vars(self).items() if value is not strawberry.UNSET)
+        made: dict[str, Any] = _PLAIN[name](asked)
+        return made
+
+
+_PLAIN: dict[str, Callable[[Any], dict[str, Any]]] = {
+    "all": lambda asked: {"type": "all", "of": [each.plain() for each in asked]},
+    "any": lambda asked: {"type": "any_of", "of": [each.plain() for each in asked]},
+    "not_": lambda asked: {"type": "not", "of": asked.plain()},
+    "occasions": lambda asked: {"type": "occasions", "gte": asked.gte, "lt": asked.lt},
+    "days_since_last_purchase": lambda asked: {"type": "since_last_purchase", "days": asked},
+    "days_in_stage": lambda asked: {"type": "in_stage_for", "days": asked},
+    "interactions": lambda asked: {
+        "type": "interactions", "kinds": list(asked.kinds), "gte": asked.gte, "within_days": asked.within_days,
+    },
+    "attribute": lambda asked: {
+        "type": "attribute_is", "key": asked.key, "eq": asked.eq if asked.is_true is None else asked.is_true,
+        "gte": asked.gte, "lte": asked.lte,
+    },
+    "event": lambda asked: {"type": "event", "name": asked},
+}  # fmt: skip
 
 
 @strawberry.input(description="When customers move from one stage to another.")
@@ -122,7 +123,7 @@ class RuleInput:
 
     from_stage: str | None = given("The key of the stage it leads out of; without it, it enters the lifecycle.", None)
     to_stage: str | None = given("The key of the stage it leads into; without it, it leaves the lifecycle.", None)
-    trigger: model.Trigger = needed("What makes the rule look.")  # type: ignore[valid-type]
+    trigger: Trigger = needed("What makes the rule look.")
     condition: ConditionInput | None = given("What must hold; always without it.", None)
     requires_reason: bool = given("Whether a person must say why.", default=False)
 
@@ -161,7 +162,9 @@ class CreateLifecycleInput:
     is_default: bool = given("Whether it is meant when none is named.", default=False)
 
 
-async def _create(work: Writing, asked: CreateLifecycleInput) -> Done:
+@mutation("lifecycle", "stages.Lifecycle", scope=ADMIN)
+async def create_lifecycle(work: Writing, asked: CreateLifecycleInput) -> Done:
+    """Make a lifecycle and put it in force."""
     if asked.template:
         made = await actions.create_from_template(work, asked.template, key=asked.key, default=asked.is_default)
     elif asked.key and asked.stages:
@@ -191,7 +194,9 @@ class PublishLifecycleInput:
     stage_map: list[StageMapInput] = several("For old stages that are gone; one that keeps its key needs no entry.")
 
 
-async def _publish(work: Writing, asked: PublishLifecycleInput) -> Done:
+@mutation("lifecycle", "stages.Lifecycle", scope=ADMIN)
+async def publish_lifecycle(work: Writing, asked: PublishLifecycleInput) -> Done:
+    """Put a new version of a lifecycle in force."""
     stage_map = {entry.from_stage: entry.to_stage for entry in asked.stage_map}
     definition = _definition(asked.lifecycle, asked.stages, asked.rules)
     version = await actions.publish(work, asked.lifecycle, definition, stage_map)
@@ -209,7 +214,9 @@ class MoveCustomerInput:
     reason: str | None = given("Why.", None)
 
 
-async def _move(work: Writing, asked: MoveCustomerInput) -> Done:
+@mutation("transition", "stages.StageTransition", scope=WRITE)
+async def move_customer(work: Writing, asked: MoveCustomerInput) -> Done:
+    """Move a customer to a stage."""
     customer = id_of("cus", asked.customer)
     made = await actions.move(
         work, customer, asked.to_stage, asked.lifecycle, occurred_at=asked.occurred_at, reason=asked.reason
@@ -227,7 +234,9 @@ class CorrectTransitionInput:
     reason: str = needed("How that is known.")
 
 
-async def _correct(work: Writing, asked: CorrectTransitionInput) -> Done:
+@mutation("transition", "stages.StageTransition", scope=WRITE)
+async def correct_transition(work: Writing, asked: CorrectTransitionInput) -> Done:
+    """Correct an earlier move; what was believed before stays readable with `asOf`."""
     made = await actions.correct(
         work, id_of("str", asked.id), stage=told(asked.stage, msgspec.UNSET), occurred_at=asked.occurred_at,
         reason=asked.reason,
@@ -242,48 +251,16 @@ class AddStageNoteInput:
     customer: strawberry.ID = needed("The customer.")
     lifecycle: str | None = given("The key of the lifecycle; the default one without it.", None)
     stage: str = needed("The key of the stage.")
-    kind: model.NoteKind = needed("A need, a pain point or a plan.")
+    kind: NoteKind = needed("A need, a pain point or a plan.")
     text: str = needed("What it says.")
     occurred_at: datetime | None = given("When it was so; now without it.", None)
 
 
-async def _note(work: Writing, asked: AddStageNoteInput) -> Done:
+@mutation("note", "stages.StageNote", scope=WRITE)
+async def add_stage_note(work: Writing, asked: AddStageNoteInput) -> Done:
+    """Note what a customer needs, suffers from, or shall be given."""
     made = await actions.add_note(
         work, id_of("cus", asked.customer), asked.stage, asked.kind, asked.text, asked.lifecycle,
         occurred_at=asked.occurred_at,
     )  # fmt: skip
     return Done(Reference("StageNote", made.id))
-
-
-class Mutations:
-    """What can be changed of lifecycles and of where customers are."""
-
-    create_lifecycle = Mutation(
-        CreateLifecycleInput, "stages.Lifecycle", "lifecycle", ADMIN, _create, "Make a lifecycle."
-    )
-    publish_lifecycle = Mutation(
-        PublishLifecycleInput,
-        "stages.Lifecycle",
-        "lifecycle",
-        ADMIN,
-        _publish,
-        "Put a new version of a lifecycle in force.",
-    )
-    move_customer = Mutation(
-        MoveCustomerInput, "stages.StageTransition", "transition", WRITE, _move, "Move a customer to a stage."
-    )
-    correct_transition = Mutation(
-        CorrectTransitionInput,
-        "stages.StageTransition",
-        "transition",
-        WRITE,
-        _correct,
-        "Correct an earlier move; what was believed before stays readable with `asOf`.",
-    )
-    add_stage_note = Mutation(
-        AddStageNoteInput, "stages.StageNote", "note", WRITE, _note,
-        "Note what a customer needs, suffers from, or shall be given.",
-    )  # fmt: skip
-
-
-__all__ = ["Mutations", "queries"]

@@ -6,9 +6,10 @@ from typing import Any
 import strawberry
 from sqlalchemy import select
 
-from api.changes import Done, Mutation
-from api.changing.words import given, id_of, needed
+from api.changes import mutation
+from api.changing.inputs import given, id_of, needed
 from api.reference import Reference
+from api.replays import Done
 from api.scalars import Locale
 from domain.core.problems import Invalid, NotFound
 from domain.core.unit_of_work import Writing
@@ -33,7 +34,9 @@ class UpdateTenantInput:
     locale: Locale | None = given("The language of its labels.", None)
 
 
-async def _update(work: Writing, asked: UpdateTenantInput) -> Done:
+@mutation("tenant", "tenants.Tenant", scope=ADMIN)
+async def update_tenant(work: Writing, asked: UpdateTenantInput) -> Done:
+    """Change how the tenant is called and counts."""
     changes: dict[str, Any] = {
         name: value
         for name in ("name", "time_zone", "calendar", "locale")
@@ -41,6 +44,9 @@ async def _update(work: Writing, asked: UpdateTenantInput) -> Done:
     }
     changed = await actions.update_tenant(work, asked.version, changes)
     return Done(Reference("Tenant", changed.tenant_id))
+
+
+_SECRET = {"secret": (str | None, "The token itself; it is shown here and never again.")}
 
 
 @strawberry.input(description="A new token; without a principal, for whoever asks.")
@@ -53,7 +59,9 @@ class CreateApiTokenInput:
     expires_in_seconds: int | None = given("How long it lasts, from 900; for ever without it.", None)
 
 
-async def _create(work: Writing, asked: CreateApiTokenInput) -> Done:
+@mutation("token", "tenants.ApiToken", scope=ADMIN, also=_SECRET)
+async def create_api_token(work: Writing, asked: CreateApiTokenInput) -> Done:
+    """Make a token."""
     lasts = timedelta(seconds=asked.expires_in_seconds) if asked.expires_in_seconds is not None else None
     if lasts is not None and lasts < SHORTEST:
         raise TooShort(path=("expires_in_seconds",))
@@ -74,27 +82,8 @@ class RevokeApiTokenInput:
     id: strawberry.ID = needed("The token.")
 
 
-async def _revoke(work: Writing, asked: RevokeApiTokenInput) -> Done:
+@mutation("token", "tenants.ApiToken", scope=ADMIN)
+async def revoke_api_token(work: Writing, asked: RevokeApiTokenInput) -> Done:
+    """End a token; its subscriptions end within 30 seconds."""
     revoked = await actions.revoke_token(work, id_of("tok", asked.id))
     return Done(Reference("ApiToken", revoked.id))
-
-
-class Mutations:
-    """What can be changed of the tenant and its tokens."""
-
-    update_tenant = Mutation(
-        UpdateTenantInput, "tenants.Tenant", "tenant", ADMIN, _update, "Change how the tenant is called and counts."
-    )
-    create_api_token = Mutation(
-        CreateApiTokenInput,
-        "tenants.ApiToken",
-        "token",
-        ADMIN,
-        _create,
-        "Make a token.",
-        {"secret": (str | None, "The token itself; it is shown here and never again.")},
-    )
-    revoke_api_token = Mutation(
-        RevokeApiTokenInput, "tenants.ApiToken", "token", ADMIN, _revoke,
-        "End a token; its subscriptions end within 30 seconds.",
-    )  # fmt: skip

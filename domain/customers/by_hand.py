@@ -195,7 +195,8 @@ class Hand:
     def _normalised(self, scheme: str, value: str, place: int) -> str:
         normalised = folding.normalise_identifier(scheme, value, self.country)
         if normalised is None:
-            raise _UNFIT.get(scheme, NoIdentifier)(path=(_FIELDS.get(scheme, "identities"), str(place)), scheme=scheme)
+            path = (_FIELDS[scheme], str(place)) if scheme in _FIELDS else ()
+            raise _UNFIT.get(scheme, NoIdentifier)(path=path, scheme=scheme)
         return normalised
 
 

@@ -219,14 +219,19 @@ def keep(family: str, payload: Payload | Mapping[str, Any] | None) -> dict[str, 
     try:
         checked = msgspec.convert(given, PAYLOADS[family])
     except msgspec.ValidationError as unfit:
-        raise PayloadInvalid(path=("payload",), family=family, reason=str(unfit)) from unfit
+        raise _unfit(family, str(unfit)) from unfit
     if payload is None:
         return None
     values = msgspec.structs.asdict(checked)
     if any(isinstance(value, Decimal) and not value.is_finite() for value in values.values()):
-        raise PayloadInvalid(path=("payload",), family=family, reason="a number must be finite")
+        raise _unfit(family, "a number must be finite")
     as_json = msgspec.json.decode(msgspec.json.encode(checked))
     return {name: value for name, value in as_json.items() if value not in (None, [])}
+
+
+def _unfit(family: str, reason: str) -> PayloadInvalid:
+    message = f"The payload does not fit this kind of interaction: {reason}."
+    return PayloadInvalid(message, path=("payload",), family=family, reason=reason)
 
 
 _KEPT_AS: dict[str, dict[str, str]] = {

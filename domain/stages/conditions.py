@@ -15,6 +15,9 @@ from domain.core.problems import Invalid
 
 Value: TypeAlias = str | bool | int | float
 
+MOST_DAYS = 36_525
+"""How far back a condition can look: a hundred years."""
+
 
 class InvalidCondition(Invalid):
     """A rule's condition is not one that Tenure understands. Correct what the reason names."""
@@ -146,6 +149,7 @@ class SinceLastPurchase(Node, frozen=True):
 
     def __post_init__(self) -> None:
         _require(self.days > 0, "days must be at least 1")
+        _require(self.days <= MOST_DAYS, f"days must be at most {MOST_DAYS}")
 
     @override
     def holds(self, facts: Facts) -> bool:
@@ -163,6 +167,7 @@ class InStageFor(Node, frozen=True):
 
     def __post_init__(self) -> None:
         _require(self.days > 0, "days must be at least 1")
+        _require(self.days <= MOST_DAYS, f"days must be at most {MOST_DAYS}")
 
     @override
     def holds(self, facts: Facts) -> bool:
@@ -185,6 +190,7 @@ class Interactions(Node, frozen=True):
         _require(len(set(self.kinds)) == len(self.kinds), "name each kind once")
         _require(self.gte > 0, "gte must be at least 1")
         _require(self.within_days is None or self.within_days > 0, "within_days must be at least 1")
+        _require((self.within_days or 0) <= MOST_DAYS, f"within_days must be at most {MOST_DAYS}")
 
     @override
     def holds(self, facts: Facts) -> bool:

@@ -34,7 +34,7 @@ DEEPEST = 16
 """How long a chain of events that cause events may grow before it is taken for an endless one."""
 
 MOST_ATTEMPTS = 12
-"""How often a reaction is tried, over some two hours, before its event is parked: it stays undelivered."""
+"""How often a reaction is tried, over about an hour, before its event is parked: it stays undelivered."""
 
 _TURN = 200
 _LOCK = text(f"""

@@ -240,10 +240,11 @@ async def _record(
         await _move(work, survivors)
         await refresh_heads(work, [*survivors, *await _people_of(work, list(survivors))])
         await _settle_candidates(work, list(survivors))
-    name = "CustomersMerged" if any(edge.kind is EdgeKind.MERGE for edge in made) else "CustomersUnmerged"
+    merged = any(edge.kind is EdgeKind.MERGE for edge in made)
+    name = "customers.CustomersMerged" if merged else "customers.CustomersUnmerged"
     for survivor, members in edges.members(survivors).items():
         ids = [member.hex for member in members]
-        work.emit(f"customers.{name}", survivor, customers=ids, batch=made[0].batch_id.hex)
+        work.emit(name, survivor, customers=ids, batch=made[0].batch_id.hex)
     return Merged(made[0].batch_id, tuple(edge.id for edge in made), survivors)
 
 

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from sqlalchemy import Uuid, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
 
+from domain.core.events import on
 from domain.purchases.queries import RATED, conversion
 from domain.tenants import queries as tenants
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from uuid import UUID
 
     from sqlalchemy import TextClause
 
+    from domain.core.events import OutboxEvent
     from domain.core.unit_of_work import Writing
 
 
@@ -101,6 +103,13 @@ async def settle_totals(work: Writing, customers: Sequence[UUID]) -> None:
     members = await work.rows(_MEMBERS, whom)
     whom["members"], whom["roots_of_members"] = [row.id for row in members], [row.root_id for row in members]
     await work.execute(_SETTLE_TOTALS, {**whom, "now": work.now})
+
+
+@on("customers.CustomersMerged")
+@on("customers.CustomersUnmerged")
+async def settle_merged(work: Writing, event: OutboxEvent) -> None:
+    """Give those who became one, or two again, the totals of who they are now."""
+    await settle_totals(work, [UUID(customer) for customer in event.body["customers"]])
 
 
 def _same_currency(table: str) -> str:

@@ -28,7 +28,9 @@ def payload(annotation: Any, name: str, description: str, **options: Any) -> Any
 
 def several(name: str, description: str) -> Any:
     """The texts that the payload lists under a key."""
-    sql = f"array(select jsonb_array_elements_text({{t}}.payload->'{name}'))"
+    # Another family may keep one text under the same key, and an expression sees the rows of all families.
+    listed = f"case when jsonb_typeof({{t}}.payload->'{name}') = 'array' then {{t}}.payload->'{name}' end"
+    sql = f"array(select jsonb_array_elements_text({listed}))"
     return column(list[str], sql=sql, null=False, description=description, finish=_each_personal)
 
 
@@ -60,8 +62,7 @@ class Interaction(Node):
     )
     source = one(
         "integrations.SourceRecord",
-        "record_links {t} where {t}.tenant_id = $1 and {t}.integration_id = {p}.integration_id"
-        " and {t}.local_id = {p}.id and {t}.type = {p}.stream",
+        "(select {p}.integration_id, {p}.stream as type, {p}.remote_id where {p}.integration_id is not null) {t}",
         description="Where it was read; null when recorded by hand.",
     )
 

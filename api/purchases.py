@@ -249,7 +249,12 @@ def _documents(
     minor, converted = f"{alias}.base_amount", ""
     if currency is not None:
         rated = queries.conversion(alias).replace(":tenant", "$1").replace(":into", currency)
-        converted = f" left join lateral (select d.amount as minor where d.currency = {currency} union all select rated.minor from ({rated}) rated where d.currency <> {currency}) r on true"  # noqa: E501 - one clause
+        converted = (
+            f" left join lateral (select d.amount as minor where d.currency = {currency}"
+            f" union all select d.base_amount where d.currency <> {currency} and d.base_currency = {currency}"
+            f" union all select rated.minor from ({rated}) rated"
+            f" where d.currency <> {currency} and d.base_currency is distinct from {currency}) r on true"
+        )
         minor = "r.minor"
     counted = "d.status = 'COMPLETED'" if sale else "(o.id is null or o.status = 'COMPLETED')"
     window = "".join(

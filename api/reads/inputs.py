@@ -8,6 +8,7 @@ from typing import Any
 
 from graphql import (
     GraphQLEnumType,
+    GraphQLInputField,
     GraphQLInputObjectType,
     GraphQLInputType,
     GraphQLList,
@@ -16,10 +17,13 @@ from graphql import (
     ListValueNode,
     NullValueNode,
     ObjectValueNode,
+    Undefined,
     ValueNode,
     VariableNode,
     value_from_ast,
 )
+
+from api.problems import BadUserInput
 
 Variables = Mapping[str, Any]
 
@@ -40,14 +44,19 @@ def given(node: ValueNode, of: GraphQLInputType, variables: Variables) -> Input:
     """What a value node of an operation gives, with its variables left open."""
     if isinstance(node, VariableNode):
         name = node.name.value
+        if isinstance(of, GraphQLNonNull) and variables.get(name, node) is None:
+            raise BadUserInput(f"${name} stands where null is not accepted.")
         return from_value(variables.get(name), of, lambda values: values.get(name))
     if isinstance(node, NullValueNode):
         return None
     named = of.of_type if isinstance(of, GraphQLNonNull) else of
     if isinstance(named, GraphQLInputObjectType) and isinstance(node, ObjectValueNode):
+        entries = {entry.name.value: entry.value for entry in node.fields}
+        # In the order of the schema, as variables come: a filter is the same however it is written.
         return {
-            entry.name.value: given(entry.value, named.fields[entry.name.value].type, variables)
-            for entry in node.fields
+            name: _entry(entries.get(name), field, variables)
+            for name, field in named.fields.items()
+            if name in entries or field.default_value is not Undefined
         }
     if isinstance(named, GraphQLList):
         items = list(node.values) if isinstance(node, ListValueNode) else [node]
@@ -86,6 +95,14 @@ def shape(value: Any, of: GraphQLInputType) -> Any:
     if isinstance(named, GraphQLEnumType) or (isinstance(named, GraphQLScalarType) and named.name == "Boolean"):
         return value
     return True
+
+
+def _entry(node: ValueNode | None, field: GraphQLInputField, variables: Variables) -> Input:
+    """What a field of an input object gives; its default where it is not there."""
+    absent = node is None or (isinstance(node, VariableNode) and node.name.value not in variables)
+    if absent and field.default_value is not Undefined:
+        return Given(field.default_value, lambda _values: field.default_value)
+    return None if node is None else given(node, field.type, variables)
 
 
 def _holds_objects(of: GraphQLList[Any]) -> bool:

@@ -234,7 +234,7 @@ class Planner:
             case Embedded():
                 return self._embedded(spec, nodes, alias, row, level, arguments)
             case Part():
-                return self._object(spec.target, _sets(nodes), alias, row, level)
+                return self._part(spec, nodes, alias, row, level)
             case One():
                 return self._one(spec, nodes, alias, row, level, arguments)
             case Many() | Listing():
@@ -289,6 +289,12 @@ class Planner:
             return f"[{body} for {inner.code} in {value}]"
         made = f"({inner.code} := {value})"
         return f"(None if {made} is None else {body})" if spec.null else f"({made}, {body})[1]"
+
+    def _part(self, spec: Part, nodes: Nodes, alias: str, row: Any, level: Level) -> str:
+        whole, row.names_type = row.names_type, None
+        body = self._object(spec.target, _sets(nodes), alias, row, level)
+        row.names_type = whole
+        return body
 
     def _one(self, spec: One, nodes: Nodes, alias: str, row: Row, level: Level, arguments: Mapping[str, Input]) -> str:
         number = self._number()

@@ -17,6 +17,8 @@ from graphql import (
     VariableNode,
 )
 
+from api.problems import BadUserInput
+
 Selected = dict[str, list[FieldNode]]
 """Response key -> the nodes that are merged under it, in the order of the first."""
 
@@ -67,6 +69,8 @@ class Selection:
                 continue
             value: Any = directive.arguments[0].value
             holds = self.variables[value.name.value] if isinstance(value, VariableNode) else value.value
+            if holds is None:
+                raise BadUserInput(f"@{directive.name.value} takes true or false.")
             if holds == (directive.name.value == "skip"):
                 return False
         return True

@@ -1,8 +1,8 @@
 """What an operation may ask for: one rule that weighs depth, aliases, directives and cost, in linear time.
 
 A field costs 1 for each time that it can stand in the answer: under a page it counts once for each row of `first` or
-`last`. Counting all rows (`totalCount`) costs 20 more, an input object of a filter 25, a mutation field 50. What is
-skipped by a directive counts too. The sizes of pages come from the variables of each request.
+`last`. Counting all rows (`totalCount`) costs 20 more, an input object of a filter 25, a mutation field 50, a look at
+the schema 5,000. What is skipped by a directive counts too. The sizes of pages come from each request's variables.
 """
 
 from collections.abc import Iterable, Mapping
@@ -41,7 +41,8 @@ MOST_OF = {"operations": 20, "aliases": 250, "directives": 250, "levels": 20, "o
 
 _DEEPEST = 100  # selection sets and fragments within each other: what Python's stack takes with ease
 _SATURATED = 10**9
-_COUNTING, _INPUT_OBJECT, _CHANGE = 20, 25, 50
+_INPUT_OBJECT, _CHANGE = 25, 50
+_MORE = {"totalCount": 20, "__schema": 5_000, "__type": 5_000}
 _SIZES = frozenset({"first", "last"})
 _ROWS = frozenset({"nodes", "edges"})
 
@@ -125,7 +126,7 @@ class Scale:
         inner = self._set(node.selection_set, level + 1) if node.selection_set else Weight()
         name = node.name.value
         size, times, given = self._arguments(node.arguments or ())
-        own = 1 + (_COUNTING if name == "totalCount" else 0)
+        own = 1 + _MORE.get(name, 0)
         spent = min(own + times * (inner.once + inner.rows * size), _SATURATED)
         rest = inner.fixed + given, inner.objects + (node.selection_set is not None), inner.depth + 1
         return Weight(0, spent, *rest) if name in _ROWS else Weight(spent, 0, *rest)

@@ -14,6 +14,7 @@ import uvicorn
 
 from api.app import Server, create_app
 from api.schema import core
+from domain.core.clock import FixedClock
 from domain.core.settings import Settings
 from domain.tenants import actions as tenants
 from domain.tenants.model import Role
@@ -61,6 +62,13 @@ async def token(database: Database, tenant: UUID) -> Token:
 @pytest.fixture
 def settings() -> Settings:
     return Settings(cors_origins=f"{ORIGIN}, http://localhost:*")
+
+
+@pytest.fixture
+def clock(database: Database, monkeypatch: pytest.MonkeyPatch) -> FixedClock:
+    fixed = FixedClock(database.clock.now())
+    monkeypatch.setattr(database, "clock", fixed)
+    return fixed
 
 
 @pytest.fixture

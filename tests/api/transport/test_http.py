@@ -10,7 +10,6 @@ import structlog
 from sqlalchemy import select
 
 from api.transport.bodies import MOST_BYTES
-from domain.core.clock import FixedClock
 from domain.tenants import actions as tenants
 from domain.tenants.model import ApiToken
 from tests.api.transport.conftest import ORIGIN, Token, issue, post
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     import httpx2
 
     from api.app import Server
+    from domain.core.clock import FixedClock
     from domain.core.database import Database
 
     Clients = Callable[..., httpx2.AsyncClient]
@@ -226,13 +226,6 @@ async def test_a_scope_that_is_missing_is_named(database: Database, client_of: C
         response = await post(client, "{ orders(first: 1) { nodes { id } } }")
     assert refusal(response) == (403, "FORBIDDEN")
     assert response.json()["errors"][0]["extensions"]["scope"] == "purchases:read"
-
-
-@pytest.fixture
-def clock(database: Database, monkeypatch: pytest.MonkeyPatch) -> FixedClock:
-    fixed = FixedClock(database.clock.now())
-    monkeypatch.setattr(database, "clock", fixed)
-    return fixed
 
 
 async def test_a_revoked_token_is_refused_within_half_a_minute(

@@ -200,6 +200,7 @@ async def relate(
 
     Raises NotFound, RelatedToItself or NotAnOrganisation.
     """
+    await lock_identities(work)
     if await queries.resolve(work, from_id) == await queries.resolve(work, to_id):
         raise RelatedToItself(path=("to",))
     if kind is RelationKind.EMPLOYS:
@@ -223,6 +224,7 @@ async def relate(
 
 async def end_relation(work: Writing, relation_id: UUID) -> CustomerRelation:
     """End a relation now; ending it again changes nothing. Raises NotFound."""
+    await lock_identities(work)
     relation = await work.one(
         select(CustomerRelation).where(
             CustomerRelation.tenant_id == work.tenant_id, CustomerRelation.id == relation_id

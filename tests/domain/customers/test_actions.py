@@ -131,7 +131,7 @@ async def test_who_has_no_name_is_called_by_an_outside_id(database: Database, te
         ({"country": "UK!"}, by_hand.NoCountry, ("country",)),
         ({"addresses": [Address()]}, by_hand.UnreadableText, ("addresses", "0")),
         ({"addresses": [Address(country="England")]}, by_hand.NoCountry, ("addresses", "0", "country")),
-        ({"identities": [Identifier("tax_id", "--")]}, by_hand.NoIdentifier, ("identities", "0")),
+        ({"identities": [Identifier("tax_id", "--")]}, by_hand.NoIdentifier, ()),
         ({"attributes": {"size": 4}}, rules.UnknownAttribute, ("attributes", "size")),
         ({"attributes": {"score": "4"}}, rules.WrongAttributeType, ("attributes", "score")),
     ],

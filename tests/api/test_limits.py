@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -58,7 +59,8 @@ def test_every_field_costs_one_for_each_time_that_it_can_stand_in_the_answer(tex
 
 
 def test_the_size_of_a_page_may_come_from_a_variable() -> None:
-    text = "query ($n: Int, $f: CustomerFilter, $c: String) { customers(first: $n, filter: $f, after: $c) { nodes { id } } }"
+    text = """query ($n: Int, $f: CustomerFilter, $c: String) {
+      customers(first: $n, filter: $f, after: $c) { nodes { id } } }"""
     assert cost(text, n=3) == 1 + 3 * 2
     assert cost(text, n=500, c="x") == 1 + 500 * 2
     assert cost(text, n=3, f={"or": [{"kind": {"eq": "PERSON"}}, {"country": {"in": ["GB", "IR"]}}]}) == 7 + 5 * 25
@@ -76,7 +78,8 @@ def test_what_front_ends_ask_for_costs_little() -> None:
 
 
 def test_pages_in_pages_in_pages_are_refused() -> None:
-    nested = "query (%s) { customers(first: %s) { nodes { timeline(first: %s) { nodes { customer { timeline(first: %s) { nodes { id } } } } } } } }"
+    nested = """query (%s) { customers(first: %s) { nodes { timeline(first: %s) { nodes { customer {
+      timeline(first: %s) { nodes { id } } } } } } } }"""
     assert refused(nested.replace("(%s)", "", 1) % (100, 100, 100)) == {
         "message": "The operation costs 2,030,201; the limit is 50,000. Ask for smaller pages or fewer fields.",
         "measure": "cost",
@@ -105,10 +108,8 @@ def test_a_thousand_aliases_or_directives_are_refused() -> None:
 
 
 def test_nested_fragments_are_weighed_in_linear_time() -> None:
-    fragments = [
-        f"fragment {a} on Query{{...{b} ...{b}}}"
-        for a, b in zip("abcdefghijklmnopqrst", "bcdefghijklmnopqrstu", strict=False)
-    ]
+    names = "abcdefghijklmnopqrstu"
+    fragments = [f"fragment {outer} on Query{{...{inner} ...{inner}}}" for outer, inner in pairwise(names)]
     text = ("{...a}" + "".join(fragments) + "fragment u on Query{__typename}").ljust(651)
     document = parse(text)
     scale = Scale(fragments_of(document), {})
@@ -117,19 +118,25 @@ def test_nested_fragments_are_weighed_in_linear_time() -> None:
     assert refused(text)["cost"] == 2**20
 
 
+def chain(fragment: str, length: int) -> str:
+    """Fragments of which each spreads the `next` one."""
+    links = (f"fragment f{number} on Query {fragment.replace('next', f'f{number + 1}')}" for number in range(length))
+    return "{ ...f0 }" + "".join(links)
+
+
 @pytest.mark.parametrize(
     ("text", "measure"),
     [
         ("{ x" + "{ x" * 20 + "}" * 21, "levels"),
         ("{" + "x {" * 150 + "x" + "}" * 151, "levels"),
-        ("{ ...f0 }" + "".join(f"fragment f{n} on Query {{ ...f{n + 1} }}" for n in range(400)), "levels"),
+        (chain("{ ...next }", 400), "levels"),
         (" ".join(f"query q{number} {{ __typename }}" for number in range(21)), "operations"),
-        ("{ ...f0 }" + "".join(f"fragment f{n} on Query {{ x {{ ...f{n + 1} ...f{n + 1} }} }}" for n in range(10)), "objects"),
+        (chain("{ x { ...next ...next } }", 10), "objects"),
         ("{" + " __typename" * 4_000 + "}", "checks"),
         ("{" + " orderTotals { orders }" * 900 + "}", "checks"),
-        ("{ ...f0 }" + "".join(f"fragment f{n} on Query {{ x ...f{n + 1} ...f{n + 1} }}" for n in range(60)), "cost"),
+        (chain("{ x ...next ...next }", 60), "cost"),
     ],
-)  # fmt: skip
+)
 def test_what_would_take_long_to_check_or_plan_is_refused_before(text: str, measure: str) -> None:
     assert refused(text)["measure"] == measure
 

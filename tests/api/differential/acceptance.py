@@ -1,0 +1,198 @@
+"""What a request may not ask: the scopes and arguments that are refused before anything runs, in plain Python."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from graphql import (
+    DocumentNode,
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    GraphQLError,
+    GraphQLObjectType,
+    GraphQLSchema,
+    InlineFragmentNode,
+    OperationDefinitionNode,
+    SelectionSetNode,
+    get_named_type,
+    is_abstract_type,
+)
+from graphql.execution.values import get_argument_values, get_directive_values, get_variable_values
+from graphql.type import GraphQLIncludeDirective, GraphQLSkipDirective
+
+from tests.api.differential.ledger import Ledger, Origin, leaves
+from tests.api.differential.naive import PREFIXES, BadInput, _terms, read_id
+
+MOST = 500
+_PURCHASES, _CONTENT, _TOKENS = "purchases:read", "interactions:content", "tokens:admin"
+
+TYPE_SCOPES = {
+    **dict.fromkeys(("Order", "OrderLine", "Refund", "RefundLine", "Product", "ProductFamily", "OrderTotals"), _PURCHASES),
+    **dict.fromkeys(("ApiToken", "AuditEntry"), _TOKENS),
+    "PrivacyRequest": "privacy:admin",
+}
+"""Whatever the way to them, these take a scope."""
+
+FIELD_SCOPES = {
+    "Customer.orders": _PURCHASES,
+    "Customer.orderTotals": _PURCHASES,
+    "Customer.identities": "pii:read",
+    "CommerceInteraction.order": _PURCHASES,
+    "MessageInteraction.text": _CONTENT,
+    "CallInteraction.recordingUrl": _CONTENT,
+    "SurveyInteraction.comment": _CONTENT,
+    "ReviewInteraction.text": _CONTENT,
+    "NoteInteraction.text": _CONTENT,
+    **dict.fromkeys(
+        ("Query.order", "Query.orders", "Query.orderTotals", "Query.refunds", "Query.products"), _PURCHASES
+    ),
+    **dict.fromkeys(("Query.apiTokens", "Query.auditLog"), _TOKENS),
+}
+
+_DEFAULT_TERMS = {
+    "Customer": ("ID", False), "MergeCandidate": ("SCORE", True), "StageInterval": ("ENTERED_AT", False),
+    "StageNote": ("OCCURRED_AT", True), "Interaction": ("OCCURRED_AT", True), "Order": ("OCCURRED_AT", True),
+    "Refund": ("OCCURRED_AT", True), "Product": ("SKU", False), "OrderLine": ("POSITION", False),
+    "RefundLine": ("POSITION", False), "ApiToken": ("ID", True), "AuditEntry": ("ID", True),
+}  # fmt: skip
+
+_IDS = {
+    "CustomerFilter.id": "cus", "InteractionFilter.integration": "ing", "OrderFilter.customer": "cus",
+    "OrderFilter.integration": "ing", "RefundFilter.customer": "cus", "RefundFilter.integration": "ing",
+}  # fmt: skip
+
+
+@dataclass
+class Acceptance:
+    """Walks one operation and names the codes for which it can be refused."""
+
+    schema: GraphQLSchema
+    ledger: Ledger
+    scopes: frozenset[str]
+
+    def refusals(self, document: DocumentNode, given: Mapping[str, Any], name: str | None) -> set[str]:
+        """The codes; none when it must be answered."""
+        operations = [part for part in document.definitions if isinstance(part, OperationDefinitionNode)]
+        operation = next(part for part in operations if name is None or (part.name and part.name.value == name))
+        self.variables: Any = get_variable_values(self.schema, operation.variable_definitions or (), dict(given))
+        if isinstance(self.variables, list):
+            return {"BAD_USER_INPUT"}
+        self.fragments = {
+            part.name.value: part for part in document.definitions if isinstance(part, FragmentDefinitionNode)
+        }
+        self.found: set[str] = set()
+        query: Any = self.schema.query_type
+        self._walk(query, [operation.selection_set])
+        return self.found
+
+    def _walk(self, of: GraphQLObjectType, sets: list[SelectionSetNode]) -> None:
+        self._need(TYPE_SCOPES.get(of.name))
+        fields: dict[str, list[FieldNode]] = {}
+        for node in self._selected(of, sets):
+            fields.setdefault((node.alias or node.name).value, []).append(node)
+        for nodes in fields.values():
+            name = nodes[0].name.value
+            if name == "__typename":
+                continue
+            self._need(FIELD_SCOPES.get(f"{of.name}.{name}"))
+            arguments = self._arguments(of, nodes[0])
+            below: list[SelectionSetNode] = [node.selection_set for node in nodes if node.selection_set]
+            if below:
+                for concrete in self._possible(of, name, arguments):
+                    self._walk(concrete, below)
+
+    def _arguments(self, of: GraphQLObjectType, node: FieldNode) -> Mapping[str, Any]:
+        field = of.fields[node.name.value]
+        try:
+            arguments = get_argument_values(field, node, self.variables)
+            self._check(field, arguments)
+        except GraphQLError:
+            self.found.add("BAD_USER_INPUT")
+            return {}
+        else:
+            return arguments
+
+    def _possible(self, of: GraphQLObjectType, name: str, arguments: Mapping[str, Any]) -> Iterator[GraphQLObjectType]:
+        target: Any = get_named_type(of.fields[name].type)
+        asked = {f"{of.name}.{name}": arguments}
+        ids = asked.get("Query.nodes", {}).get("ids") or [asked.get("Query.node", {}).get("id")]
+        if target.name == "Node":
+            wanted = {PREFIXES.get(str(id_)[:3]) for id_ in ids}
+            targets: list[Any] = [self.schema.type_map[each] for each in sorted(filter(None, wanted))]
+        else:
+            targets = [target]
+        for each in targets:
+            yield from self.schema.get_possible_types(each) if is_abstract_type(each) else [each]
+
+    def _selected(self, of: GraphQLObjectType, sets: list[SelectionSetNode]) -> Iterator[FieldNode]:
+        for chosen in sets:
+            for node in chosen.selections:
+                if not self._included(node):
+                    continue
+                if isinstance(node, FieldNode):
+                    yield node
+                    continue
+                inner: Any = self.fragments[node.name.value] if isinstance(node, FragmentSpreadNode) else node
+                condition = inner.type_condition
+                fits: Any = self.schema.type_map[condition.name.value] if condition else of
+                if fits is of or (is_abstract_type(fits) and self.schema.is_sub_type(fits, of)):
+                    yield from self._selected(of, [inner.selection_set])
+
+    def _included(self, node: FieldNode | FragmentSpreadNode | InlineFragmentNode | Any) -> bool:
+        try:
+            skip = get_directive_values(GraphQLSkipDirective, node, self.variables)
+            include = get_directive_values(GraphQLIncludeDirective, node, self.variables)
+        except GraphQLError:
+            self.found.add("BAD_USER_INPUT")
+            return False
+        return not (skip and skip["if"]) and not (include and not include["if"])
+
+    # Arguments
+
+    def _check(self, field: Any, arguments: Mapping[str, Any]) -> None:
+        if "first" in field.args:
+            self._check_page(field, arguments)
+        for id_ in [*(arguments.get("ids") or ()), *filter(None, [arguments.get("id")])]:
+            read_id(id_)
+        if len(arguments.get("ids") or ()) > MOST:
+            raise BadInput("too many")
+        by, named = arguments.get("by") or {}, get_named_type(field.args["by"].type).name if "by" in field.args else ""
+        if by.get("id") is not None:
+            read_id(by["id"], {"CustomerRef": "cus", "OrderRef": "ord"}[named])
+        if arguments.get("filter") is not None:
+            self._check_filter(get_named_type(field.args["filter"].type), arguments["filter"])
+
+    def _check_page(self, field: Any, arguments: Mapping[str, Any]) -> None:
+        sizes = [size for name in ("first", "last") if (size := arguments.get(name)) is not None]
+        if len(sizes) != 1 or not 1 <= sizes[0] <= MOST:
+            raise BadInput("first or last, 1 to 500")
+        target = get_named_type(field.type).name.removesuffix("Connection")
+        told = leaves(arguments.get("filter")) | leaves(arguments.get("search"), "search")
+        here = Origin(target, _terms(arguments.get("orderBy"), _DEFAULT_TERMS[target]), told, ())
+        for name in ("after", "before"):
+            if arguments.get(name) is not None:
+                origin = self.ledger.origins.get(arguments[name])
+                if origin is None or not origin.same_list(here):
+                    raise BadInput("a cursor of another list")
+
+    def _check_filter(self, of: Any, chosen: Mapping[str, Any]) -> None:
+        for name, part in chosen.items():
+            if part is None:
+                continue
+            inner = get_named_type(of.fields[name].type)
+            prefix = _IDS.get(f"{of.name}.{name}")
+            if prefix is not None:
+                for id_ in [*(part.get("in") or ()), *filter(None, [part.get("eq")])]:
+                    read_id(id_, prefix)
+            if f"{of.name}.{name}" == "CustomerFilter.orders":
+                self._need(_PURCHASES)
+            for each in part if isinstance(part, list) else [part]:
+                if isinstance(each, dict):
+                    self._check_filter(inner, each)
+
+    def _need(self, scope: str | None) -> None:
+        if scope is not None and scope not in self.scopes:
+            self.found.add("FORBIDDEN")

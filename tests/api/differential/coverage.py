@@ -1,0 +1,99 @@
+"""What the operations of a run have reached: every field, argument, input field, enum value and concrete type."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from graphql import (
+    GraphQLEnumType,
+    GraphQLInputObjectType,
+    GraphQLInterfaceType,
+    GraphQLObjectType,
+    GraphQLSchema,
+    GraphQLUnionType,
+    get_named_type,
+)
+
+from api.reads.mapping import REGISTRY, Computed
+
+CANNOT_BE_REACHED = {
+    "CustomerStatus.MERGED": "who was merged answers with the survivor",
+    "Calendar.JALALI": "one tenant asks, and its calendar is the other one",
+}
+"""What no answer can show, and why."""
+
+
+class Coverage:
+    """Counts what was reached."""
+
+    def __init__(self, schema: GraphQLSchema) -> None:
+        self.counts: Counter[str] = Counter()
+        self.all = frozenset(_everything(schema)) - CANNOT_BE_REACHED.keys()
+
+    def reach(self, item: str) -> None:
+        """Something was reached once more."""
+        self.counts[item] += 1
+
+    def reach_input(self, of: Any, value: Any) -> None:
+        """A value was given for an input type: its fields and enum values were reached."""
+        named = get_named_type(of)
+        if isinstance(value, list):
+            for part in value:
+                self.reach_input(of, part)
+        elif isinstance(named, GraphQLInputObjectType) and isinstance(value, dict):
+            for key, part in value.items():
+                if part is not None:
+                    self.reach(f"{named.name}.{key}")
+                    self.reach_input(named.fields[key].type, part)
+        elif isinstance(named, GraphQLEnumType) and value is not None:
+            self.reach(f"{named.name}.{value}")
+
+    def wish(self, item: str) -> float:
+        """How much it is wanted: the less it was reached."""
+        return 1 / (1 + self.counts[item])
+
+    def gaps(self, times: int) -> dict[str, int]:
+        """What was reached less often than that."""
+        return {item: self.counts[item] for item in sorted(self.all) if self.counts[item] < times}
+
+
+def _everything(schema: GraphQLSchema) -> set[str]:
+    found: set[str] = set()
+    for of in reachable(schema):
+        name = of.name
+        if isinstance(of, GraphQLEnumType):
+            found |= {f"{name}.{value}" for value in of.values}
+        elif isinstance(of, GraphQLInputObjectType):
+            found |= {f"{name}.{key}" for key in of.fields}
+        elif isinstance(of, (GraphQLInterfaceType, GraphQLUnionType)):
+            found |= {f"{name}:{concrete.name}" for concrete in schema.get_possible_types(of)}
+        elif isinstance(of, GraphQLObjectType):
+            found |= {f"{name}.{key}" for key in relational(of)}
+            found |= {f"{name}.{key}({given})" for key, field in relational(of).items() for given in field.args}
+    return found
+
+
+def relational(of: Any) -> dict[str, Any]:
+    """The fields of a type that the planner reads; what is resolved in Python has no second way."""
+    exposed = REGISTRY[of.name].fields if of.name in REGISTRY else {}
+    return {key: field for key, field in of.fields.items() if not isinstance(exposed.get(key), Computed)}
+
+
+def reachable(schema: GraphQLSchema) -> list[Any]:
+    """Every type that a relational read can meet."""
+    found: dict[str, Any] = {}
+    waiting: list[Any] = [schema.query_type]
+    while waiting:
+        of = get_named_type(waiting.pop())
+        if of.name in found:
+            continue
+        found[of.name] = of
+        if isinstance(of, (GraphQLInterfaceType, GraphQLUnionType)):
+            waiting += schema.get_possible_types(of)
+        if isinstance(of, GraphQLInputObjectType):
+            waiting += [field.type for field in of.fields.values()]
+        elif not isinstance(of, GraphQLUnionType) and hasattr(of, "fields"):
+            for field in relational(of).values():
+                waiting += [field.type, *(argument.type for argument in field.args.values())]
+    return list(found.values())

@@ -1,0 +1,57 @@
+"""Every row of one tenant, read whole by the superuser: what the naive completion looks at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from uuid import UUID
+
+    import asyncpg
+
+Row = dict[str, Any]
+
+NAMES = (
+    "tenants", "principals", "api_tokens", "audit_entries", "attribute_definitions", "privacy_requests",
+    "dead_letters", "stage_transitions", "customers", "customer_attributes", "customer_words", "identity_claims", "consent_events",
+    "merge_candidates", "integrations", "record_links", "lifecycles", "lifecycle_versions", "stages",
+    "transition_rules", "stage_intervals", "stage_notes", "product_families", "products", "orders", "order_lines",
+    "refunds", "refund_lines", "exchange_rates", "interactions",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Tables:
+    """The rows of one tenant by table."""
+
+    rows: dict[str, list[Row]]
+
+    def all(self, table: str, fits: Callable[[Row], bool] = lambda _: True) -> list[Row]:
+        """The rows of a table that fit."""
+        return [row for row in self.rows[table] if fits(row)]
+
+    def one(self, table: str, fits: Callable[[Row], bool]) -> Row | None:
+        """The row of a table that fits, or None."""
+        return next(iter(self.all(table, fits)), None)
+
+
+async def load(superuser: asyncpg.Connection, tenant_id: UUID) -> Tables:
+    """Everything that a tenant has."""
+    rows = {}
+    for name in NAMES:
+        found = await superuser.fetch(f"SELECT * FROM {name} WHERE tenant_id = $1", tenant_id)
+        rows[name] = [_plain(row) for row in found]
+    return Tables(rows)
+
+
+_JSON = {"emails", "phones", "addresses", "attributes", "features", "labels", "needs", "payload"}
+
+
+def _plain(row: Any) -> Row:
+    return {
+        name: orjson.loads(value) if name in _JSON and isinstance(value, str) else value for name, value in row.items()
+    }

@@ -1,0 +1,37 @@
+"""The three ways agree, whatever is asked; and each of the planted faults would be found."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.api.differential.shrinking import shrink
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.api.differential.generator import Operation
+    from tests.api.differential.ways import Ways
+
+OPERATIONS = int(os.environ.get("TENURE_DIFFERENTIAL_OPERATIONS", "2000"))
+SEED = int(os.environ.get("TENURE_DIFFERENTIAL_SEED", "1"))
+REACHED = 5
+
+
+async def test_the_three_ways_agree(ways: Callable[..., Ways]) -> None:
+    asked = ways(SEED)
+    found = await asked.run(OPERATIONS)
+    if found is not None:
+        number, operation, difference = found
+        small = await shrink(operation, asked.engine.schema, lambda one: _fails(asked, one))
+        pytest.fail(
+            f"seed {SEED}, operation {number}: {difference}\nmade small: {await asked.judged(small)}\n{small}", False
+        )
+    print(f"refused {asked.refused}, rejected {asked.generator.rejected}")
+    assert asked.coverage.gaps(REACHED) == {}
+
+
+async def _fails(asked: Ways, operation: Operation) -> bool:
+    return await asked.judged(operation) is not None

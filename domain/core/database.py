@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
+import asyncio
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Self
 
 import asyncpg
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
 ReadConnection = Any  # asyncpg brings no type information
+_STATEMENTS = 256
 
 
 class Database:
@@ -43,18 +45,11 @@ class Database:
 
     async def __aenter__(self) -> Self:
         self.engine = engine_for(self.url, pool_size=self._writers, max_overflow=0, pool_reset_on_return=None)
-        self.pool: asyncpg.Pool = await asyncpg.create_pool(
-            dsn_of(self.url),
-            min_size=0,
-            max_size=self._readers,
-            init=_learn_arrays,
-            reset=_roll_back_what_is_open,
-            server_settings={"timezone": "UTC", "application_name": "tenure-read"},
-        )
+        self._snapshots = Snapshots(dsn_of(self.url), self._readers)
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self.pool.close()
+        await self._snapshots.close()
         await self.engine.dispose()
 
     @asynccontextmanager
@@ -86,11 +81,8 @@ class Database:
     @asynccontextmanager
     async def snapshot(self, tenant_id: UUID) -> AsyncIterator[ReadConnection]:
         """One read-only snapshot behind the wall of one tenant, on a bare connection: what compiled reads run on."""
-        async with self.pool.acquire() as connection:
-            await connection.execute(tenancy.begin_reading(tenant_id))
+        async with self._snapshots.begun(tenancy.begin_reading(tenant_id)) as connection:
             yield connection
-            # The pool would do it too, but reports every transaction that it finds open to the loop as a fault.
-            await connection.execute("ROLLBACK")
 
     @asynccontextmanager
     async def _connection(self, tenant_id: UUID, first: str | None = None) -> AsyncIterator[AsyncConnection]:
@@ -114,6 +106,64 @@ def engine_for(url: URL, **options: Any) -> AsyncEngine:
     return create_async_engine("postgresql+asyncpg://", async_creator=connect, **options)
 
 
+class Snapshots:
+    """A few bare connections for read-only transactions, opened when they are first needed.
+
+    asyncpg's own pool costs more than a point lookup: it reports every open transaction that it finds, and releases in
+    a task of its own. Here every transaction is ended where it was begun, and nothing session-wide is ever set.
+    """
+
+    def __init__(self, address: str, most: int) -> None:
+        self._address, self._most = address, most
+        self._turns = asyncio.Semaphore(most)
+        self._idle: list[ReadConnection] = []
+
+    @asynccontextmanager
+    async def begun(self, begin: str) -> AsyncIterator[ReadConnection]:
+        """A connection in a transaction that this statement begins; it is rolled back at the end, whatever happens."""
+        async with self._turns:
+            connection = await self._connection()
+            try:
+                await connection.execute(begin)
+                yield connection
+            finally:
+                await self._give_back(connection)
+
+    async def close(self) -> None:
+        """Wait for the transactions under way, then close."""
+        for _ in range(self._most):
+            await self._turns.acquire()
+        while self._idle:
+            await self._idle.pop().close()
+
+    async def _connection(self) -> ReadConnection:
+        while self._idle:
+            connection = self._idle.pop()  # the last one used: its plans are warm
+            if not connection.is_closed():
+                return connection
+        connection = await asyncpg.connect(
+            self._address,
+            server_settings={"timezone": "UTC", "application_name": "tenure-read"},
+            # A statement stays prepared, since only what has run a few times has a generic plan.
+            statement_cache_size=_STATEMENTS,
+            max_cached_statement_lifetime=0,
+            max_cacheable_statement_size=0,
+        )
+        await _learn_arrays(connection)
+        return connection
+
+    async def _give_back(self, connection: ReadConnection) -> None:
+        try:
+            with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+                await connection.execute("ROLLBACK")
+                self._idle.append(connection)
+                return
+        except BaseException:
+            connection.terminate()
+            raise
+        connection.terminate()
+
+
 def dsn_of(url: URL) -> str:
     """The same address in the form that asyncpg reads."""
     return url.set(drivername="postgresql").render_as_string(hide_password=False)
@@ -132,9 +182,3 @@ def _session(connection: AsyncConnection) -> AsyncSession:
 async def _learn_arrays(connection: ReadConnection) -> None:
     # asyncpg cannot read an array inside a record before it has met the type of the array on the same connection.
     await connection.fetchrow("SELECT ARRAY[]::uuid[], ARRAY[]::text[]")
-
-
-async def _roll_back_what_is_open(connection: ReadConnection) -> None:
-    # Nothing session-wide is ever set, so an open transaction is all there can be; asyncpg's own reset costs 181 us.
-    if connection.is_in_transaction():
-        await connection.execute("ROLLBACK")

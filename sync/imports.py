@@ -6,7 +6,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import asyncpg
 import msgspec
+from sqlalchemy.exc import DBAPIError
 
 from domain.core.problems import Conflict, Invalid
 from sync import runs, staging
@@ -28,17 +30,22 @@ if TYPE_CHECKING:
 
 MODE = "FULL"
 
+_LOST = (
+    ConnectionError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
+"""How it shows that the database went away; SQLAlchemy wraps these."""
+
 
 class ImportRefused(Invalid):
-    """The input cannot be imported as it is. Nothing was changed."""
-
-    code = "IMPORT_REFUSED"
+    """The input cannot be imported as it is. Correct what the message names."""
 
 
 class ImportInterrupted(Conflict):
     """The import could not be finished. What it has read stays; run it again and it goes on from there."""
-
-    code = "IMPORT_INTERRUPTED"
 
 
 @dataclass(frozen=True)
@@ -192,6 +199,12 @@ class _Steps:
             yield work
 
 
+def _is_caused_by_loss(problem: BaseException | None) -> bool:
+    while problem is not None and not isinstance(problem, _LOST):
+        problem = problem.__cause__
+    return problem is not None
+
+
 @dataclass
 class _Import:
     """One import at work."""
@@ -220,6 +233,12 @@ class _Import:
             async with self.steps.step() as work:
                 await runs.finish(work, opened, error=str(problem))
             raise ImportRefused(str(problem)) from problem
+        except (*_LOST, DBAPIError) as problem:
+            if not _is_caused_by_loss(problem):
+                raise
+            raise ImportInterrupted(
+                "The connection to the database was lost. What was committed stays; import again to go on from there."
+            ) from problem
         except ConnectorError as problem:
             async with self.steps.step() as work:
                 await runs.interrupt(work, opened, str(problem))

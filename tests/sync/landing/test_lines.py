@@ -125,7 +125,7 @@ async def test_a_refund_finds_its_order_whichever_comes_first(landing: Landing) 
     await landing.page(page(line(1, "R", type="refund", customer="c1", order="A", quantity=Decimal(2))))
     await landing.page(page(line(2, "A", customer="c1", quantity=Decimal(2))))
     assert await landing.rows(
-        "SELECT refunds.amount, refunds.order_id = orders.id FROM refunds JOIN orders USING (tenant_id) WHERE refunds.$t"
+        "SELECT r.amount, r.order_id = o.id FROM refunds r JOIN orders o USING (tenant_id) WHERE r.$t"
     ) == [(200, True)]
     assert await landing.rows("SELECT kind FROM interactions WHERE $t ORDER BY kind") == [
         ("ORDER_PLACED",),

@@ -32,6 +32,7 @@ from api.reads.selection import Selected, Selection
 MOST_ERRORS = 5
 _PLANS_PER_OPERATION = 32
 _BYTES_OF_OPERATIONS = 8 << 20
+_GIVEN_UP = "Parsing aborted."  # a document too long or too deeply nested to be read
 _ABORTED = "Validation aborted."  # all that graphql-core says when the check itself grows too long
 
 
@@ -155,6 +156,8 @@ class Operations:
         try:
             document = parse(text, max_tokens=limits.MOST_TOKENS)
         except GraphQLError as failed:
+            if failed.message.endswith(_GIVEN_UP):
+                raise CostExceeded(failed.message.removeprefix("Syntax Error: "), measure="words") from failed
             raise ParseFailed(failed.message) from failed
         except RecursionError as deep:
             raise ParseFailed("The document is nested too deeply.") from deep

@@ -1,21 +1,17 @@
 """What every transport does with a request before it runs, and with one that fails."""
 
-import traceback
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
-import structlog
-
 from api.engine import Ask, Engine, Prepared
 from api.limits import MOST_COST
 from api.persisted import PersistedDocuments, digest_of
-from api.problems import Malformed, RequestRefused
+from api.problems import Malformed, RequestRefused, unexpected
+from api.reads.operation import MOST_ERRORS
 from api.transport.bodies import Request
 from domain.tenants.queries import Identity
-
-log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -76,19 +72,14 @@ class Intake:
 
 
 def masked(failed: Exception, request_id: str) -> dict[str, Any]:
-    """The answer to a request that failed unexpectedly: nothing but a number, under which the log tells more.
-
-    The log names the error and the places in our code; messages are left out, since they may quote personal values.
-    """
-    places = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(failed.__traceback__)]
-    error = f"{type(failed).__module__}.{type(failed).__qualname__}"
-    log.error("request.failed", request_id=request_id, error=error, places=places[-12:])
-    message = f"Something went wrong; quote the request id {request_id}."
-    return {"errors": [{"message": message, "extensions": {"code": "INTERNAL_SERVER_ERROR", "requestId": request_id}}]}
+    """The answer to a request that failed unexpectedly."""
+    return {"errors": unexpected(failed, request_id).errors()}
 
 
 def told(document: dict[str, Any], prepared: Prepared, request: Request, header: bytes | None = None) -> dict[str, Any]:
-    """An answer that says what it cost, where the request asks for that."""
+    """An answer as it is sent: with few errors, and with what it cost where the request asks for that."""
+    if len(document.get("errors", ())) > MOST_ERRORS:
+        document = {**document, "errors": document["errors"][:MOST_ERRORS]}
     if header == b"1" or request.extensions.get("cost") is True:
         return {**document, "extensions": {"cost": {"requested": prepared.cost, "limit": MOST_COST}}}
     return document

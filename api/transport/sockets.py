@@ -12,7 +12,7 @@ from api.problems import RequestRefused, Throttled, Unauthenticated
 from api.transport.asgi import Disconnected, Receive, Scope, Send
 from api.transport.bodies import MOST_BYTES, Request, is_deep, request_of
 from api.transport.intake import Caller, Intake, masked, told
-from api.transport.lifetime import Draining, first_of, server_drained, token_refused
+from api.transport.lifetime import GoElsewhere, first_of, server_drained, token_refused
 from api.transport.negotiation import language
 
 PROTOCOL = "graphql-transport-ws"
@@ -48,12 +48,13 @@ class Sockets:
         if not spoken:
             await _close(send, Closed(4406, f"Use the subprotocol {PROTOCOL}."))
             return
-        reasons = await _Conversation(self, receive, send).run()
-        if not any(isinstance(reason, Disconnected) for reason in reasons):
-            await _close(send, next((reason for reason in reasons if isinstance(reason, Closed)), _FAILED))
-
-
-_FAILED = Closed(1011, "Something went wrong.")
+        reason = await _Conversation(self, receive, send).run()
+        if isinstance(reason, Closed):
+            await _close(send, reason)
+        elif not isinstance(reason, Disconnected):
+            request_id = self.intake.engine.database.ids().hex
+            masked(reason, request_id)
+            await _close(send, Closed(1011, f"Something went wrong; quote {request_id}."))
 
 
 class _Conversation:
@@ -69,15 +70,15 @@ class _Conversation:
         self._acknowledged = asyncio.Event()
         self._operations: dict[str, asyncio.Task[None]] = {}
 
-    async def run(self) -> tuple[BaseException, ...]:
-        """Talk until something ends it; returns what."""
+    async def run(self) -> Exception:
+        """Talk until something ends it; returns what was the first to do so."""
         try:
             async with asyncio.TaskGroup() as self._tasks:
                 self._tasks.create_task(self._end_in_time())
                 while True:
                     await self._understand(await self._message())
         except ExceptionGroup as ended:
-            return ended.exceptions
+            return ended.exceptions[0]
 
     async def _message(self) -> dict[str, Any]:
         message = await self._receive()
@@ -164,13 +165,13 @@ class _Conversation:
         """Ends the connection of a client that does not say who it is, whose token ends, or when the server drains."""
         drained = server_drained(self._sockets.draining)
         reason = await first_of(self._expired(), drained)
-        raise Closed(1001, "The server stops.") if isinstance(reason, Draining) else reason
+        raise Closed(1001, "Connect again.") if isinstance(reason, GoElsewhere) else reason
 
     async def _expired(self) -> Exception:
         with suppress(TimeoutError):
             await asyncio.wait_for(self._acknowledged.wait(), INITIALISED_WITHIN)
-            await token_refused(self._sockets.authenticator, self._authorization or b"")
-            return Closed(4403, "Forbidden")
+            reason = await token_refused(self._sockets.authenticator, self._authorization or b"")
+            return Closed(4403, "Forbidden") if isinstance(reason, Unauthenticated) else reason
         return Closed(4408, "Connection initialisation timeout")
 
     async def _tell(self, message: dict[str, Any]) -> None:

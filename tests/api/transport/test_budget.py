@@ -136,8 +136,8 @@ async def test_a_burst_of_what_nobody_should_ask_is_survived(database: Database,
         "{ ...f0 }" + "".join(f"fragment f{n} on Query {{ ...f{n + 1} ...f{n + 1} }}" for n in range(60)),
         "{ ...a } fragment a on Query { ...a ...a }",
         "{ x(a: " + "[" * 5_000 + ") }",
-        "{ customers(first: 100) { nodes { timeline(first: 100) { nodes { customer { timeline(first: 100) { nodes"
-        " { id } } } } } } } }",
+        ("{ customers(first: 100) { nodes { timeline(first: 100) { nodes { customer { timeline(first: 100) { nodes"
+        " { id } } } } } } } }"),
         "\x00" * 10_000,
         '"' * 10_001,
     ]  # fmt: skip

@@ -1,30 +1,23 @@
 from __future__ import annotations
 
-import asyncio
 import json
-from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed
 
 from api import auth
 from api.transport import lifetime, sockets
 from domain.tenants import actions as tenants
 from tests.api.transport.conftest import Token, issue
+from tests.api.transport.talking import PROTOCOL, introduced, talking
 from tests.api.transport.ticking import SECRET, Ticking
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from graphql import GraphQLSchema
 
     from api.app import Server
     from domain.core.database import Database
-
-PROTOCOL = "graphql-transport-ws"
 
 
 @pytest.fixture
@@ -35,44 +28,6 @@ def ticking() -> Ticking:
 @pytest.fixture
 def schema(ticking: Ticking) -> GraphQLSchema:
     return ticking.schema
-
-
-class Talk:
-    """One connection, message by message."""
-
-    def __init__(self, connection: ClientConnection) -> None:
-        self.connection = connection
-
-    async def say(self, type_: str, **message: Any) -> None:
-        await self.connection.send(json.dumps({"type": type_, **message}))
-
-    async def ask(self, id_: str, query: str, **payload: Any) -> None:
-        await self.say("subscribe", id=id_, payload={"query": query, **payload})
-
-    async def hear(self) -> dict[str, Any]:
-        async with asyncio.timeout(5):
-            return dict(json.loads(await self.connection.recv()))
-
-    async def closed(self) -> int:
-        """The code with which the server ends the connection, after whatever it says before."""
-        with suppress(ConnectionClosed):
-            while True:
-                await self.hear()
-        return self.connection.close_code or 0
-
-
-@asynccontextmanager
-async def talking(address: str, *protocols: str) -> AsyncIterator[Talk]:
-    async with connect(f"ws://{address}/graphql", subprotocols=list(protocols) or [PROTOCOL], max_size=None) as opened:  # type: ignore[arg-type]
-        yield Talk(opened)
-
-
-@asynccontextmanager
-async def introduced(address: str, token: Token) -> AsyncIterator[Talk]:
-    async with talking(address) as talk:
-        await talk.say("connection_init", payload=token.headers)
-        assert await talk.hear() == {"type": "connection_ack"}
-        yield talk
 
 
 async def test_events_come_until_the_last(address: str, token: Token, ticking: Ticking) -> None:

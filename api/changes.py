@@ -15,6 +15,7 @@ from strawberry.utils.str_converters import to_camel_case
 from api import refusals
 from api.changing import inputs
 from api.expose import lazily
+from api.problems import RequestRefused, unexpected
 from api.reads.mapping import SCOPES
 from api.refusals import Problem
 from api.replays import Done, Once
@@ -64,7 +65,7 @@ class Mutation:
     def payload(self) -> type:
         """The type of its payload."""
         module, _, target = self.target.rpartition(".")
-        thing = Optional[lazily(target, f"api.{module}")]  # noqa: UP045 - `|` does not take an annotated name
+        thing: Any = Optional[lazily(target, f"api.{module}")]  # noqa: UP045 - `|` does not take an annotated name
         fields = {
             self.thing: (thing, "What was made or changed; null exactly when a problem says why."),
             "problems": (list[Problem], "Why nothing was changed; empty when it was done."),
@@ -113,6 +114,11 @@ async def change(of: Mutation, info: GraphQLResolveInfo[Any], asked: Any) -> dic
     except DomainError as problem:
         refused = refusals.shown(problem, asked, info.context.prepared.reader)
         return {of.thing: None, "problems": [refused], **dict.fromkeys(of.also)}
+    except RequestRefused:
+        raise
+    except Exception as failed:
+        # Told as an error of this field, so that the client learns what the fields before have done.
+        raise unexpected(failed, info.context.prepared.ask.request_id) from failed
 
 
 def _resolver(of: Mutation) -> Callable[..., Any]:

@@ -1,6 +1,11 @@
 """The errors a request can get, by the codes that clients switch on."""
 
+import traceback
 from typing import Any, ClassVar
+
+import structlog
+
+log = structlog.get_logger()
 
 LONGEST_MESSAGE = 300
 
@@ -98,6 +103,17 @@ class ValidationFailed(RequestRefused):
         """One error for each fault."""
         extensions = {"code": self.code}
         return [{**fault, "message": cut(fault["message"]), "extensions": extensions} for fault in self.faults]
+
+
+def unexpected(failed: Exception, request_id: str | None) -> RequestRefused:
+    """What is told of a failure that nobody foresaw: nothing but a number, under which the log tells more.
+
+    The log names the error and the places in our code; messages are left out, since they may quote personal values.
+    """
+    places = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(failed.__traceback__)]
+    error = f"{type(failed).__module__}.{type(failed).__qualname__}"
+    log.error("request.failed", request_id=request_id, error=error, places=places[-12:])
+    return RequestRefused(f"Something went wrong; quote the request id {request_id}.", requestId=request_id)
 
 
 def cut(message: str) -> str:

@@ -123,6 +123,7 @@ async def record_refund(work: Writing, new: NewRefund) -> Refund:
     order = await queries.order(work, new.order_id) if new.order_id else None
     customer_id = new.customer_id
     if order:
+        await interactions.check_customer(work, new.customer_id)
         rules.check_refund(new.currency, order.currency, new.customer_id, order.customer_id)
         customer_id = order.customer_id
     content, lines = await _document(work, new, order_id=new.order_id, customer_id=customer_id, reason=new.reason)

@@ -1,0 +1,208 @@
+"""Every mutation by every kind of caller; one without a row here fails. The anonymous meet tests/api/transport."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from api.problems import Forbidden
+from api.schema import core
+from domain.tenants.rules import SCOPES_OF_ROLE
+from tests import snapshots
+from tests.api.business import EVENING, MORNING, NOON, Business, found
+from tests.api.conftest import ALL_SCOPES
+from tests.conftest import new_tenant
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator
+    from uuid import UUID
+
+    from api.engine import Engine
+    from domain.core.database import Database
+    from tests.conftest import Logins
+    from tests.snapshots import Snapshots
+
+ID = re.compile(r"([a-z]{3})_[0-9a-f]{32}")
+INVENTED = "0190" + "0" * 28
+BUYER = ("discovery", "education", "purchase", "post_purchase", "loyalty")
+STAGES = [
+    {"key": "new", "name": {"en": "New"}, "step": "AWARE"},
+    {"key": "bought", "name": {"en": "Bought", "fa": "خریده"}, "step": "PURCHASE", "kind": "WON"},
+]
+
+
+@dataclass(frozen=True)
+class Row:
+    """The scope that a mutation takes, and an input that it accepts of a business."""
+
+    scope: str
+    asked: Callable[[Business], dict[str, Any]]
+
+
+ROWS = {
+    "updateTenant": Row("tokens:admin", lambda _: {"version": 1, "name": "Acme Trading"}),
+    "createApiToken": Row(
+        "tokens:admin", lambda of: {"name": "web", "scopes": ["customers:read"], "principal": of.principal}
+    ),
+    "revokeApiToken": Row("tokens:admin", lambda of: {"id": of.token}),
+    "defineAttribute": Row("tokens:admin", lambda _: {"key": "tier", "type": "TEXT", "label": "Tier"}),
+    "createCustomer": Row("customers:write", lambda of: {"name": "Fay", "organisationId": of.acme}),
+    "updateCustomer": Row(
+        "customers:write",
+        lambda of: {"id": of.bea, "version": of.bea_version, "name": "Beatrix", "organisationId": of.acme},
+    ),
+    "mergeCustomers": Row("customers:write", lambda of: {"into": of.ada, "customers": [of.cora]}),
+    "unmergeCustomers": Row("customers:write", lambda of: {"edges": [of.merge]}),
+    "vetoMerge": Row("customers:write", lambda of: {"customer": of.ada, "other": of.cora}),
+    "decideMergeCandidate": Row("customers:write", lambda of: {"id": of.candidate, "accept": True}),
+    "recordConsent": Row(
+        "customers:write",
+        lambda of: {"customer": of.ada, "purpose": "newsletter", "channel": "EMAIL", "decision": "GRANTED"},
+    ),
+    "requestExport": Row("privacy:admin", lambda of: {"customer": of.ada}),
+    "requestErasure": Row("privacy:admin", lambda of: {"customer": of.ada}),
+    "createLifecycle": Row("tokens:admin", lambda _: {"key": "sales", "stages": STAGES}),
+    "publishLifecycle": Row(
+        "tokens:admin",
+        lambda of: {
+            "lifecycle": of.lifecycle, "stages": STAGES,
+            "stageMap": [{"fromStage": stage, "toStage": "new"} for stage in BUYER],
+        },
+    ),
+    "moveCustomer": Row(
+        "customers:write", lambda of: {"customer": of.ada, "lifecycle": of.lifecycle, "toStage": "loyalty"}
+    ),
+    "correctTransition": Row(
+        "customers:write", lambda of: {"id": of.move, "occurredAt": EVENING, "reason": "The clock was wrong."}
+    ),
+    "addStageNote": Row(
+        "customers:write",
+        lambda of: {
+            "customer": of.ada, "lifecycle": of.lifecycle, "stage": "education", "kind": "NEED", "text": "A demo.",
+        },
+    ),
+    "recordInteraction": Row("customers:write", lambda of: {"customer": of.ada, "kind": "CALL", "occurredAt": NOON}),
+    "recordOrder": Row(
+        "purchases:write", lambda of: {"customer": of.ada, "occurredAt": NOON, "currency": "EUR", "total": "1"}
+    ),
+    "changeOrder": Row(
+        "purchases:write",
+        lambda of: {
+            "id": of.order, "version": 1,
+            "order": {"customer": of.ada, "occurredAt": MORNING, "currency": "EUR", "total": "13"},
+        },
+    ),
+    "cancelOrder": Row("purchases:write", lambda of: {"id": of.order, "version": 1}),
+    "recordRefund": Row(
+        "purchases:write",
+        lambda of: {"customer": of.ada, "order": of.order, "occurredAt": NOON, "currency": "EUR", "total": "1"},
+    ),
+    "recordExchangeRate": Row(
+        "purchases:write", lambda _: {"day": "2026-01-01", "base": "USD", "quote": "EUR", "rate": "0.9"}
+    ),
+}  # fmt: skip
+MUTATIONS = sorted(core.mutation_type.fields)
+of_every_mutation = pytest.mark.parametrize("name", MUTATIONS)
+
+
+@pytest.fixture(scope="module")
+async def business(engine: Engine, database: Database) -> Business:
+    """One that no test changes."""
+    return await found(engine, database, await new_tenant(database))
+
+
+@pytest.fixture(scope="module")
+async def foreign(engine: Engine, database: Database) -> Business:
+    """One of another tenant."""
+    return await found(engine, database, await new_tenant(database), lifecycle="theirs")
+
+
+@pytest.fixture
+async def tables(logins: Logins) -> AsyncIterator[Snapshots]:
+    async with snapshots.opened(logins) as opened:
+        yield opened
+
+
+def test_every_mutation_has_a_row() -> None:
+    assert sorted(ROWS) == MUTATIONS
+
+
+@of_every_mutation
+async def test_the_right_scope_alone_is_enough_and_something_changes(
+    name: str, engine: Engine, database: Database, tenant: UUID, tables: Snapshots
+) -> None:
+    row, own = ROWS[name], await found(engine, database, tenant)
+    before = await tables.take()
+    await own.caller.with_scopes(frozenset({row.scope})).do(name, row.asked(own))
+    assert await tables.take() != before
+
+
+@of_every_mutation
+async def test_without_its_scope_it_is_forbidden_and_nothing_changes(
+    name: str, business: Business, tables: Snapshots
+) -> None:
+    row = ROWS[name]
+    viewer = frozenset(str(scope) for scope in SCOPES_OF_ROLE["VIEWER"])
+    async with tables.nothing_changes():
+        for scopes in (ALL_SCOPES - {row.scope}, viewer, frozenset()):
+            with pytest.raises(Forbidden) as refused:
+                await business.caller.with_scopes(scopes).do(name, row.asked(business))
+            assert refused.value.extensions == {"scope": row.scope}
+
+
+@of_every_mutation
+async def test_what_is_of_another_tenant_is_not_found_as_what_was_never_there(
+    name: str, business: Business, foreign: Business, tables: Snapshots
+) -> None:
+    mine, theirs = ROWS[name].asked(business), ROWS[name].asked(foreign)
+    async with tables.nothing_changes():
+        for path, own in leaves(mine):
+            if not (ID.fullmatch(own) or path == ("lifecycle",)):
+                continue
+            other = dict(leaves(theirs))[path]
+            assert other != own
+            nobodys = f"{own[:4]}{INVENTED}" if ID.fullmatch(own) else "nobodys"
+            answers = [await business.caller.refused(name, replaced(mine, path, value)) for value in (other, nobodys)]
+            assert answers[0] == answers[1]
+            assert answers[0]["__typename"] == "NotFound"
+            assert answers[0]["path"] == list(path)
+
+
+@of_every_mutation
+async def test_an_id_that_is_none_or_of_another_type_is_bad_input(
+    name: str, business: Business, tables: Snapshots
+) -> None:
+    asked = ROWS[name].asked(business)
+    async with tables.nothing_changes():
+        for path, own in leaves(asked):
+            if ID.fullmatch(own):
+                for value in ("nonsense", "", f"ten_{INVENTED}"):
+                    response = await business.caller.respond(name, replaced(asked, path, value))
+                    assert response["data"] == {name: None}
+                    (error,) = response["errors"]
+                    assert error["extensions"] == {"code": "BAD_USER_INPUT"}
+                    assert error["path"] == [name]
+
+
+def leaves(asked: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:
+    """The texts in an input with the way to each."""
+    items = enumerate(asked) if isinstance(asked, list) else asked.items()
+    for step, value in items:
+        here = (*path, str(step))
+        if isinstance(value, dict | list):
+            yield from leaves(value, here)
+        elif isinstance(value, str):
+            yield here, value
+
+
+def replaced(asked: Any, path: tuple[str, ...], value: str) -> Any:
+    """The same input with another text in one place."""
+    if not path:
+        return value
+    step, *rest = path
+    if isinstance(asked, list):
+        return [replaced(each, tuple(rest), value) if str(at) == step else each for at, each in enumerate(asked)]
+    return {**asked, step: replaced(asked[step], tuple(rest), value)}

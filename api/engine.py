@@ -1,14 +1,13 @@
 """Answers operations: compiled reads where nothing but relations is asked for, graphql-core for all else."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
-
 from uuid import UUID
 
 import orjson
-from asyncpg import Connection
 from graphql import ExecutionResult, GraphQLError, GraphQLResolveInfo, GraphQLSchema, execute, subscribe
 
 from api.budget import Budget
@@ -88,7 +87,13 @@ class Engine:
 
     async def resolved(self, prepared: Prepared) -> dict[str, Any]:
         """The same through graphql-core, which asks the planner for every relational field of the root."""
-        context = Context(self, prepared)
+        if not (prepared.operation.is_query and prepared.plan.fields):
+            return await self._executed(Context(self, prepared))
+        async with self.database.snapshot(prepared.ask.identity.tenant_id) as connection:
+            return await self._executed(Context(self, prepared, connection))
+
+    async def _executed(self, context: "Context") -> dict[str, Any]:
+        prepared = context.prepared
         result: Any = execute(
             self.schema,
             prepared.operation.document,
@@ -121,19 +126,18 @@ class Engine:
 
 @dataclass
 class Context:
-    """What resolvers of one request share."""
+    """What resolvers of one request share; a query's root fields are read from one snapshot, one after the other."""
 
     engine: Engine
     prepared: Prepared
     connection: ReadConnection = None
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def root(self, key: str) -> Any:
         """The document of a relational root field, read by its plan."""
         plan, values = self.prepared.plan.fields[key], self.prepared.values[key]
-        if self.connection is not None:
+        async with self.turn:
             return await run(plan, values, self.prepared, self.connection)
-        async with self.engine.database.snapshot(self.prepared.ask.identity.tenant_id) as connection:
-            return await run(plan, values, self.prepared, connection)
 
     async def load(self, id_: UUID, root_key: str, connection: ReadConnection) -> "Loaded":
         """The documents of a thing that a payload refers to, by response key, in the transaction of the connection."""
@@ -245,5 +249,3 @@ def _of_payload(source: Any, info: GraphQLResolveInfo[Any], **_: Any) -> Any:
 async def _by_root(_source: Any, info: GraphQLResolveInfo[Any], **_: Any) -> Any:
     return await info.context.root(info.path.key)
 
-
-__all__ = ["Ask", "Connection", "Context", "Engine", "Loaded", "Prepared", "completed", "encode", "run"]

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from cli import importing, tenants, terminal
+from cli import demo, importing, tenants, terminal
 from cli.customers import customers
 from cli.terminal import Data
 
@@ -18,6 +18,7 @@ app.add_typer(tenants.tokens, name="tokens")
 app.add_typer(tenants.audit, name="audit")
 app.add_typer(customers, name="customers")
 app.command("import")(importing.import_file)
+app.command("demo")(demo.demo)
 data_app = terminal.app("The data of the embedded database.")
 app.add_typer(data_app, name="data")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
-from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from domain.core.database import Database
     from domain.core.settings import Settings
 
+    Prepare = Callable[[Database], Coroutine[Any, Any, None]]
+
 log = structlog.get_logger()
 
 DRAIN = 5
@@ -39,10 +41,13 @@ def run(work: Coroutine[Any, Any, None]) -> None:
         runner.run(work)
 
 
-async def serve(settings: Settings, host: str, port: int, announce: Callable[[str], None]) -> None:
+async def serve(
+    settings: Settings, host: str, port: int, announce: Callable[[str], None], prepare: Prepare | None = None
+) -> None:
     """Serve the API and do the work behind it, until SIGTERM or Ctrl-C; `announce` learns the address when it answers.
 
-    Stops in this order: no new requests, those under way, the worker, the pools, the embedded database.
+    What there is to `prepare` in the database is done before, and given up when asked to stop meanwhile. Stops in this
+    order: no new requests, those under way, the worker, the pools, the embedded database.
     """
     from api.app import create_app
 
@@ -51,6 +56,8 @@ async def serve(settings: Settings, host: str, port: int, announce: Callable[[st
     stopping = _stop_on_signals()
     with bound(host, port) as listening, figures.served(settings.metrics_port):
         async with terminal.opened(settings) as database:
+            if prepare is not None and not await _done(prepare(database), stopping):
+                return
             server = Server(create_app(settings, database), lambda: announce(_address(listening)))
             async with _working(database, stopping):
                 await answer(server, listening, stopping)
@@ -130,6 +137,17 @@ async def _working(database: Database, stopping: asyncio.Event) -> AsyncIterator
 async def _pass_on(stopping: asyncio.Event, server: Server) -> None:
     await stopping.wait()
     server.stop()
+
+
+async def _done(work: Coroutine[Any, Any, None], stopping: asyncio.Event) -> bool:
+    """Do some work to its end, or cancel it as soon as `stopping` is set; whether it was done."""
+    working, stop = asyncio.create_task(work), asyncio.create_task(stopping.wait())
+    await asyncio.wait({working, stop}, return_when=asyncio.FIRST_COMPLETED)
+    for task in (working, stop):
+        task.cancel()
+    with suppress(asyncio.CancelledError):
+        await working
+    return not working.cancelled()
 
 
 def _stop_on_signals() -> asyncio.Event:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
@@ -55,6 +56,7 @@ class Diary:
     consents: list[Consent] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
     moves: list[Move] = field(default_factory=list)
+    _told: Counter[str] = field(default_factory=Counter)
 
     @property
     def whose(self) -> Ref:
@@ -70,7 +72,7 @@ class Diary:
         if at < self.until:
             self.records.append(
                 Interaction(
-                    id=self._next("interaction"), kind=kind, occurred_at=at, customer=self.whose, channel=channel,
+                    id=self._next("I"), kind=kind, occurred_at=at, customer=self.whose, channel=channel,
                     direction=direction, summary=summary, correlation_key=thread, payload=payload,
                     machine_suspected=machine_suspected,
                 )
@@ -81,7 +83,7 @@ class Diary:
         status: Status = "COMPLETED",
     ) -> Order:  # fmt: skip
         """An order that lies before `until`."""
-        number = self._next("order")
+        number = self._next("O")
         order = Order(
             id=number, number=number, occurred_at=at, customer=self.whose, currency=self.currency, lines=tuple(lines),
             channel=channel, status=status,
@@ -96,10 +98,11 @@ class Diary:
         if at < self.until:
             self.records.append(
                 Refund(
-                    id=self._next("refund"), occurred_at=at, customer=self.whose, currency=self.currency,
+                    id=self._next("R"), occurred_at=at, customer=self.whose, currency=self.currency,
                     order=Ref("order", order.id), lines=tuple(lines), total=total,
                 )
             )  # fmt: skip
 
     def _next(self, what: str) -> str:
-        return f"{self.customer.id}-{what[0]}{1 + len(self.records)}"
+        self._told[what] += 1
+        return f"{self.customer.id}-{what}{self._told[what]}"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sqlalchemy import text
+
 from cli.business import catalogue, counter, laws, shirin
 from cli.business.lives import HOUSEHOLD, lives
 from domain import customers
@@ -32,7 +34,7 @@ LIFECYCLE = "buyer"
 
 _CONNECTOR, _ACCOUNT = "demo", Account("shop", "The demo's shop")
 _STREAM = Stream("business", (Product, ExchangeRate, Customer, Order, Refund, Interaction), None, "none", ())
-_PORTION = 10 * HOUSEHOLD
+_PORTION = 25 * HOUSEHOLD
 _ATTRIBUTES = {
     "tier": (AttributeType.TEXT, {"en": "Tier", "fa": "سطح"}),
     "loyalty_points": (AttributeType.INTEGER, {"en": "Loyalty points", "fa": "امتیاز وفاداری"}),
@@ -49,9 +51,15 @@ async def is_filled(database: Database, tenant_id: UUID) -> bool:
 async def fill(database: Database, tenant_id: UUID, count: int, report: Callable[[float], None]) -> None:
     """Give an empty tenant two years of business with so many customers, in one transaction: all of it or nothing.
 
+    Of two processes that do it at the same time the later one finds it done.
     `report` hears how much of it is done, from 0 to 1.
     """
     async with database.unit_of_work(tenant_id) as work:
+        await customers.lock_identities(work)
+        if await lifecycles.lifecycles(work):  # another process filled it while this one waited
+            return
+        # A plan that was kept from when the tables were empty reads all of a table for every customer.
+        await work.execute(text("SET LOCAL plan_cache_mode = force_custom_plan"))
         await stages.create_from_template(work, LIFECYCLE, default=True)
         for key, (type_, labels) in _ATTRIBUTES.items():
             await customers.define_attribute(work, key, type_, labels)

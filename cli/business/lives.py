@@ -232,12 +232,12 @@ def _read(chance: Random, diary: Diary, known: datetime) -> None:
 
 
 def _decide(chance: Random, diary: Diary, known: datetime) -> None:
-    """A third of the readers said so on record; some changed their minds, others never wanted calls."""
-    if diary.customer.attributes["newsletter"] and chance.random() < 0.35:
+    """Some readers said so on record, and a few of them changed their minds; others never wanted calls."""
+    if diary.customer.attributes["newsletter"] and chance.random() < 0.15:
         diary.consents.append(Consent("newsletter", "EMAIL", "GRANTED", known))
         if chance.random() < 0.2 and known + 200 * _DAY < diary.until:
             diary.consents.append(Consent("newsletter", "EMAIL", "REVOKED", known + 200 * _DAY))
-    elif chance.random() < 0.04:
+    elif chance.random() < 0.02:
         diary.consents.append(Consent("offers", "PHONE", "DENIED", known))
 
 
@@ -276,9 +276,9 @@ def _take_care(chance: Random, diary: Diary, orders: list[Order]) -> None:
     if not bought:
         return
     ready = bought[0] + 3 * _DAY
-    if ready < min([*bought[1:], diary.until]):
+    if chance.random() < 0.2 and ready < min([*bought[1:], diary.until]):
         diary.moves.append(Move("post_purchase", ready, "Set up at their place, the team is trained."))
-    for kind, text in chance.sample(_NEEDS, k=chance.randint(0, 2)):
+    for kind, text in chance.sample(_NEEDS, k=2 if chance.random() < 0.2 else 0):
         diary.notes.append(Note("purchase", kind, text, bought[0]))
     if chance.random() < 0.3:
         remark = Remark(text="Prefers to be called in the morning.", author="Account manager")
@@ -298,16 +298,16 @@ def _second_record(number: int, told: Diary) -> Diary | None:
     """The same person once more: with the same e-mail address (merged), or alike but for it (proposed)."""
     chance = laws.dice("second", number)
     customer = told.customer
-    if customer.kind != "PERSON" or chance.random() > 0.04 or customer.created_at is None:
+    made = (customer.created_at or told.until) + 20 * _DAY
+    if customer.kind != "PERSON" or made >= told.until or chance.random() > 0.04:
         return None
     same = chance.random() < 0.6 or not customer.phones
     given, _, family = (customer.name or "").partition(" ")
-    second = msgspec.structs.replace(
-        customer, id=f"{customer.id}B", name=f"{given[0]}. {family}" if same else customer.name, organisation=None,
+    second = Customer(
+        id=f"{customer.id}B", name=f"{given[0]}. {family}" if same else customer.name, created_at=made, updated_at=made,
         emails=customer.emails if same else (f"shop.{customer.emails[0]}",), phones=() if same else customer.phones,
-        created_at=customer.created_at + 20 * _DAY, attributes={},
+        addresses=customer.addresses,
     )  # fmt: skip
     diary = Diary(second, told.currency, told.until)
-    if customer.created_at + 25 * _DAY < told.until:
-        diary.bought(customer.created_at + 25 * _DAY, (catalogue.line("COF-1", 2),), "STORE")
+    diary.bought(made, (catalogue.line("COF-1", 2),), "STORE")
     return diary

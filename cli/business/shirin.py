@@ -50,7 +50,7 @@ def told(until: datetime) -> Iterator[Diary]:
         addresses=(address,), identities=(Identity("loyalty_card", "DEMO-0001"),),
         organisation=Ref("customer", _HOUSE), attributes={"tier": "gold", "loyalty_points": 225, "newsletter": True},
     )  # fmt: skip
-    again = Customer(id=f"{_SHIRIN}B", name="S. Moradi", created_at=ago(150), emails=(EMAIL,))
+    again = Customer(id=f"{_SHIRIN}B", name="S. Moradi", created_at=ago(150), updated_at=ago(150), emails=(EMAIL,))
 
     yield Diary(house, "GBP", until)
     diary = Diary(shirin, "GBP", until)

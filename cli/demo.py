@@ -1,0 +1,151 @@
+"""`tenure demo`: a lively tenant on this machine, from nothing to the first query."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli import terminal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from uuid import UUID
+
+    from domain.core.database import Database
+    from domain.core.settings import Settings
+
+HOME = Path("var/demo")
+TENANT = "demo"
+HOST = "127.0.0.1"
+"""The demo's token stands in a file and its data is made up: it is for this machine alone."""
+
+QUERY = (
+    "query Life($email: EmailAddress!) { customer(by: {email: $email}) { "
+    "displayName organisation { displayName } stage { stage { name } enteredAt visit } "
+    "stageHistory(first: 20) { nodes { stage { name } visit enteredAt exitedAt } } "
+    "timeline(first: 5) { nodes { occurredAt kind channel summary } } "
+    "orderTotals { orders gross { amount currency } refunded { amount currency } net { amount currency } "
+    "firstAt lastAt } } }"
+)
+"""A customer's stage history, timeline and order totals, on one line."""
+
+
+def demo(
+    port: Annotated[
+        int, typer.Option(envvar="PORT", help="The port to listen on; 0 takes a free one.", min=0, max=65535)
+    ] = 8000,
+    customers: Annotated[
+        int, typer.Option(envvar="TENURE_DEMO_CUSTOMERS", help="How many customers to make up.", min=1, max=200_000)
+    ] = 2000,
+) -> None:
+    """Serve a made-up business with two lively years, on this machine only; its data stays in var/demo."""
+    from cli import serving
+
+    token = ""
+
+    async def prepare(database: Database) -> None:
+        nonlocal token
+        token = await _prepared(database, customers)
+
+    serving.run(serving.serve(_settings(), HOST, port, lambda at: typer.echo(_guide(at, token)), prepare))
+
+
+def curl(address: str, token: str) -> str:
+    """The command that asks for the life of a customer: one line of bash."""
+    from cli.business.shirin import EMAIL
+
+    body = json.dumps({"query": QUERY, "variables": {"email": EMAIL}})
+    return (
+        f"curl -s {address}/graphql -H 'Authorization: Bearer {token}' -H 'Content-Type: application/json' "
+        f"-d '{body}' | python3 -m json.tool --no-ensure-ascii"
+    )
+
+
+def _settings() -> Settings:
+    """The embedded database of the demo, whatever the environment says of another one."""
+    own = {"database_url": None, "database_owner_url": None, "database_eraser_url": None, "key_file": None}
+    chosen = terminal.settings(HOME, cors_origins="http://localhost:*,http://127.0.0.1:*", metrics_port=0)
+    return chosen.model_copy(update=own)
+
+
+async def _prepared(database: Database, customers: int) -> str:
+    """Have the tenant, its business and a token that works; the token is returned."""
+    from cli.business.filling import fill, is_filled
+    from domain.tenants.actions import NewTenant, SlugTaken, create_tenant
+    from domain.tenants.queries import by_slug
+
+    with suppress(SlugTaken):
+        await create_tenant(database, NewTenant(slug=TENANT, name="Demo Trading", time_zone="Europe/London"))
+    tenant_id = await by_slug(database, TENANT)
+    if await is_filled(database, tenant_id):
+        terminal.say(f"The business in {HOME} is there already; remove that directory to begin anew.")
+    else:
+        terminal.say(f"Making up a business with {customers:,} customers and two years behind it, in {HOME}.")
+        with _bar() as report:
+            await fill(database, tenant_id, customers, report)
+    return await _token(database, tenant_id)
+
+
+async def _token(database: Database, tenant_id: UUID) -> str:
+    """The token in the demo's file; where there is none, or it no longer works, a new one."""
+    from cli.asking import DEMO_TOKEN
+    from domain.tenants import actions, queries
+    from domain.tenants.model import Role
+    from domain.tenants.rules import SCOPES_OF_ROLE, TokenRefused
+
+    with suppress(FileNotFoundError, TokenRefused):
+        known = DEMO_TOKEN.read_text(encoding="ascii").strip()
+        await queries.authenticate(database, known)
+        return known
+    async with database.unit_of_work(tenant_id) as work:
+        principal = await actions.create_principal(work, "Demo", Role.ADMIN)
+        issued = await actions.create_token(work, principal, "demo", sorted(SCOPES_OF_ROLE[Role.ADMIN]))
+    _write_for_me_alone(DEMO_TOKEN, f"{issued.secret}\n")
+    return str(issued.secret)
+
+
+def _write_for_me_alone(file: Path, text: str) -> None:
+    """Write a file that is whole or not there, and that nobody else can read at any moment."""
+    new = file.with_suffix(".new")
+    new.unlink(missing_ok=True)
+    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as opened:
+        opened.write(text)
+    new.replace(file)
+
+
+@contextmanager
+def _bar() -> Iterator[Callable[[float], None]]:
+    """A bar on a terminal, nothing elsewhere."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich import progress
+    from rich.console import Console
+
+    columns = (progress.TextColumn("{task.description}"), progress.BarColumn(), progress.TimeElapsedColumn())
+    with progress.Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("Two years go by", total=1.0)
+        yield lambda share: bar.update(task, completed=share)
+
+
+def _guide(address: str, token: str) -> str:
+    return f"""
+Tenure listens on {address}/graphql
+The token (also in {HOME / "token"}):
+{token}
+
+Paste this to read a customer's stage history, timeline and order totals:
+
+{curl(address, token)}
+
+Then try, in another terminal:
+  .venv/bin/tenure query --url {address} '{{ customers(first: 5, search: "شی") {{ nodes {{ displayName country }} }} }}'
+  docs/tutorial/first-look.md    ten minutes with this data
+Ctrl-C stops the demo; its data stays in {HOME}.
+"""

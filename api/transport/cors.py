@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterable
-from functools import lru_cache
 
 from api.transport.asgi import Headers
 
@@ -11,8 +10,7 @@ _PREFLIGHT: Headers = [
     (b"access-control-allow-headers", b"Authorization, Content-Type, Idempotency-Key, Accept-Language, X-Cost"),
     (b"access-control-max-age", b"600"),
 ]
-_EXPOSED: Headers = [(b"access-control-expose-headers", b"Retry-After, X-Request-Id")]
-_VARY: Headers = [(b"vary", b"Origin")]
+_READABLE: Headers = [(b"access-control-expose-headers", b"Retry-After, X-Request-Id"), (b"vary", b"Origin")]
 
 
 class Origins:
@@ -21,17 +19,14 @@ class Origins:
     def __init__(self, allowed: Iterable[str]) -> None:
         patterns = [re.escape(origin.rstrip("/")).replace(r":\*", r"(:\d+)?") for origin in allowed]
         self._allowed = re.compile("|".join(patterns)) if patterns else None
-        self.headers = lru_cache(64)(self._headers)
+
+    def headers(self, origin: bytes | None) -> Headers:
+        """The headers that let a page of this origin read an answer; none where the origin is not allowed."""
+        if self._allowed is None or origin is None or not self._allowed.fullmatch(origin.decode("latin-1")):
+            return []
+        return [(b"access-control-allow-origin", origin), *_READABLE]
 
     def preflight(self, origin: bytes | None) -> Headers:
         """The headers that answer a browser's question before its request."""
         known = self.headers(origin)
-        return [*known, *_PREFLIGHT] if known and known is not _VARY else [*known]
-
-    def _headers(self, origin: bytes | None) -> Headers:
-        """The headers that let a page of this origin read an answer; none where the origin is not allowed."""
-        if self._allowed is None or origin is None:
-            return []
-        if not self._allowed.fullmatch(origin.decode("latin-1")):
-            return _VARY
-        return [(b"access-control-allow-origin", origin), *_EXPOSED, *_VARY]
+        return [*known, *_PREFLIGHT] if known else []

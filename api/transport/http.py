@@ -43,83 +43,95 @@ class GraphQLOverHTTP:
     """Answers POST and GET, and the preflights of browsers."""
 
     def __init__(self, intake: Intake, authenticator: Authenticator, origins: Origins, draining: asyncio.Event) -> None:
-        self._intake = intake
-        self._engine = intake.engine
-        self._authenticator = authenticator
-        self._origins = origins
-        self._draining = draining
-        self._new_id = intake.engine.database.ids
+        self.intake = intake
+        self.engine = intake.engine
+        self.authenticator = authenticator
+        self.origins = origins
+        self.draining = draining
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         headers: dict[bytes, bytes] = dict(scope["headers"])
-        origin = headers.get(b"origin")
         if scope["method"] == "OPTIONS":
-            await respond(send, 204, self._origins.preflight(origin))
-            return
-        request_id = self._new_id().hex
-        media = media_type(headers.get(b"accept"))
-        head: Headers = [(b"x-request-id", request_id.encode()), *self._origins.headers(origin)]
+            await respond(send, 204, self.origins.preflight(headers.get(b"origin")))
+        else:
+            await _Exchange(self, scope, headers, receive, send).run()
+
+
+class _Exchange:
+    """One request and its response."""
+
+    def __init__(
+        self, server: GraphQLOverHTTP, scope: Scope, headers: dict[bytes, bytes], receive: Receive, send: Send
+    ) -> None:
+        self._server = server
+        self._method: str = scope["method"]
+        self._query_string: bytes = scope["query_string"]
+        self._headers = headers
+        self._receive = receive
+        self._send = send
+        self._media = media_type(headers.get(b"accept"))
+        self._request_id = server.engine.database.ids().hex
+        self._head: Headers = [
+            (b"x-request-id", self._request_id.encode()), *server.origins.headers(headers.get(b"origin"))
+        ]  # fmt: skip
+
+    async def run(self) -> None:
+        """Answer, whatever happens."""
         try:
-            request, prepared = await self._admitted(scope, headers, receive, media, request_id)
-            if media == STREAM:
-                await self._stream(headers, receive, send, head, self._intake.results(prepared), request_id)
+            request, prepared = await self._admitted()
+            if self._media == STREAM:
+                await self._stream(self._server.intake.results(prepared))
                 return
-            status = 200
-            document = told(await self._engine.answer(prepared), prepared, request, headers.get(b"x-cost"))
+            document = told(await self._server.engine.answer(prepared), prepared, request, self._headers.get(b"x-cost"))
+            status, body = 200, encode(document)
         except Disconnected:
             return
         except RequestRefused as refused:
-            status, document = _status(refused, media), {"errors": refused.errors()}
-            head += _headers(refused)
-            if media == STREAM and refused.well_formed:
-                await self._stream(headers, receive, send, head, only(document), request_id)
+            if self._media == STREAM and refused.well_formed:
+                await self._stream(only({"errors": refused.errors()}))
                 return
+            status, body = _status(refused, self._media), encode({"errors": refused.errors()})
+            self._head += _head_of(refused)
         except Exception as failed:  # noqa: BLE001 - whatever it is, the client learns a number and nothing else
-            status, document = 500, masked(failed, request_id)
-        await respond(
-            send, status, [_CONTENT_TYPE[RESPONSE if media == RESPONSE else JSON], _NO_STORE, *head], encode(document)
-        )
+            status, body = 500, encode(masked(failed, self._request_id))
+        content_type = _CONTENT_TYPE[RESPONSE if self._media == RESPONSE else JSON]
+        await respond(self._send, status, [content_type, _NO_STORE, *self._head], body)
 
-    async def _admitted(
-        self, scope: Scope, headers: dict[bytes, bytes], receive: Receive, media: str | None, request_id: str
-    ) -> tuple[Request, Prepared]:
-        """The operation of a request that may run now. Raises RequestRefused and Disconnected."""
-        identity = await self._authenticator.identify(headers.get(b"authorization"))
-        if media is None:
+    async def _admitted(self) -> tuple[Request, Prepared]:
+        """The operation that was asked for, if it may run now. Raises RequestRefused and Disconnected."""
+        identity = await self._server.authenticator.identify(self._headers.get(b"authorization"))
+        if self._media is None:
             raise NotAcceptable(f"Accept {RESPONSE}, {JSON} or {STREAM}.")
-        request = await _request(scope, headers, receive)
-        key = idempotency_key(headers.get(b"idempotency-key"))
-        caller = Caller(identity, language(headers.get(b"accept-language")), request_id, key)
-        prepared = await self._intake.prepare(request, caller)
-        _check(prepared, scope["method"], media)
-        await self._intake.pay(prepared)
+        request = await self._request()
+        key = idempotency_key(self._headers.get(b"idempotency-key"))
+        caller = Caller(identity, language(self._headers.get(b"accept-language")), self._request_id, key)
+        prepared = await self._server.intake.prepare(request, caller)
+        _check(prepared, self._method, self._media)
+        await self._server.intake.pay(prepared)
         return request, prepared
 
-    async def _stream(
-        self, headers: dict[bytes, bytes], receive: Receive, send: Send, head: Headers, documents: Documents,
-        request_id: str,
-    ) -> None:  # fmt: skip
-        authorization = headers[b"authorization"]
-        endings = (
-            token_refused(self._authenticator, authorization), client_left(receive), server_drained(self._draining)
-        )  # fmt: skip
-        ended = asyncio.create_task(first_of(*endings))
+    async def _request(self) -> Request:
+        if self._method == "POST":
+            if not is_json(self._headers.get(b"content-type")):
+                raise NotJSON("Send the request as Content-Type: application/json, in UTF-8.")
+            return posted(await body_of(self._receive, self._headers.get(b"content-length")))
+        if self._method == "GET":
+            return from_query_string(self._query_string)
+        raise MethodNotAllowed(f"{self._method} is not taken; use POST or GET.", "GET", "POST")
+
+    async def _stream(self, documents: Documents) -> None:
+        ended = asyncio.create_task(
+            first_of(
+                token_refused(self._server.authenticator, self._headers[b"authorization"]),
+                client_left(self._receive),
+                server_drained(self._server.draining),
+            )
+        )
         try:
-            await stream(send, head, documents, ended, request_id)
+            await stream(self._send, self._head, documents, ended, self._request_id)
         finally:
             ended.cancel()
-
-
-async def _request(scope: Scope, headers: dict[bytes, bytes], receive: Receive) -> Request:
-    method = scope["method"]
-    if method == "POST":
-        if not is_json(headers.get(b"content-type")):
-            raise NotJSON("Send the request as Content-Type: application/json, in UTF-8.")
-        return posted(await body_of(receive, headers.get(b"content-length")))
-    if method == "GET":
-        return from_query_string(scope["query_string"])
-    raise MethodNotAllowed(f"{method} is not taken; use POST or GET.", "GET", "POST")
 
 
 def _check(prepared: Prepared, method: str, media: str) -> None:
@@ -133,7 +145,7 @@ def _status(refused: RequestRefused, media: str | None) -> int:
     return 200 if refused.well_formed and media == JSON else refused.status
 
 
-def _headers(refused: RequestRefused) -> Headers:
+def _head_of(refused: RequestRefused) -> Headers:
     match refused:
         case Unauthenticated():
             return [(b"www-authenticate", b"Bearer")]

@@ -322,6 +322,26 @@ async def test_what_fails_unexpectedly_is_masked_and_logged_without_values(
     assert (await post(client, COUNT)).headers["x-request-id"] != number
 
 
+async def test_an_answer_that_cannot_be_written_is_masked_too(
+    app: Server, client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def unwritable(*_: object) -> dict[str, Any]:
+        return {"data": object()}
+
+    monkeypatch.setattr(app.engine, "answer", unwritable)
+    assert refusal(await post(client, COUNT)) == (500, "INTERNAL_SERVER_ERROR")
+
+
+async def test_at_most_five_errors_of_a_run_are_told(
+    app: Server, client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def failing(*_: object) -> dict[str, Any]:
+        return {"data": None, "errors": [{"message": str(number)} for number in range(9)]}
+
+    monkeypatch.setattr(app.engine, "answer", failing)
+    assert (await post(client, COUNT)).json()["errors"] == [{"message": str(number)} for number in range(5)]
+
+
 @pytest.mark.parametrize("origin", [ORIGIN, "http://localhost:5173", "http://localhost"])
 async def test_pages_of_known_origins_may_call(client_of: Clients, token: Token, origin: str) -> None:
     async with client_of(Origin=origin) as browser:

@@ -210,6 +210,32 @@ async def test_a_token_that_ends_ends_its_subscriptions(
         assert await unconcerned.hear() == {"type": "pong"}
 
 
+async def test_a_token_that_cannot_be_checked_sends_its_client_elsewhere(
+    address: str, token: Token, app: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lifetime, "RECHECKED_EVERY", 0.02)
+    async with introduced(address, token) as talk:
+
+        async def unreachable(_authorization: bytes) -> None:
+            raise ConnectionRefusedError
+
+        monkeypatch.setattr(app.authenticator, "identify", unreachable)
+        assert await talk.closed() == 1001
+
+
+async def test_a_talk_that_fails_unexpectedly_ends_with_a_number(
+    address: str, token: Token, app: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fails(_authorization: bytes) -> None:
+        raise RuntimeError(SECRET)
+
+    monkeypatch.setattr(app.authenticator, "identify", fails)
+    async with talking(address) as talk:
+        await talk.say("connection_init", payload=token.headers)
+        assert await talk.closed() == 1011
+        assert (talk.connection.close_reason or "").startswith("Something went wrong; quote ")
+
+
 def test_a_token_ends_its_subscriptions_within_half_a_minute() -> None:
     assert lifetime.RECHECKED_EVERY + auth.BELIEVED.total_seconds() < 30
 

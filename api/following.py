@@ -3,14 +3,15 @@
 from base64 import b64decode, b64encode
 from binascii import Error as NotBase64
 from collections.abc import AsyncIterator
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated, Any
 from uuid import UUID
 
 import strawberry
-from graphql import GraphQLResolveInfo
 
 from api import ids
 from api.expose import lazily
+from api.pages import within_int64
 from api.problems import BadUserInput
 from api.reads.mapping import SCOPES
 
@@ -34,6 +35,8 @@ WHERE t.tenant_id = $1 AND (t.recorded_in, t.id) > ($2::bigint, $3::uuid) AND t.
   AND ($4::text IS NULL OR t.lifecycle_id = (SELECT l.id FROM lifecycles l WHERE l.tenant_id = $1 AND l.key = $4))
 ORDER BY t.recorded_in, t.id LIMIT {AT_ONCE}
 """
+_HAS_CUSTOMER = "SELECT true FROM customers WHERE tenant_id = $1 AND id = $2"
+_HAS_LIFECYCLE = "SELECT true FROM lifecycles WHERE tenant_id = $1 AND key = $2"
 _FIRST = UUID(int=0)
 
 
@@ -53,7 +56,13 @@ class StageTransitionEvent:
     transition: lazily("StageTransition", "api.stages") = strawberry.field(description="The move.")  # type: ignore[valid-type]
 
 
-_SINCE = "Only what was recorded after this cursor; from now on without it."
+_CUSTOMER = Annotated[strawberry.ID, strawberry.argument(description="The customer.")]
+_LIFECYCLE = Annotated[
+    str | None, strawberry.argument(description="Only in the lifecycle of this key; in all without it.")
+]
+_AFTER = Annotated[
+    str | None, strawberry.argument(description="Go on after the event with this cursor; without it, from now on.")
+]
 
 
 @strawberry.type(description="What can be followed as it happens.")
@@ -62,49 +71,61 @@ class Subscription:
 
     @strawberry.subscription(description="What happens with a customer, an organisation's people included.")
     async def customer_activity(
-        self, info: strawberry.Info, customer: strawberry.ID, after: str | None = None
+        self, info: strawberry.Info, customer: _CUSTOMER, after: _AFTER = None
     ) -> AsyncIterator[CustomerActivityEvent]:
-        """Interactions of a customer as they are recorded."""
+        """Interactions of a customer as they are recorded, and as they are revised."""
         who = ids.reader("cus")(customer)
-        async for event in _followed(info._raw_info, _ACTIVITY, who, "interaction", after):  # noqa: SLF001
-            yield event
+        return await _followed(info, _Source(_ACTIVITY, "interaction", who, _HAS_CUSTOMER, "customer"), after)
 
     @strawberry.subscription(description="Customers' moves from stage to stage.")
     async def stage_transitions(
-        self, info: strawberry.Info, lifecycle: str | None = None, after: str | None = None
+        self, info: strawberry.Info, lifecycle: _LIFECYCLE = None, after: _AFTER = None
     ) -> AsyncIterator[StageTransitionEvent]:
-        """Transitions as they are recorded."""
-        async for event in _followed(info._raw_info, _TRANSITIONS, lifecycle, "transition", after):  # noqa: SLF001
-            yield event
+        """Transitions as they are recorded, corrections included."""
+        return await _followed(info, _Source(_TRANSITIONS, "transition", lifecycle, _HAS_LIFECYCLE, "lifecycle"), after)
 
 
 SCOPES["customerActivity"] = {"customers:read"}
 SCOPES["stageTransitions"] = {"customers:read"}
 
 
-async def _followed(
-    info: GraphQLResolveInfo[Any], statement: str, which: Any, name: str, after: str | None
-) -> AsyncIterator[Any]:
-    """What a statement finds after a cursor, again whenever something may have happened."""
+@dataclass(frozen=True)
+class _Source:
+    """Where events come from: a statement that finds them, the field that shows them, and what they are about."""
+
+    statement: str
+    field: str
+    about: UUID | str | None
+    known: str
+    noun: str
+
+
+async def _followed(info: strawberry.Info, source: _Source, after: str | None) -> AsyncIterator[Any]:
+    """The events of a source from a cursor on, or from now on. Raises BadUserInput before the first one."""
     context = info.context
+    tenant = context.prepared.ask.identity.tenant_id
+    async with context.engine.database.snapshot(tenant) as connection:
+        if source.about is not None and not await connection.fetchval(source.known, tenant, source.about):
+            raise BadUserInput(f"There is no {source.noun} like this here. Check it; one of another tenant is none.")
+        now = await connection.fetchval(f"SELECT {_HORIZON}")
+    position = (now, _FIRST) if after is None else _position(after)
+    return _events(context, str(info.path.key), source, position)
+
+
+async def _events(context: Any, root_key: str, source: _Source, position: tuple[int, UUID]) -> AsyncIterator[Any]:
+    """What a source has behind a position, again whenever something may have happened."""
     engine, tenant = context.engine, context.prepared.ask.identity.tenant_id
-    position = _position(after) if after is not None else await _now(engine, tenant)
     with engine.hints.of(tenant, at_least_every=1.0) as wakeups:
         async for _ in wakeups:
-            found = True
-            while found:
+            is_full = True
+            while is_full:
                 async with engine.database.snapshot(tenant) as connection:
-                    rows = await connection.fetch(statement, tenant, *position, which)
-                    documents = [await context.load(row["id"], info.path.key, connection) for row in rows]
-                for row, document in zip(rows, documents, strict=True):
+                    rows = await connection.fetch(source.statement, tenant, *position, source.about)
+                    found = [(row, await context.load(row["id"], root_key, connection)) for row in rows]
+                for row, documents in found:
                     position = (row["recorded_in"], row["id"])
-                    yield {"cursor": _cursor(*position), name: document}
-                found = len(rows) == AT_ONCE
-
-
-async def _now(engine: Any, tenant: UUID) -> tuple[int, UUID]:
-    async with engine.database.snapshot(tenant) as connection:
-        return (await connection.fetchval(f"SELECT {_HORIZON}"), _FIRST)
+                    yield {"cursor": _cursor(*position), source.field: documents}
+                is_full = len(rows) == AT_ONCE
 
 
 def _cursor(transaction: int, id_: UUID) -> str:
@@ -114,6 +135,6 @@ def _cursor(transaction: int, id_: UUID) -> str:
 def _position(cursor: str) -> tuple[int, UUID]:
     try:
         transaction, _, id_ = b64decode(cursor, validate=True).decode().partition("|")
-        return int(transaction), UUID(id_)
+        return within_int64(int(transaction)), UUID(id_)
     except (NotBase64, ValueError, UnicodeDecodeError) as unreadable:
         raise BadUserInput("This cursor cannot be read. Use one that an event gave.") from unreadable

@@ -65,9 +65,16 @@ def text_mark(value: str) -> str:
     return quote(value, safe="")
 
 
+def within_int64(number: int) -> int:
+    """A whole number that PostgreSQL takes. Raises ValueError."""
+    if not -(2**63) <= number < 2**63:
+        raise ValueError(number)
+    return number
+
+
 _READ = {
     "time": lambda part: _EPOCH + int(part) * _MICROSECOND,
-    "number": int,
+    "number": lambda part: within_int64(int(part)),
     "text": unquote,
     "id": UUID,
 }

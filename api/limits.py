@@ -76,7 +76,7 @@ class Scale:
         self._fragments = fragments
         self._sizes = sizes
         self._weighed: dict[str, Weight] = {}
-        self._changes = 0
+        self._is_query = True
         self.visited = self.aliases = self.directives = 0
         self.sizing: set[str] = set()
         """The variables that say how many rows a page has, or how many things are asked for."""
@@ -86,47 +86,46 @@ class Scale:
     def operation(self, node: OperationDefinitionNode) -> Weight:
         """What an operation weighs. Raises CostExceeded where it is nested beyond all measure."""
         self.directives += len(node.directives or ())
-        self._changes = 0 if node.operation is OperationType.QUERY else _CHANGE
-        weight = self._set(node.selection_set, 1)
-        changes = sum(isinstance(selection, FieldNode) for selection in node.selection_set.selections)
-        return weight._replace(fixed=weight.fixed + changes * self._changes)
+        self._is_query = node.operation is OperationType.QUERY
+        return self._set(node.selection_set, 1, 0 if self._is_query else _CHANGE)
 
-    def _set(self, chosen: SelectionSetNode, level: int) -> Weight:
+    def _set(self, chosen: SelectionSetNode, level: int, each: int = 0) -> Weight:
+        """What a selection set weighs whose fields cost something `each` besides."""
         if level > _DEEPEST:
             raise _exceeded("levels", level, _DEEPEST)
         weights = []
         for node in chosen.selections:
             self.visited += 1
             self.directives += len(node.directives or ())
-            weights.append(self._selection(node, level))
+            weights.append(self._selection(node, level, each))
         if not weights:
             return Weight()
         once, rows, fixed, objects, _ = (min(sum(column), _SATURATED) for column in zip(*weights, strict=True))
         return Weight(once, rows, fixed, objects, max(weight.depth for weight in weights))
 
-    def _selection(self, node: Any, level: int) -> Weight:
+    def _selection(self, node: Any, level: int, each: int) -> Weight:
         if isinstance(node, FieldNode):
-            return self._field(node, level)
+            return self._field(node, level, each)
         if isinstance(node, InlineFragmentNode):
-            return self._set(node.selection_set, level + 1)
-        return self._fragment(node, level)
+            return self._set(node.selection_set, level + 1, each)
+        return self._fragment(node, level, each)
 
-    def _fragment(self, node: FragmentSpreadNode, level: int) -> Weight:
+    def _fragment(self, node: FragmentSpreadNode, level: int, each: int) -> Weight:
         name = node.name.value
         if name not in self._weighed:
             self._weighed[name] = Weight()  # a fragment inside itself weighs nothing more; validation refuses it
             fragment = self._fragments.get(name)
             if fragment is not None:
                 self.directives += len(fragment.directives or ())
-                self._weighed[name] = self._set(fragment.selection_set, level + 1)
+                self._weighed[name] = self._set(fragment.selection_set, level + 1, each)
         return self._weighed[name]
 
-    def _field(self, node: FieldNode, level: int) -> Weight:
+    def _field(self, node: FieldNode, level: int, more: int) -> Weight:
         self.aliases += node.alias is not None
         inner = self._set(node.selection_set, level + 1) if node.selection_set else Weight()
         name = node.name.value
         size, times, given = self._arguments(node.arguments or ())
-        own = 1 + _MORE.get(name, 0)
+        own = 1 + more + _MORE.get(name, 0)
         spent = min(own + times * (inner.once + inner.rows * size), _SATURATED)
         rest = inner.fixed + given, inner.objects + (node.selection_set is not None), inner.depth + 1
         return Weight(0, spent, *rest) if name in _ROWS else Weight(spent, 0, *rest)
@@ -138,10 +137,10 @@ class Scale:
         for argument in arguments:
             name = argument.name.value
             if name in _SIZES:
-                size = self._size(argument.value)
+                size = max(size, self._size(argument.value))
             elif name == "ids":
                 times = self._size(argument.value)
-            elif not self._changes:
+            elif self._is_query:
                 given += _INPUT_OBJECT * self._objects(argument.value)
         return size, times, given
 

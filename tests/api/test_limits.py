@@ -49,6 +49,11 @@ def refused(text: str) -> dict[str, Any]:
         ('{ nodes(ids: ["a", "b", "c"]) { id } }', 1 + 3 * 1),
         ("{ customers(first: 2, filter: {and: [{kind: {eq: PERSON}}, {}]}) { nodes { id } } }", 1 + 2 * 2 + 4 * 25),
         ('mutation { a: createCustomer(input: {name: "A"}) { customer { id } } b: __typename }', 4 + 2 * 50),
+        (
+            "mutation { ...Two } fragment Two on Mutation { a: updateTenant { id } ... { b: updateTenant { id } } }",
+            4 + 2 * 50,
+        ),
+        ("{ __schema { types { name } } }", 3 + 5_000),
         ("{ customers(first: 100000) { nodes { id } } }", 1 + 500 * 2),
         ("{ customers(first: -1) { nodes { id } } }", 1 + 2),
         ("{ a: __typename ...F ...F } fragment F on Query { __typename b: __typename }", 1 + 2 * 2),
@@ -65,6 +70,7 @@ def test_the_size_of_a_page_may_come_from_a_variable() -> None:
     assert cost(text, n=500, c="x") == 1 + 500 * 2
     assert cost(text, n=3, f={"or": [{"kind": {"eq": "PERSON"}}, {"country": {"in": ["GB", "IR"]}}]}) == 7 + 5 * 25
     assert cost(text) == 3
+    assert cost("query ($n: Int) { customers(first: 500, last: $n) { nodes { id } } }") == 1_001
     assert cost("query ($ids: [ID!]!) { nodes(ids: $ids) { id } }", ids=["a"] * 100) == 101
 
 

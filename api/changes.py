@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from types import ModuleType
-from typing import Any, Optional
+from typing import Annotated, Any, Optional
 
 import strawberry
 from asyncpg import PostgresError
@@ -125,7 +125,8 @@ def _resolver(of: Mutation) -> Callable[..., Any]:
     async def resolve(info: strawberry.Info, input: Any) -> Any:  # noqa: A002 - the word of the schema
         return await change(of, info._raw_info, input)  # noqa: SLF001 - plans are found by the raw path
 
-    resolve.__annotations__["input"] = of.input
+    words = of.input.__strawberry_definition__.description
+    resolve.__annotations__["input"] = Annotated[of.input, strawberry.argument(description=words)]
     return resolve
 
 

@@ -12,12 +12,16 @@ from strawberry.utils.str_converters import to_camel_case
 from api import messages
 from api.changing import inputs
 from api.reading import Reader, personal
+from domain.core.audit import AuditChainBroken
 from domain.core.problems import Conflict, DomainError, Invalid, NotAllowed, NotFound, StaleVersion, first_paragraph
 from domain.customers.edges import MergeVetoed
+from domain.tenants.actions import SlugTaken
+from domain.tenants.rules import BadSlug, ScopeMissing, TokenRefused
 
 _GROUPS = (NotFound, Conflict, NotAllowed, Invalid)
-_FROM = ("domain.", "api.", "sync.runs")
-"""Whose problems clients can meet; those of commands are not among them."""
+_FROM = ("domain.", "api.")
+_ELSEWHERE = {AuditChainBroken, BadSlug, ScopeMissing, SlugTaken, TokenRefused}
+"""What commands say, and what a request hears before it is one."""
 
 
 @strawberry.interface(description="Why something was refused; nothing was changed.")
@@ -73,7 +77,7 @@ def every_problem() -> list[type[DomainError]]:
     while waiting:
         problem = waiting.pop()
         waiting += problem.__subclasses__()
-        if problem.__module__.startswith(_FROM):
+        if problem.__module__.startswith(_FROM) and problem not in _ELSEWHERE:
             found[problem.code] = problem
     return [found[code] for code in sorted(found)]
 

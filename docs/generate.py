@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import typer
 from msgspec.structs import replace
 
+from api import messages, refusals
+from api.schema import core
 from cli.main import app
 from domain.core.problems import first_paragraph
 from domain.core.settings import Settings
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
     from pydantic.fields import FieldInfo
 
+    from domain.core.problems import DomainError
     from domain.stages.rules import Rule, Stage
 
 REFERENCE = Path(__file__).parent / "reference"
@@ -160,6 +163,18 @@ def _bounds(plain: dict[str, Any]) -> str:
     return " and ".join(bounds)
 
 
+def problems() -> str:
+    """Every problem of a mutation: its type, and what it says in both languages."""
+    codes: Any = core.type_map["ProblemCode"]
+    return "\n\n".join(_problem(problem) for problem in refusals.every_problem() if problem.code in codes.values)
+
+
+def _problem(problem: type[DomainError]) -> str:
+    kind = f"`{refusals.kind_of(problem).name}`"
+    persian = messages.catalogue("fa")[problem.code]
+    return f"### `{problem.code}`\n\n{kind}: {first_paragraph(problem)}\n\n{persian}"
+
+
 def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     lines = [head, tuple("---" for _ in head), *rows]
     return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
@@ -169,6 +184,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "settings": settings,
     "commands": commands,
     "lifecycle-templates": lifecycle_templates,
+    "problems": problems,
 }
 
 if __name__ == "__main__":

@@ -47,22 +47,40 @@ def demo(
     """Serve a made-up business with two lively years, on this machine only; its data stays in var/demo."""
     from cli import serving
 
-    token = ""
+    issued = ""
 
     async def prepare(database: Database) -> None:
-        nonlocal token
-        token = await _prepared(database, customers)
+        nonlocal issued
+        issued = await _prepared(database, customers)
 
-    serving.run(serving.serve(_settings(), HOST, port, lambda at: typer.echo(_guide(at, token)), prepare))
+    serving.run(serving.serve(_settings(), HOST, port, lambda at: typer.echo(_guide(at, issued)), prepare))
 
 
-def curl(address: str, token: str) -> str:
+async def token(database: Database, tenant_id: UUID) -> str:
+    """The token in the demo's file; where there is none, or it no longer works, a new one."""
+    from cli.asking import DEMO_TOKEN
+    from domain.tenants import actions, queries
+    from domain.tenants.model import Role
+    from domain.tenants.rules import SCOPES_OF_ROLE, TokenRefused
+
+    with suppress(FileNotFoundError, UnicodeDecodeError, TokenRefused):
+        known = DEMO_TOKEN.read_text(encoding="ascii").strip()
+        await queries.authenticate(database, known)
+        return known
+    async with database.unit_of_work(tenant_id) as work:
+        principal = await actions.create_principal(work, "Demo", Role.ADMIN)
+        issued = await actions.create_token(work, principal, "demo", sorted(SCOPES_OF_ROLE[Role.ADMIN]))
+    _write_for_me_alone(DEMO_TOKEN, f"{issued.secret}\n")
+    return str(issued.secret)
+
+
+def curl(address: str, bearer: str) -> str:
     """The command that asks for the life of a customer: one line of bash."""
     from cli.business.shirin import EMAIL
 
     body = json.dumps({"query": QUERY, "variables": {"email": EMAIL}})
     return (
-        f"curl -s {address}/graphql -H 'Authorization: Bearer {token}' -H 'Content-Type: application/json' "
+        f"curl -s {address}/graphql -H 'Authorization: Bearer {bearer}' -H 'Content-Type: application/json' "
         f"-d '{body}' | python3 -m json.tool --no-ensure-ascii"
     )
 
@@ -89,25 +107,7 @@ async def _prepared(database: Database, customers: int) -> str:
         terminal.say(f"Making up a business with {customers:,} customers and two years behind it, in {HOME}.")
         with _bar() as report:
             await fill(database, tenant_id, customers, report)
-    return await _token(database, tenant_id)
-
-
-async def _token(database: Database, tenant_id: UUID) -> str:
-    """The token in the demo's file; where there is none, or it no longer works, a new one."""
-    from cli.asking import DEMO_TOKEN
-    from domain.tenants import actions, queries
-    from domain.tenants.model import Role
-    from domain.tenants.rules import SCOPES_OF_ROLE, TokenRefused
-
-    with suppress(FileNotFoundError, TokenRefused):
-        known = DEMO_TOKEN.read_text(encoding="ascii").strip()
-        await queries.authenticate(database, known)
-        return known
-    async with database.unit_of_work(tenant_id) as work:
-        principal = await actions.create_principal(work, "Demo", Role.ADMIN)
-        issued = await actions.create_token(work, principal, "demo", sorted(SCOPES_OF_ROLE[Role.ADMIN]))
-    _write_for_me_alone(DEMO_TOKEN, f"{issued.secret}\n")
-    return str(issued.secret)
+    return await token(database, tenant_id)
 
 
 def _write_for_me_alone(file: Path, text: str) -> None:
@@ -134,15 +134,15 @@ def _bar() -> Iterator[Callable[[float], None]]:
         yield lambda share: bar.update(task, completed=share)
 
 
-def _guide(address: str, token: str) -> str:
+def _guide(address: str, bearer: str) -> str:
     return f"""
 Tenure listens on {address}/graphql
 The token (also in {HOME / "token"}):
-{token}
+{bearer}
 
 Paste this to read a customer's stage history, timeline and order totals:
 
-{curl(address, token)}
+{curl(address, bearer)}
 
 Then try, in another terminal:
   .venv/bin/tenure query --url {address} '{{ customers(first: 5, search: "شی") {{ nodes {{ displayName country }} }} }}'

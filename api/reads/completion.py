@@ -64,6 +64,12 @@ def loads(stored: Any) -> Any:
     return orjson.loads(stored) if isinstance(stored, str) else stored or []
 
 
+def moment(written: str) -> str:
+    """A moment as PostgreSQL writes it in UTC, in the form of RFC 3339; a fraction of a second has six digits."""
+    whole, point, fraction = written[:-3].replace(" ", "T").partition(".")
+    return f"{whole}.{fraction:0<6}+00:00" if point else f"{whole}+00:00"
+
+
 def longest_word(search: str) -> str:
     """The word that narrows a search most."""
     return max(search_words(search), key=len, default="")
@@ -83,6 +89,7 @@ NAMES: dict[str, Any] = {
     "encode_cursor": encode_cursor,
     "keys": keys,
     "loads": loads,
+    "moment": moment,
     "N": (0, 0),
     "only": only,
     "text_mark": text_mark,

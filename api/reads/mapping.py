@@ -1,4 +1,4 @@
-"""What a field of a relational type stands for: a column, an expression, a relation; written once, read by the planner."""
+"""What a field of a relational type stands for: a column, an expression, a relation. Written once, planned from."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ class One(Field):
     """
 
     target: str
-    source: str | Callable[[Mapping[str, Any]], str]
+    source: str | Callable[[Any], str]
     null: bool = True
 
 
@@ -113,7 +113,7 @@ class Many(Field):
     """
 
     target: str
-    source: str | Callable[[Mapping[str, Any]], str]
+    source: str | Callable[[Any], str]
     orders: Mapping[str, Order]
     default: tuple[tuple[str, bool], ...]  # (order name, descending)
     keys: str | None = None
@@ -128,7 +128,7 @@ class Listing(Field):
     """A short list of rows that the schema bounds: one batched statement for all parents, no pages."""
 
     target: str
-    source: str | Callable[[Mapping[str, Any]], str]
+    source: str | Callable[[Any], str]
     order: str
     keys: str | None = None
     link: str = ""
@@ -159,7 +159,7 @@ class TypeMap:
     where: str = "{t}.tenant_id = $1"
     by_id: str | None = None
     prefix: str | None = None
-    scope: str | None = None  # what it takes to ask for one by its id
+    scope: str | None = None  # what it takes to read one, wherever it stands
     discriminator: str | None = None  # an SQL expression over {t}
     concrete: Mapping[str, str] = field(default_factory=dict)  # value of the discriminator -> type
     kinds: tuple[str, ...] = ()  # of a concrete type: the values of the discriminator that are of it

@@ -45,6 +45,8 @@ class Operation:
     fragments: Mapping[str, FragmentDefinitionNode]
     root: GraphQLObjectType
     cost: Cost
+    size: int
+    """How long the text of the document is."""
     plans: LRUCache[Any, "Plan"] = field(default_factory=lambda: LRUCache(_PLANS_PER_OPERATION))
 
     @property
@@ -79,7 +81,7 @@ class Operations:
     def __init__(self, schema: GraphQLSchema) -> None:
         self.schema = schema
         self._known: LRUCache[tuple[str, str | None], Operation] = LRUCache(
-            _BYTES_OF_OPERATIONS, getsizeof=lambda operation: len(operation.document.loc.source.body) * 20
+            _BYTES_OF_OPERATIONS, getsizeof=lambda operation: operation.size * 20
         )
 
     def find(self, text: str, name: str | None) -> Operation:
@@ -166,13 +168,13 @@ class Operations:
         if faults and faults[0].message == _ABORTED:
             raise CostExceeded("The document repeats or nests too much to be checked.", measure="checks")
         if faults:
-            raise ValidationFailed([fault.formatted for fault in faults[:MOST_ERRORS]])
+            raise ValidationFailed([dict(fault.formatted) for fault in faults[:MOST_ERRORS]])
         node = _named(document, name)
         root = self.schema.get_root_type(node.operation)
         if root is None:
             raise ValidationFailed([{"message": f"There are no {node.operation.value}s here."}])
         fragments = limits.fragments_of(document)
-        return Operation(document, node, fragments, root, Cost(node, fragments))
+        return Operation(document, node, fragments, root, Cost(node, fragments), len(text))
 
 
 def _named(document: DocumentNode, name: str | None) -> OperationDefinitionNode:

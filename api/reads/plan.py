@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from graphql import (
@@ -10,7 +11,6 @@ from graphql import (
     GraphQLObjectType,
     GraphQLSchema,
     SelectionSetNode,
-    get_named_type,
     is_abstract_type,
 )
 
@@ -95,7 +95,7 @@ class Planner:
         arguments = self._arguments(nodes[0], definition)
         level = Level(self._number(), nested=False)
         if isinstance(spec, Many):
-            return level.lines, self._connection(spec, nodes, arguments, level, path=[_key(nodes)])
+            return level.lines, self._connection(spec, nodes, arguments, level)
         if isinstance(spec, Listing):
             return level.lines, self._list(spec, nodes, arguments, level)
         if not isinstance(spec, One):
@@ -103,7 +103,7 @@ class Planner:
             raise TypeError(message)
         body = self._object(spec.target, _sets(nodes), level.alias, level.row, level)
         source = self._source(spec, level.alias, "", arguments)
-        index = self._statement(level, f"select {level.row.listed} from {source}")
+        index = self._statement(f"select {level.row.listed} from {source}")
         level.fetch(f"await q({index}, a)")
         level.stream(body)
         return level.lines, f"only({level.documents})"
@@ -128,11 +128,11 @@ class Planner:
                     target.name,
                     _sets(nodes),
                     Given(None, read),
-                    lambda texts, kind=kind: [id_ for prefix, id_ in map(ids.decode, texts) if prefix == kind],
+                    partial(_of_kind, kind),
                 )
                 lines += more
                 found.append(f"{kind!r}: {documents}")
-        lookup = f"found.get(k, Z).get(i)"
+        lookup = "found.get(k, Z).get(i)"
         lines.append(f"found = {{{', '.join(found)}}}")
         listed = f"[{lookup} for k, i in a[{all_ids}]]"
         return lines, listed if many else f"{listed}[0]"
@@ -156,8 +156,8 @@ class Planner:
         body = self._object(type_name, sets, level.alias, level.row, level)
         source = mapping.by_id.format(t=level.alias, k="k.id")
         index = self._statement(
-            level,
-            f"select {level.row.listed} from unnest({token}) as k(id) cross join lateral (select * from {source}) {level.alias}",
+            f"select {level.row.listed} from unnest({token}) as k(id)"
+            f" cross join lateral (select * from {source}) {level.alias}",
         )
         level.fetch(f"await q({index}, a)")
         level.stream(body)
@@ -199,7 +199,7 @@ class Planner:
         row.names_type = None
         if len(bodies) == 1:
             return next(iter(bodies))
-        cases = {}
+        cases: dict[str, str] = {}
         for body, values in bodies.items():
             function = f"f{self._number()}"
             level.before.append(f"def {function}({level.index}, {row.code}): return {body}")
@@ -221,7 +221,7 @@ class Planner:
             row.memo[memo] = self._emit(spec, nodes, alias, row, level, arguments)
         return row.memo[memo]
 
-    def _emit(
+    def _emit(  # noqa: PLR0911 - one answer for each kind of field
         self, spec: Field, nodes: Nodes, alias: str, row: Any, level: Level, arguments: Mapping[str, Input]
     ) -> str:
         match spec:
@@ -244,11 +244,22 @@ class Planner:
                 raise TypeError(message)
 
     def _column(self, spec: Column, alias: str, row: Row) -> str:
-        value = row.column(self._filled(spec.sql or "", t=alias))
+        sql = self._filled(spec.sql or "", t=alias)
+        if spec.annotation is datetime and spec.finish is None:
+            return self._moment(row, sql, null=bool(spec.null))
+        value = row.column(sql)
         if spec.code is not None:
             made = spec.code.format(e=value)
             return f"(None if {value} is None else {made})" if spec.null else made
         return self._finish(value, spec.finish, null=bool(spec.null))
+
+    def _moment(self, row: Row, sql: str, *, null: bool) -> str:
+        """A moment, written by PostgreSQL: the driver's way to a datetime costs more than all else on a flat page."""
+        text = f"v{self._number()}"
+        # 22 characters: no fraction of a second, as nearly always.
+        made = f"f'{{{text}[:10]}}T{{{text}[11:]}}:00' if len({text}) == 22 else moment({text})"
+        value = row.column(f"({sql})::text")
+        return f"(None if ({text} := {value}) is None else {made})" if null else f"(({text} := {value}) and ({made}))"
 
     def _finish(self, value: str, finish: Any, *, null: bool) -> str:
         if finish is None:
@@ -319,7 +330,7 @@ class Planner:
             made = self._list(spec, nodes, arguments, child)
         else:
             counted = (spec.keys or "").format(p=alias)
-            made = self._connection(spec, nodes, arguments, child, path=[], row=row, counted=counted)
+            made = self._connection(spec, nodes, arguments, child, row=row, counted=counted)
         level.children += child.lines
         return made.replace(child.parent, level.index)
 
@@ -332,7 +343,7 @@ class Planner:
         return f"{level.documents}[slice(*{level.bounds})]" if level.nested else level.documents
 
     def _connection(
-        self, spec: Many, nodes: Nodes, arguments: Mapping[str, Input], level: Level, *, path: list[str],
+        self, spec: Many, nodes: Nodes, arguments: Mapping[str, Input], level: Level, *,
         row: Row | None = None, counted: str = "",
     ) -> str:  # fmt: skip
         page = Page(self, spec, arguments, level)
@@ -347,9 +358,9 @@ class Planner:
                     streams.append(self._object(spec.target, _sets(chosen), level.alias, level.row, level))
                     parts.append(f"{key!r}: {level.stream_name(len(streams) - 1)}[s:t]{page.turn}")
                 case "pageInfo":
-                    parts.append(f"{key!r}: {self._page_info(chosen, level, page)}")
+                    parts.append(f"{key!r}: {self._page_info(chosen, page)}")
                 case "totalCount":
-                    parts.append(f"{key!r}: {self._total(spec, arguments, level, page, row, counted)}")
+                    parts.append(f"{key!r}: {self._total(spec, arguments, level, row, counted)}")
                 case _:
                     parts.append(f"{key!r}: {spec.target + 'Connection'!r}")
         source = self._source(spec, level.alias, "", arguments) + page.where
@@ -370,21 +381,24 @@ class Planner:
     def _edge(self, spec: Many, nodes: Nodes, level: Level, page: "Page") -> str:
         parts = []
         for key, chosen in self.selection.of(_sets(nodes), self._concrete(f"{spec.target}Edge")).items():
-            made = {
-                "cursor": lambda: page.cursor,
-                "node": lambda chosen=chosen: self._object(spec.target, _sets(chosen), level.alias, level.row, level),
-            }.get(chosen[0].name.value, lambda: repr(f"{spec.target}Edge"))()
+            match chosen[0].name.value:
+                case "cursor":
+                    made = page.cursor
+                case "node":
+                    made = self._object(spec.target, _sets(chosen), level.alias, level.row, level)
+                case _:
+                    made = repr(f"{spec.target}Edge")
             parts.append(f"{key!r}: {made}")
         return "{" + ", ".join(parts) + "}"
 
-    def _page_info(self, nodes: Nodes, level: Level, page: "Page") -> str:
+    def _page_info(self, nodes: Nodes, page: "Page") -> str:
         parts = []
         for key, chosen in self.selection.of(_sets(nodes), self._concrete("PageInfo")).items():
             parts.append(f"{key!r}: {page.info(chosen[0].name.value)}")
         return "{" + ", ".join(parts) + "}"
 
     def _total(
-        self, spec: Many, arguments: Mapping[str, Input], level: Level, page: "Page", row: Row | None, counted: str
+        self, spec: Many, arguments: Mapping[str, Input], level: Level, row: Row | None, counted: str
     ) -> str:
         alias = f"t{self._number()}"
         source = self._source(spec, alias, "", arguments) + self._filtered(spec, arguments, alias)
@@ -406,20 +420,25 @@ class Planner:
         t, listed = level.alias, level.row.listed
         tail = f" order by {order}" + (f" limit {limit}" if limit else "")
         if not level.nested:
-            index = self._statement(level, f"select {listed} from (select {t}.* from {source}{tail}) {t}")
+            index = self._statement(f"select {listed} from (select {t}.* from {source}{tail}) {t}")
             level.fetch(f"await q({index}, a)")
             return
         pairs = "unnest($2::int4[], $3::uuid[]) as p(n, k)"
+        alone = "(values ($2::int4, $3::uuid)) as p(n, k)"
         each = f"(select {t}.* from {source} and {t}.{link} = p.k{tail}) {t}"
         # The rows come parent by parent: nothing but a nested loop can run a LATERAL, and it keeps the outer order.
-        single = self._statement(level, f"select p.n, {listed} from {pairs} cross join lateral {each}", lead=3)
-        ranked = f"select p.n, {t}.*, row_number() over (partition by p.n order by {order}) as rank from {pairs} cross join lateral {each}"
+        single = self._statement(f"select p.n, {listed} from {pairs} cross join lateral {each}", lead=3)
+        rank = f"row_number() over (partition by p.n order by {order}) as rank"
+        ranked = f"select p.n, {t}.*, {rank} from {pairs} cross join lateral {each}"
         cut = f" where {t}.rank <= {limit}" if limit else ""
         several = self._statement(
-            level, f"select {t}.n, {listed} from ({ranked}) {t}{cut} order by {t}.n, {t}.rank", lead=3
+            f"select {t}.n, {listed} from ({ranked}) {t}{cut} order by {t}.n, {t}.rank", lead=3
         )
+        # PostgreSQL expects arrays of any length, so it would plan the other two anew each time for a single key.
+        one = self._statement(f"select p.n, {listed} from {alone} cross join lateral {each}", lead=3)
         n = level.number
-        level.fetch(f"(await q({several} if m{n} else {single}, a, n{n}, k{n})) if k{n} else ()")
+        batch = f"q({several} if m{n} else {single}, a, n{n}, k{n})"
+        level.fetch(f"(await (q({one}, a, n{n}[0], k{n}[0]) if len(k{n}) == 1 else {batch})) if k{n} else ()")
 
     # Arguments
 
@@ -431,10 +450,7 @@ class Planner:
         }
 
     def _source(self, spec: One | Many | Listing, alias: str, parent: str, arguments: Mapping[str, Input]) -> str:
-        if callable(spec.source):
-            template = spec.source(Sourcing(self, spec, arguments))
-        else:
-            template = spec.source
+        template = spec.source(Sourcing(self, spec, arguments)) if callable(spec.source) else spec.source
         tokens = {
             name: self.binds.token(arguments.get(name), argument.convert, argument.pg, argument.default)
             for name, argument in spec.arguments.items()
@@ -490,13 +506,13 @@ class Planner:
 
     # Small things
 
-    def _statement(self, level: Level, sql: str, lead: int = 1) -> int:
+    def _statement(self, sql: str, lead: int = 1) -> int:
         self.statements.append(statement(sql, lead))
         return len(self.statements) - 1
 
     def _allow(self, spec: Field) -> None:
-        if spec.scope is not None:
-            self.scopes.add(spec.scope)
+        target = REGISTRY.get(getattr(spec, "target", ""))
+        self.scopes |= {scope for scope in (spec.scope, target and target.scope) if scope}
 
     def _constant(self, value: Any) -> str:
         """A name for a value in the generated code; the same value has one name."""
@@ -620,7 +636,7 @@ class Page:
                 {"time": f"{{time_mark({value})}}", "text": f"{{text_mark({value})}}", "id": f"{{{value}.hex}}"}.get(
                     order.kind, f"{{{value}}}"
                 )
-            )  # noqa: E501 - one table
+            )
         return f"encode_cursor(a[{self.mark}], f'{'|'.join(marks)}')"
 
     def _beyond(self, cursor: Input, *, ahead: bool) -> str:
@@ -633,7 +649,7 @@ class Page:
         )
         sides = []
         for position, (_, descending, order) in enumerate(self.terms):
-            index = self._planner.binds.add(lambda _variables, a, _cx, position=position: a[at][position])
+            index = self._planner.binds.add(partial(_mark_at, at, position))
             value = self._planner.binds.typed(index, _PG[order.kind])
             sides.append((order.sql.format(t=self.level.alias), "<" if descending == ahead else ">", value))
         if len({operator for _, operator, _ in sides}) == 1:
@@ -685,6 +701,16 @@ def _leaves(part: Input, path: str = "") -> Iterable[tuple[str, Given]]:
 
 def _read(part: Input, variables: Variables) -> Any:
     return part.read(variables) if isinstance(part, Given) else None
+
+
+def _of_kind(kind: str, texts: Iterable[str]) -> list[UUID]:
+    """The UUIDs of the ids of one type."""
+    return [id_ for prefix, id_ in map(ids.decode, texts) if prefix == kind]
+
+
+def _mark_at(cursor: int, position: int, _variables: Variables, values: Sequence[Any], _reader: Any) -> Any:
+    """One of the sort values of a decoded cursor."""
+    return values[cursor][position]
 
 
 def _sets(nodes: Nodes) -> list[SelectionSetNode | None]:

@@ -67,7 +67,8 @@ class Selection:
         for directive in node.directives or ():
             if directive.name.value not in {"skip", "include"}:
                 continue
-            value: Any = directive.arguments[0].value
+            (argument,) = directive.arguments or ()
+            value: Any = argument.value
             holds = self.variables[value.name.value] if isinstance(value, VariableNode) else value.value
             if holds is None:
                 raise BadUserInput(f"@{directive.name.value} takes true or false.")

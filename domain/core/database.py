@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 ReadConnection = Any  # asyncpg brings no type information
 _STATEMENTS = 256
+_SESSION = {"timezone": "UTC", "datestyle": "ISO"}
 
 
 class Database:
@@ -96,7 +97,7 @@ class Database:
 
 def engine_for(url: URL, **options: Any) -> AsyncEngine:
     """An engine on whose connections asyncpg itself reads the address: it knows `sslmode`, SQLAlchemy does not."""
-    settings = {"timezone": "UTC", "application_name": "tenure"}
+    settings = {**_SESSION, "application_name": "tenure"}
 
     async def connect() -> ReadConnection:
         connection = await asyncpg.connect(dsn_of(url), server_settings=settings)
@@ -143,7 +144,7 @@ class Snapshots:
                 return connection
         connection = await asyncpg.connect(
             self._address,
-            server_settings={"timezone": "UTC", "application_name": "tenure-read"},
+            server_settings={**_SESSION, "application_name": "tenure-read"},
             # A statement stays prepared, since only what has run a few times has a generic plan.
             statement_cache_size=_STATEMENTS,
             max_cached_statement_lifetime=0,

@@ -40,7 +40,7 @@ class Settings(BaseSettings):
     metrics_port: int = Field(
         default=9464, ge=0, le=65535, description="The loopback port of /metrics; 0 turns it off."
     )
-    budget_per_minute: int = Field(default=500_000, ge=1, description="Cost that one token may spend in a minute.")
+    budget_per_minute: int = Field(default=5_000_000, ge=1, description="Cost that one token may spend in a minute.")
     log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR.")
 
     @classmethod

@@ -30,7 +30,7 @@ from domain.customers.model import (
 )
 from domain.customers.queries import within
 from domain.integrations.model import RecordLink
-from domain.tenants.model import IdempotencyKey
+from domain.tenants.model import IdempotencyKey, PersistedDocument
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -221,7 +221,8 @@ async def _erase(work: Writing, members: Sequence[UUID], told: Sequence[str]) ->
     for model in sorted(personal, key=lambda model: model is RecordLink):
         about = _about(model, members)
         which = _mentions(model, members, told) if about is None else about
-        removes = model is IdempotencyKey or (about is not None and model is not Customer and _can_be_made_again(model))
+        again = model is not Customer and _can_be_made_again(model)
+        removes = model in {IdempotencyKey, PersistedDocument} or (about is not None and again)
         rows = await (_remove if removes else _empty)(work, model, which)
         if rows:
             steps.append(Step(model.__tablename__, "removed" if removes else "emptied", rows))

@@ -138,7 +138,7 @@ class PersistedDocument(TenantTable):
     __tablename__ = "persisted_documents"
 
     digest: Mapped[bytes] = mapped_column(primary_key=True)
-    document: Mapped[str]
+    document: Mapped[str] = mapped_column(info={"pii": True})
     used_at: Mapped[datetime]
 
 

@@ -24,7 +24,7 @@ from graphql.execution.values import get_argument_values, get_directive_values, 
 from graphql.type import GraphQLIncludeDirective, GraphQLSkipDirective
 
 from tests.api.differential.ledger import Ledger, Origin, leaves
-from tests.api.differential.naive import PREFIXES, BadInput, _terms, read_id
+from tests.api.differential.naive import DEFAULT_TERMS, PREFIXES, BadInput, _terms, read_id
 
 MOST = 500
 _PURCHASES, _CONTENT, _TOKENS = "purchases:read", "interactions:content", "tokens:admin"
@@ -51,13 +51,6 @@ FIELD_SCOPES = {
     ),
     **dict.fromkeys(("Query.apiTokens", "Query.auditLog"), _TOKENS),
 }
-
-_DEFAULT_TERMS = {
-    "Customer": ("ID", False), "MergeCandidate": ("SCORE", True), "StageInterval": ("ENTERED_AT", False),
-    "StageNote": ("OCCURRED_AT", True), "Interaction": ("OCCURRED_AT", True), "Order": ("OCCURRED_AT", True),
-    "Refund": ("OCCURRED_AT", True), "Product": ("SKU", False), "OrderLine": ("POSITION", False),
-    "RefundLine": ("POSITION", False), "ApiToken": ("ID", True), "AuditEntry": ("ID", True),
-}  # fmt: skip
 
 _IDS = {
     "CustomerFilter.id": "cus", "InteractionFilter.integration": "ing", "OrderFilter.customer": "cus",
@@ -155,7 +148,7 @@ class Acceptance:
     def _check(self, field: Any, arguments: Mapping[str, Any]) -> None:
         if "first" in field.args:
             self._check_page(field, arguments)
-        for id_ in [*(arguments.get("ids") or ()), *filter(None, [arguments.get("id")])]:
+        for id_ in [*(arguments.get("ids") or ()), *([arguments["id"]] if "id" in arguments else ())]:
             read_id(id_)
         if len(arguments.get("ids") or ()) > MOST:
             raise BadInput("too many")
@@ -171,7 +164,7 @@ class Acceptance:
             raise BadInput("first or last, 1 to 500")
         target = get_named_type(field.type).name.removesuffix("Connection")
         told = leaves(arguments.get("filter")) | leaves(arguments.get("search"), "search")
-        here = Origin(target, _terms(arguments.get("orderBy"), _DEFAULT_TERMS[target]), told, ())
+        here = Origin(target, _terms(arguments.get("orderBy"), DEFAULT_TERMS[target]), told, ())
         for name in ("after", "before"):
             if arguments.get(name) is not None:
                 origin = self.ledger.origins.get(arguments[name])
@@ -185,7 +178,7 @@ class Acceptance:
             inner = get_named_type(of.fields[name].type)
             prefix = _IDS.get(f"{of.name}.{name}")
             if prefix is not None:
-                for id_ in [*(part.get("in") or ()), *filter(None, [part.get("eq")])]:
+                for id_ in [*(part.get("in") or ()), *([part["eq"]] if part.get("eq") is not None else ())]:
                     read_id(id_, prefix)
             if f"{of.name}.{name}" == "CustomerFilter.orders":
                 self._need(_PURCHASES)

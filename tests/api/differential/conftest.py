@@ -50,6 +50,13 @@ async def standing(logins: Logins) -> AsyncIterator[Database]:
         yield opened
 
 
+@pytest.fixture(scope="session")
+async def unwalled(logins: Logins) -> AsyncIterator[Database]:
+    """The database as the cluster's superuser sees it: row-level security does not bind him."""
+    async with Database(str(logins.superuser), readers=2, writers=1, clock=FixedClock(world.NOW)) as opened:
+        yield opened
+
+
 @pytest.fixture
 def ways(
     standing: Database, tenants: tuple[UUID, UUID], stored: tuple[tables.Tables, tables.Tables]

@@ -17,6 +17,9 @@ from graphql import (
 
 from api.reads.mapping import REGISTRY, Computed
 
+ENOUGH = 6
+"""How often everything should be reached."""
+
 CANNOT_BE_REACHED = {
     "CustomerStatus.MERGED": "who was merged answers with the survivor",
     "Calendar.JALALI": "one tenant asks, and its calendar is the other one",
@@ -50,8 +53,9 @@ class Coverage:
             self.reach(f"{named.name}.{value}")
 
     def wish(self, item: str) -> float:
-        """How much it is wanted: the less it was reached."""
-        return 1 / (1 + self.counts[item])
+        """How much it is wanted: fully until it was reached often enough, then less and less."""
+        count = self.counts[item]
+        return 1.0 if count < ENOUGH else 1 / (1 + count) ** 2
 
     def gaps(self, times: int) -> dict[str, int]:
         """What was reached less often than that."""

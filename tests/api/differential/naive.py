@@ -581,6 +581,15 @@ _SCORES = _BY_ID | {"SCORE": lambda row: row["score"]}
 _SKUS = _BY_ID | {"SKU": lambda row: row["sku"].encode()}
 
 
+DEFAULT_TERMS = {
+    "Customer": ("ID", False), "MergeCandidate": ("SCORE", True), "StageInterval": ("ENTERED_AT", False),
+    "StageNote": ("OCCURRED_AT", True), "Interaction": ("OCCURRED_AT", True), "Order": ("OCCURRED_AT", True),
+    "Refund": ("OCCURRED_AT", True), "Product": ("SKU", False), "OrderLine": ("POSITION", False),
+    "RefundLine": ("POSITION", False), "ApiToken": ("ID", True), "AuditEntry": ("ID", True),
+}  # fmt: skip
+"""What each kind of list is sorted by unless asked otherwise."""
+
+
 # Conditions
 
 Condition = Callable[[Naive, Any, "Row"], bool]

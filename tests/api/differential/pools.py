@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tests.api.differential.naive import TABLE_OF
+from tests.api.differential.naive import PREFIXES, TABLE_OF
 
 if TYPE_CHECKING:
     from tests.api.differential.tables import Tables
@@ -34,6 +34,9 @@ class Pools:
         ids = {prefix: _ids(self.tables, prefix) for prefix in ("cus", "ten", *TABLE_OF)}
         self.ids = {prefix: sorted(found) for prefix, found in ids.items()}
         self.foreign = {prefix: sorted(_ids(self.other, prefix) - found) for prefix, found in ids.items()}
+        self.type_of = {id_: PREFIXES[prefix] for prefix, found in ids.items() for id_ in found}
+        for row in self.tables.rows["interactions"]:
+            self.type_of[f"int_{row['id'].hex}"] = f"{row['family'].title()}Interaction"
         claims = self.tables.rows["identity_claims"]
         self.emails = ["Ada@example.com", "nobody@example.com", *_values(claims, "email")]
         self.phones = ["+49 30 1234567", *_values(claims, "phone")]

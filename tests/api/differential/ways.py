@@ -11,7 +11,7 @@ import orjson
 from graphql import parse
 
 from api.engine import Ask, Engine, encode
-from api.problems import CostExceeded, RequestRefused
+from api.problems import CostExceeded, RequestRefused, ValidationFailed
 from domain.tenants.queries import Identity
 from tests.api.differential.acceptance import Acceptance
 from tests.api.differential.coverage import Coverage
@@ -36,6 +36,7 @@ class Ways:
     seed: int
     compares_slow: bool = True
     refused: int = field(default=0, init=False)
+    invalid: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
         schema = self.engine.schema
@@ -51,18 +52,22 @@ class Ways:
         token = self.tables.rows["api_tokens"][0]
         identity = Identity(self.tenant_id, token["principal_id"], token["id"], operation.scopes, None)
         ask = Ask(operation.text, identity, operation.language, operation.name, operation.variables)
-        document = parse(operation.text)
         acceptance = Acceptance(self.naive.schema, self.ledger, operation.scopes)
-        refusals = acceptance.refusals(document, operation.variables, operation.name)
+        asked = operation.variables, operation.name
         try:
             prepared = self.engine.prepare(ask)
+        except ValidationFailed:
+            self.invalid += 1
+            return None
+        except CostExceeded:
+            return None
         except RequestRefused as refused:
             self.refused += 1
-            if isinstance(refused, CostExceeded):
-                return None
+            refusals = acceptance.refusals(parse(operation.text), *asked)
             expected = ", ".join(sorted(refusals)) or "an answer"
             return None if refused.code in refusals else f"refused: {refused.code} {refused}; expected: {expected}"
-        if refusals:
+        document = prepared.operation.document
+        if refusals := acceptance.refusals(document, *asked):
             return f"answered; expected: {', '.join(sorted(refusals))}"
         fast = orjson.loads(encode(await self.engine.answer(prepared)))
         reading = Reading(operation.language, "pii:read" in operation.scopes, NOW, token["principal_id"], token["id"])

@@ -1,8 +1,9 @@
 """How a value is shown to this reader: in his language, and masked where he may not see whole."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -24,8 +25,15 @@ class Reader:
 
 def label(stored: Any, reader: Reader) -> str:
     """A label in the reader's language, in English where there is none."""
-    words = orjson.loads(stored) if isinstance(stored, str) else stored
+    words = _words(stored) if isinstance(stored, str) else stored
     return str(words.get(reader.language) or words.get("en") or "")
+
+
+@lru_cache(1024)
+def _words(stored: str) -> Mapping[str, str]:
+    # A page of customers shows the same few stages again and again.
+    found: Mapping[str, str] = orjson.loads(stored)
+    return found
 
 
 def label_or_none(stored: Any, reader: Reader) -> str | None:

@@ -21,7 +21,12 @@ if TYPE_CHECKING:
 
 OWNER, SERVER = "tenure_owner", "tenure_server"
 _LOGINS = {OWNER: "LOGIN CREATEROLE", SERVER: "LOGIN"}
-_SETTINGS = {"shared_buffers": "4GB", "max_wal_size": "8GB", "checkpoint_timeout": "30min", "maintenance_work_mem": "1GB"}
+_SETTINGS = {
+    "shared_buffers": "4GB",
+    "max_wal_size": "8GB",
+    "checkpoint_timeout": "30min",
+    "maintenance_work_mem": "1GB",
+}
 _SMALLER = {**_SETTINGS, "shared_buffers": "512MB", "maintenance_work_mem": "256MB"}
 _ENOUGH_MEMORY = 12 << 30
 
@@ -48,8 +53,9 @@ class Cluster:
         return [self.postmaster, *self.postmaster.children()]
 
     def cpu(self) -> float:
-        """Seconds of CPU that the processes living now have used."""
-        used = 0.0
+        """Seconds of CPU that the processes have used, those that have ended included."""
+        ended = self.postmaster.cpu_times()
+        used = float(ended.children_user + ended.children_system)
         for process in self.processes():
             with suppress(psutil.NoSuchProcess):
                 times = process.cpu_times()

@@ -1,4 +1,4 @@
-"""Makes the data of the benchmarks, in SQL: several tenants, each with a lifecycle, customers, their history and orders.
+"""Makes the data of the benchmarks, in SQL: tenants, each with a lifecycle, customers, their history and orders.
 
 Loads as the cluster's superuser, past the walls. The same size gives the same data: ids and values follow from row
 numbers and a fixed seed. The spread is uneven, as in life: early customers have many times the records of late ones.
@@ -9,13 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from bench.cluster import SERVER
 from domain.core.database import Database, dsn_of
 from domain.stages import actions as stages
 from domain.tenants import actions as tenants
 from domain.tenants.model import Role
 from domain.tenants.rules import Scope
-
-from bench.cluster import SERVER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,11 +47,15 @@ class Size:
     def database(self) -> str:
         return f"bench_{self.customers}"
 
+    def __str__(self) -> str:
+        counts = (TENANTS, "tenants"), (self.customers, "customers"), (self.interactions, "interactions")
+        return ", ".join(f"{count:,} {what}" for count, what in (*counts, (self.orders, "orders")))
+
 
 async def generated(cluster: Cluster, size: Size, say: Callable[[str], None]) -> str:
     """The name of a database of this size, made unless it is there already."""
     if not await _is_complete(cluster, size):
-        say(f"Making {size.customers:,} customers, {size.interactions:,} interactions, {size.orders:,} orders ...")
+        say(f"Making {size} ...")
         await cluster.create(size.database)
         await _make_tenants(cluster, size)
         connection = await cluster.connect(size.database)
@@ -130,11 +133,12 @@ def _statements(size: Size) -> tuple[tuple[str, str], ...]:
     )
 
 
-_PLACES = f"""
+_PLACES = """
 create temp table tenant_numbers as
   select id as tenant_id, substr(slug, 8)::int as number from directory.tenants where slug like 'tenant-_';
 create temp table places as
-  select n.number, n.tenant_id, v.lifecycle_id, s.lifecycle_version_id as version_id, s.id as stage_id, s.key, s.position
+  select n.number, n.tenant_id, v.lifecycle_id, s.lifecycle_version_id as version_id, s.id as stage_id, s.key,
+    s.position
   from tenant_numbers n join stages s using (tenant_id)
   join lifecycle_versions v on v.tenant_id = n.tenant_id and v.id = s.lifecycle_version_id;
 create function pg_temp.one_of(chance double precision, most int, skew double precision) returns int
@@ -173,7 +177,9 @@ insert into refunds (tenant_id, id, version, number, customer_id, occurred_at, l
 def _customers(size: Size) -> str:
     """One in seven is an organisation; every second person belongs to one of the same tenant."""
     first = _chosen(("Anna", "Bob", "Chen", "Dara", "Emil", "Farah", "Goran", "Hana", "Ivan", "Jun"), "i * 7 / 3")
-    last = _chosen(("Smith", "Müller", "Tanaka", "Rossi", "Novak", "Haddad", "O''Neil", "Kim", "Silva", "Berg"), "i * 11 / 5")
+    last = _chosen(
+        ("Smith", "Müller", "Tanaka", "Rossi", "Novak", "Haddad", "O''Neil", "Kim", "Silva", "Berg"), "i * 11 / 5"
+    )
     city = _chosen(("Berlin", "Paris", "Tokyo", "Tehran", "Austin", "Oslo", "Rome", "Lima"), f"i / {TENANTS}")
     employers = max(size.customers // 35, 1)
     return f"""
@@ -197,20 +203,20 @@ insert into customers (tenant_id, id, kind, display_name, status, country, prima
     jsonb_build_array(jsonb_build_object('city', {city}, 'country', country, 'street', 'Street ' || i % 100,
       'region', null, 'postalCode', (10000 + i % 80000)::text, 'isPrimary', true, 'source', 'manual')),
     '[]'::jsonb,
-    case when not firm and i % 2 = 0 and employer between 1 and {size.customers} then {_uuid("customer", "employer")} end,
-    p.id, array[p.id], made, bought.first_at, bought.last_at, made, changed
+    case when not firm and i % 2 = 0 and employer between 1 and {size.customers} then {_uuid("customer", "employer")}
+    end, p.id, array[p.id], made, bought.first_at, bought.last_at, made, changed
   from people p join tenant_numbers n using (number)
-  left join (select cid, min(at) as first_at, max(at) as last_at from sold where status = 'COMPLETED' group by cid) bought
-    on bought.cid = p.i;
+  left join (select cid, min(at) as first_at, max(at) as last_at from sold where status = 'COMPLETED' group by cid)
+    bought on bought.cid = p.i;
 """
 
 
 _STAYS = f"""
-insert into stage_transitions (tenant_id, id, customer_id, lifecycle_id, lifecycle_version_id, from_stage_id, to_stage_id,
-    occurred_at, recorded_at, direction, cause_kind, actor)
+insert into stage_transitions (tenant_id, id, customer_id, lifecycle_id, lifecycle_version_id, from_stage_id,
+    to_stage_id, occurred_at, recorded_at, direction, cause_kind, actor)
   select t.tenant_id, {_uuid("stay", "(c.i * 10 + t.position)")}, c.id, t.lifecycle_id, t.version_id, f.stage_id,
-    t.stage_id, c.made + (t.position - 1) * interval '60 days', c.made + (t.position - 1) * interval '60 days', 'FORWARD',
-    case when t.position = 1 then 'PERSON' else 'RULE' end, 'system'
+    t.stage_id, c.made + (t.position - 1) * interval '60 days', c.made + (t.position - 1) * interval '60 days',
+    'FORWARD', case when t.position = 1 then 'PERSON' else 'RULE' end, 'system'
   from people c join places t on t.number = c.number and t.position <= c.reached
   left join places f on f.number = c.number and f.position = t.position - 1;
 insert into stage_intervals (tenant_id, id, customer_id, lifecycle_id, lifecycle_key, stage_id, stage_key, visit,

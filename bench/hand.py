@@ -36,19 +36,21 @@ def _id(prefix: str, value: str) -> str:
 
 def _cursor(mark: str, at: str, id_: str) -> str:
     """What the API writes: microseconds since 1970 and the id; the first day of all stands for never."""
-    micros = f"case when {at} = '-infinity' then -62135596800000000 else (extract(epoch from {at}) * 1000000)::bigint end"
+    micros = (
+        f"case when {at} = '-infinity' then -62135596800000000 else (extract(epoch from {at}) * 1000000)::bigint end"
+    )
     plain = f"convert_to({mark} || {micros} || '|' || replace({id_}::text, '-', ''), 'UTF8')"
     return f"'\"' || replace(encode({plain}, 'base64'), E'\\n', '') || '\"'"
 
 
 def _list(column: str, *keys: str) -> str:
-    entries = " || ',".join(f'"{key}":\' || coalesce((e->\'{key}\')::text, \'null\')' for key in keys)
+    entries = " || ',".join(f"\"{key}\":' || coalesce((e->'{key}')::text, 'null')" for key in keys)
     return f"(select string_agg('{{{entries} || '}}', ',') from jsonb_array_elements({column}) e)"
 
 
 def _money(minor: str) -> str:
     return (
-        f"case when o.unrated + r.unrated = 0 and {minor} is not null then concat('{{\"amount\":\"',"
+        f'case when o.unrated + r.unrated = 0 and {minor} is not null then concat(\'{{"amount":"\','
         f" round(({minor}) / 100.0, 2), '\",\"currency\":\"', b.base_currency, '\"}}') else 'null' end"
     )
 
@@ -118,7 +120,8 @@ select concat('{{"id":', {_id("cus", "c.id")}, ',"kind":', {_text("c.kind")}, ',
   ',"stageHistory":{{"nodes":[', ({_STAGE_HISTORY}), ']}},"timeline":', ({_TIMELINE}),
   ',"orderTotals":', ({_TOTALS}), '}}')
 from customers c where c.tenant_id = $1
-  and c.id = (select m.root_id from customers m where m.tenant_id = $1 and m.id = $2::uuid)), 'null') || '}}}}', 'UTF8')"""
+  and c.id = (select m.root_id from customers m where m.tenant_id = $1 and m.id = $2::uuid)), 'null')
+|| '}}}}', 'UTF8')"""
 
 _LAST = "coalesce(c.last_purchase_at, '-infinity'::timestamptz)"
 _Q2 = f"""

@@ -51,7 +51,8 @@ where c.tenant_id = $1 and c.id = (select m.root_id from customers m where m.ten
     "stays": """
 select h.visit, h.entered_at, h.exited_at, h.cause_kind, s.key, s.labels->>'en'
 from stage_intervals h join stages s on s.tenant_id = $1 and s.id = h.stage_id
-where h.tenant_id = $1 and h.customer_id = $2::uuid and h.lifecycle_key = 'buyer' order by h.entered_at, h.id limit 50""",
+where h.tenant_id = $1 and h.customer_id = $2::uuid and h.lifecycle_key = 'buyer'
+order by h.entered_at, h.id limit 50""",
     "Q2": f"""
 select c.id, c.last_at, coalesce(c.display_name, ''), c.emails, s.key, s.labels->>'en', {_MEMBERS}
 from (select c.*, coalesce(c.last_purchase_at, '-infinity'::timestamptz) as last_at

@@ -59,7 +59,9 @@ async def operations(connection: Any, tenant_id: Any, cursor_of_q3: str, count: 
     chance.shuffle(places)
     starts = [{"after": pages.encode_cursor(mark, chance.choice(rows)["id"].hex)} for _ in range(count)]
     return (
-        Operation("Q1", "360-degree view of a customer", Q1, tuple({"id": ids.encode("cus", id_)} for id_ in chosen), 1.0),
+        Operation(
+            "Q1", "360-degree view of a customer", Q1, tuple({"id": ids.encode("cus", id_)} for id_ in chosen), 1.0
+        ),
         Operation("Q2", "page of 50 with stage and last 5 interactions", Q2, tuple(places), 1.5),
         Operation("Q3", "flat page of 500 x 10 fields", Q3, tuple(starts), 1.1),
     )

@@ -38,6 +38,10 @@ OURS, HAND, LEVELS = "ours", "hand", "levels"
 SIDES = {OURS: "Tenure", HAND: "SQL that builds JSON", LEVELS: "SQL per level + Python"}
 ROUNDS = 5
 CLIENTS = 8
+_NOTE = (
+    "The documents are equal, compared for every set of values before measuring. Tenure's side includes the token, the"
+    " limits, both walls and the transaction; the others have the transaction and both walls only."
+)
 _VALUES = 200
 _WARM = 1.0
 _JEMALLOC = ("/usr/lib/x86_64-linux-gnu/libjemalloc.so.2", "/usr/lib/aarch64-linux-gnu/libjemalloc.so.2")
@@ -66,7 +70,9 @@ class Side:
     def request(self, path: str, body: bytes) -> bytes:
         """The same as one piece of bytes."""
         headers = "".join(f"{key}: {value}\r\n" for key, value in self._headers.items())
-        return f"POST {path} HTTP/1.1\r\nHost: localhost\r\n{headers}Content-Length: {len(body)}\r\n\r\n".encode() + body
+        return (
+            f"POST {path} HTTP/1.1\r\nHost: localhost\r\n{headers}Content-Length: {len(body)}\r\n\r\n".encode() + body
+        )
 
     def cpu(self) -> float:
         """Seconds of CPU so far."""
@@ -244,16 +250,21 @@ async def _explained(postgres: Cluster, database: str, tenant_id: UUID, plays: d
 # The report
 
 
-def _report(
-    options: Options, asked: tuple[Operation, ...], samples: Samples, explained: str, cores: int
-) -> Report:
+def _report(options: Options, asked: tuple[Operation, ...], samples: Samples, explained: str, cores: int) -> Report:
     rows: list[list[Any]] = []
     verdicts = []
     for operation in asked:
         rates = {name: _median(taken, "rate") for name, taken in samples[operation.name].items()}
         for name, taken in samples[operation.name].items():
             rows.append(
-                [operation.name, SIDES[name], rates[name], rates[OURS] / rates[name], _median(taken, "server"), _median(taken, "postgres")]
+                [
+                    operation.name,
+                    SIDES[name],
+                    rates[name],
+                    rates[OURS] / rates[name],
+                    _median(taken, "server"),
+                    _median(taken, "postgres"),
+                ]
             )
         promise = f"{operation.name} ({operation.about}), ours to hand-written SQL"
         verdicts.append(Verdict(promise, rates[OURS] / rates[HAND], at_least=operation.target))
@@ -265,19 +276,16 @@ def _report(
         rows=rows,
         verdicts=verdicts,
         conditions={
-            "data": f"{generate.TENANTS} tenants, {size.customers:,} customers, {size.interactions:,} interactions, {size.orders:,} orders",
+            "data": str(size),
             "rounds": f"{ROUNDS} of {options.seconds:g} s each, interleaved; medians",
             "load": f"{CLIENTS} keep-alive connections",
             "cores": "the server on one, load and PostgreSQL on another" if cores > 1 else "one for everything",
             "memory allocator": "jemalloc" if "LD_PRELOAD" in _environment() else "the system's",
         },
-        notes=[
-            "The documents are equal, compared for every set of values before measuring. Tenure's side includes the token, "
-            "the limits, both walls and the transaction; the others have the transaction and both walls only.",
-        ],
+        notes=[_NOTE],
         attachments={"explain.txt": explained},
     )
 
 
 def _median(taken: list[Sample], figure: str) -> float:
-    return statistics.median(getattr(sample, figure) for sample in taken)
+    return float(statistics.median(getattr(sample, figure) for sample in taken))

@@ -61,7 +61,10 @@ class Report:
         """The figures in columns."""
         cells = [[_spelled(cell) for cell in row] for row in (self.columns, *self.rows)]
         widths = [max(len(row[at]) for row in cells) for at in range(len(self.columns))]
-        lines = ["| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in cells]
+        lines = [
+            "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |"
+            for row in cells
+        ]
         lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
         return "\n".join(lines)
 
@@ -70,7 +73,11 @@ class Report:
         """The whole report."""
         conditions = [f"- {key}: {_spelled(value)}" for key, value in {**self.conditions, **machine()}.items()]
         parts = [f"# {self.title}", self.table, "\n".join(f"- {verdict}" for verdict in self.verdicts)]
-        parts += [*self.notes, "Measured under these conditions; only ratios can be compared between machines.", "\n".join(conditions)]
+        parts += [
+            *self.notes,
+            "Measured under these conditions; only ratios can be compared between machines.",
+            "\n".join(conditions),
+        ]
         return "\n\n".join(part for part in parts if part) + "\n"
 
     def publish(self, results: Path) -> None:

@@ -1,7 +1,7 @@
 """Filter inputs: what each field becomes in SQL, declared beside its words."""
 
 from collections.abc import Callable, Mapping
-from datetime import date, datetime
+from datetime import datetime
 from decimal import Decimal
 from enum import Enum
 from typing import Annotated, Any, Optional
@@ -108,7 +108,7 @@ def exists(source: str, filter_name: str, module: str, description: str, **optio
 
 def filter_input(name: str, description: str, module: str, /, **fields: Condition) -> type:
     """A filter input with these fields and with `and`, `or` and `not`."""
-    itself = Annotated[name, strawberry.lazy(module)]
+    itself: Any = Annotated[name, strawberry.lazy(module)]
     body: dict[str, Any] = {"__annotations__": {}}
     for field_name, condition in fields.items():
         body["__annotations__"][field_name] = Optional[condition.annotation]  # noqa: UP045 - lazies know no `|`
@@ -116,9 +116,9 @@ def filter_input(name: str, description: str, module: str, /, **fields: Conditio
             default=strawberry.UNSET, name=field_name, description=condition.description
         )
     for word, annotation, words in (
-        ("and", Optional[list[itself]], "All of these hold."),  # type: ignore[valid-type]
-        ("or", Optional[list[itself]], "At least one of these holds."),  # type: ignore[valid-type]
-        ("not", Optional[itself], "This does not hold."),
+        ("and", Optional[list[itself]], "All of these hold."),  # noqa: UP045 - as above
+        ("or", Optional[list[itself]], "At least one of these holds."),  # noqa: UP045 - as above
+        ("not", Optional[itself], "This does not hold."),  # noqa: UP045 - as above
     ):
         body["__annotations__"][f"{word}_"] = annotation
         body[f"{word}_"] = strawberry.field(default=strawberry.UNSET, name=word, description=words)
@@ -156,7 +156,7 @@ _ENUM_FILTERS: dict[type[Enum], type] = {}
 def _enum_filter(enum: type[Enum]) -> type:
     if enum not in _ENUM_FILTERS:
         body = {
-            "__annotations__": {"eq": Optional[enum], "in_": Optional[list[enum]]},  # type: ignore[valid-type]
+            "__annotations__": {"eq": enum | None, "in_": list[enum] | None},  # type: ignore[valid-type]
             "eq": strawberry.field(default=strawberry.UNSET, description="This one."),
             "in_": strawberry.field(default=strawberry.UNSET, name="in", description="One of these."),
         }

@@ -2,7 +2,7 @@
 
 from base64 import b64decode, b64encode
 from binascii import Error as NotBase64
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from typing import Any
@@ -72,7 +72,7 @@ def within_int64(number: int) -> int:
     return number
 
 
-_READ = {
+_READ: dict[str, Callable[[str], Any]] = {
     "time": lambda part: _EPOCH + int(part) * _MICROSECOND,
     "number": lambda part: within_int64(int(part)),
     "text": unquote,

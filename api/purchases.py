@@ -8,8 +8,9 @@ from typing import Any
 import strawberry
 
 from api import filters, ids
-from api.expose import Node, amount, column, describe, expose, listing, many, one, page_of
-from api.reads.mapping import FILTERS, Argument, Condition, Order as By
+from api.expose import Node, amount, column, describe, expose, many, one, page_of
+from api.reads.mapping import FILTERS, Argument, Condition
+from api.reads.mapping import Order as By
 from api.reads.plan import Sourcing
 from api.scalars import CurrencyCode
 from domain.core.rounding import half_even
@@ -276,7 +277,7 @@ def _money(name: str, words: str) -> Any:
 
 @expose()
 class OrderTotals:
-    """What orders and refunds add up to, in one currency at each document's date; a missing rate is said, not summed over."""
+    """What orders and refunds add up to in one currency, at each document's date; a missing rate is said."""
 
     orders = column(int, sql="{t}.orders", description="How many completed sales.")
     refunds = column(int, sql="{t}.refunds", description="How many refunds.")

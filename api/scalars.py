@@ -32,11 +32,12 @@ def _text(value: Any) -> str:
 def _moment(value: Any) -> dt.datetime:
     try:
         parsed = dt.datetime.fromisoformat(_text(value))
-        if parsed.tzinfo is None:
-            raise ValueError
-        return parsed.astimezone(dt.UTC)
-    except (ValueError, OverflowError) as bad:
-        raise GraphQLError("A moment with its time zone is expected (RFC 3339), such as 2026-01-31T09:00:00Z.") from bad
+    except ValueError:
+        parsed = None
+    # A day before the first year and after the last one remains, wherever on earth the calendar stands.
+    if parsed is None or parsed.tzinfo is None or not dt.MINYEAR < parsed.year < dt.MAXYEAR:
+        raise GraphQLError("A moment with its time zone is expected (RFC 3339), such as 2026-01-31T09:00:00Z.")
+    return parsed.astimezone(dt.UTC)
 
 
 def _day(value: Any) -> dt.date:
@@ -49,11 +50,11 @@ def _day(value: Any) -> dt.date:
 def _number(value: Any) -> Decimal:
     try:
         parsed = Decimal(_text(value) if not isinstance(value, int) or isinstance(value, bool) else value)
-        if not parsed.is_finite():
-            raise InvalidOperation
-        return parsed
-    except InvalidOperation as bad:
-        raise GraphQLError('A decimal number is expected, as a text, such as "12.50".') from bad
+    except InvalidOperation:
+        parsed = Decimal("NaN")
+    if not parsed.is_finite():
+        raise GraphQLError('A decimal number is expected, as a text, such as "12.50".')
+    return parsed
 
 
 def _currency(value: Any) -> str:

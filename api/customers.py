@@ -3,6 +3,7 @@
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
+from functools import partial
 from typing import Any
 
 import strawberry
@@ -61,6 +62,9 @@ class CustomerOrderBy:
     direction: purchases.OrderDirection = strawberry.field(
         default=purchases.OrderDirection.ASC, description="In which direction."
     )
+
+
+READ = "customers:read"
 
 
 @expose()
@@ -189,7 +193,7 @@ _PEOPLE = (
 
 
 @expose(
-    model.Customer, prefix="cus",
+    model.Customer, prefix="cus", scope=READ,
     by_id="customers {t} where {t}.tenant_id = $1 and {t}.id = (select m.root_id from customers m"
     " where m.tenant_id = $1 and m.id = {k})",
 )  # fmt: skip
@@ -301,7 +305,7 @@ class PrivacyRequest(Node):
     completed_at = column(description="When it was met; null while it waits.")
 
 
-@expose(model.MergeCandidate, prefix="mca")
+@expose(model.MergeCandidate, prefix="mca", scope=READ)
 class MergeCandidate(Node):
     """Two customers who may be one, with the score and its reasons."""
 
@@ -336,8 +340,9 @@ def _attribute(planner: Any, alias: str, chosen: Any) -> str:
     inner = f"t{planner.number()}"
     rest = {name: value for name, value in chosen.items() if name != "key" and value is not None}
     made = "".join(
-        f" and {_VALUES[name][0].format(t=inner)} {_VALUES[name][1]} {planner.binds.token(value, None, _VALUES[name][2])}"
-        for name, value in rest.items()
+        f" and {sql.format(t=inner)} {operator} {planner.binds.token(rest[name], None, pg)}"
+        for name, (sql, operator, pg) in _VALUES.items()
+        if name in rest
     )
     return (
         f"exists (select from customer_attributes {inner} where {inner}.tenant_id = $1"
@@ -384,7 +389,8 @@ def _interactions(planner: Any, alias: str, chosen: Any) -> str:
     fitting, days = chosen.get("fitting"), chosen.get("withinDays")
     where = f" and {planner.all_of('InteractionFilter', fitting, inner)}" if fitting else ""
     if isinstance(days, Given):
-        where += f" and {inner}.occurred_at >= {planner.binds.now()} - make_interval(days => {planner.binds.token(days, None, 'int4')})"
+        span = f"make_interval(days => {planner.binds.token(days, None, 'int4')})"
+        where += f" and {inner}.occurred_at >= {planner.binds.now()} - {span}"
     least = planner.binds.token(chosen.get("atLeast"), None, "int8", 1)
     return (
         f"(select count(*) from interactions {inner} where {inner}.tenant_id = $1 and {inner}.superseded_at is null"
@@ -443,12 +449,18 @@ class CustomerRef:
 _ROOTS = "customers {{t}} where {{t}}.tenant_id = $1 and {{t}}.id in ({found})"
 
 
+def _account(connector: str) -> str | None:
+    """The account in `connector:account`, where one is named."""
+    _, colon, account = connector.partition(":")
+    return account if colon else None
+
+
 def _customer_by(asked: Sourcing) -> str:
     """A customer by one of its references; whoever was merged leads to the survivor."""
     if id_ := asked.part("by", "id", ids.reader("cus"), "uuid"):
         return _ROOTS.format(found=f"select m.root_id from customers m where m.tenant_id = $1 and m.id = {id_}")
     for scheme in ("email", "phone"):
-        value = asked.part("by", scheme, lambda text, scheme=scheme: normalise_identifier(scheme, text))
+        value = asked.part("by", scheme, partial(normalise_identifier, scheme))
         if value:
             return _ROOTS.format(
                 found="select m.root_id from identity_claims i join customers m on m.tenant_id = $1"
@@ -456,8 +468,8 @@ def _customer_by(asked: Sourcing) -> str:
                 f" and i.normalised = {value} and i.valid_to is null"
             )
     external = asked.arguments["by"]["external"]  # type: ignore[call-overload, index]
-    connector = asked.planner.binds.token(external["connector"], lambda text: text.split(":", 1)[0])
-    account = asked.planner.binds.token(external["connector"], lambda text: (text.split(":", 1) + [None])[1])
+    connector = asked.planner.binds.token(external["connector"], lambda text: text.partition(":")[0])
+    account = asked.planner.binds.token(external["connector"], _account)
     remote = asked.planner.binds.token(external["id"])
     return _ROOTS.format(
         found="select m.root_id from integrations g join record_links l on l.tenant_id = $1"

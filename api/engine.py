@@ -53,7 +53,7 @@ class Prepared:
 class Engine:
     """Prepares and runs operations against one database."""
 
-    def __init__(self, database: Database, schema: GraphQLSchema, budget_per_minute: int = 500_000) -> None:
+    def __init__(self, database: Database, schema: GraphQLSchema, budget_per_minute: int = 5_000_000) -> None:
         self.database = database
         self.budget = Budget(database, budget_per_minute)
         self.hints = Hints(database)
@@ -243,7 +243,7 @@ def _by_name(source: Any, info: GraphQLResolveInfo[Any], **_: Any) -> Any:
 def _of_payload(source: Any, info: GraphQLResolveInfo[Any], **_: Any) -> Any:
     """A field of a payload: what was read of the thing it refers to, or a plain value."""
     value = source[info.field_name]
-    return value.documents[info.path.key] if isinstance(value, Loaded) else value
+    return value.documents[str(info.path.key)] if isinstance(value, Loaded) else value
 
 
 async def _by_root(_source: Any, info: GraphQLResolveInfo[Any], **_: Any) -> Any:

@@ -128,7 +128,7 @@ def expose(
     """Make a GraphQL type of a class whose attributes say where its values come from.
 
     `by_id` is a FROM clause with its WHERE over `{t}` and the wanted id `{k}`; without it the model's table serves.
-    `scope` is what it takes to ask for one by its id.
+    `scope` is what it takes to read one, wherever it stands.
     An interface has a `discriminator` (SQL over `{t}`, or the key of an embedded object); a type that implements it
     names the discriminator's values in `kinds`. `also` are fields that it shares with its like.
     """
@@ -143,7 +143,7 @@ def expose(
                 **declared,
             }
         for name, spec in declared.items():
-            complete = _from_model(spec, name, model, prefix)
+            complete = _from_model(spec, name, model)
             fields[to_camel_case(name)] = complete
             setattr(cls, name, _strawberry_field(complete))
         cls.__annotations__ = {}
@@ -168,7 +168,7 @@ def expose(
             if parent is not None and parent.discriminator is not None:
                 more = dict.fromkeys(kinds, cls.__name__)
                 REGISTRY[base.__name__] = replace(parent, concrete={**parent.concrete, **more})
-        return made  # type: ignore[no-any-return]
+        return made
 
     return make
 
@@ -185,7 +185,7 @@ def union_of(name: str, discriminator: str, members: Mapping[str, type], descrip
 def page_of(node: type, plural: str) -> type:
     """The connection and edge types of a type."""
     name = node.__name__
-    edge = type(
+    edge: Any = type(
         f"{name}Edge",
         (),
         {
@@ -202,7 +202,7 @@ def page_of(node: type, plural: str) -> type:
         {
             "edges": strawberry.field(
                 resolver=_resolver({}), graphql_type=list[edge], description="The rows with their cursors."
-            ),  # type: ignore[valid-type]
+            ),
             "nodes": strawberry.field(resolver=_resolver({}), graphql_type=list[node], description="The rows."),  # type: ignore[valid-type]
             "page_info": strawberry.field(
                 resolver=_resolver({}), graphql_type=PageInfo, description="Where the page lies."
@@ -224,7 +224,7 @@ class NodeQueries:
 
     node = ById(
         many=False, arguments={"id": Argument(strawberry.ID, "A global id.")},
-        description="The thing with an id; null when there is none. The id of a merged customer answers with the survivor.",
+        description="The thing with an id; null when there is none. A merged customer's id answers with the survivor.",
     )  # fmt: skip
     nodes = ById(
         many=True, arguments={"ids": Argument(list[strawberry.ID], "Up to 500 global ids.")},
@@ -239,7 +239,7 @@ def roots(name: str, *parts: type) -> type:
     for part in parts:
         for attribute, spec in vars(part).items():
             if isinstance(spec, Field):
-                complete = _from_model(spec, attribute, None, None)
+                complete = _from_model(spec, attribute, None)
                 fields[to_camel_case(attribute)] = complete
                 body[attribute] = _strawberry_field(complete)
     REGISTRY[name] = TypeMap(name=name, fields=fields)
@@ -262,7 +262,7 @@ def _inherited(cls: type) -> dict[str, Field]:
     return fields
 
 
-def _from_model(spec: Field, name: str, model: type[Base] | None, prefix: str | None) -> Field:
+def _from_model(spec: Field, name: str, model: type[Base] | None) -> Field:
     """A field with what its column tells: type, nullability and words."""
     target = getattr(spec, "target", None)
     if target is not None and "." in target:

@@ -39,7 +39,7 @@ def _each_personal(values: list[str], reader: reading.Reader) -> list[str]:
 
 
 @expose(
-    model.Interaction, prefix="int", interface=True, discriminator="{t}.family",
+    model.Interaction, prefix="int", scope="customers:read", interface=True, discriminator="{t}.family",
     by_id="interactions {t} where {t}.tenant_id = $1 and {t}.id = {k} and {t}.superseded_at is null",
 )  # fmt: skip
 class Interaction(Node):

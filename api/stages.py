@@ -10,16 +10,16 @@ import strawberry
 from api import filters, reading
 from api.expose import Node, column, computed, describe, expose, listing, one, page_of, part
 from api.purchases import WindowInput
-from api.reads.mapping import Argument
+from api.reads.mapping import Argument, Condition
 from api.reads.plan import Sourcing
-from domain.stages import model, queries, templates
+from domain.stages import model, queries, rules, templates
 
-describe(model.StageKind)
-describe(model.CanonicalStep)
-describe(model.CauseKind)
-describe(model.Movement)
+describe(rules.StageKind)
+describe(rules.CanonicalStep)
+describe(rules.CauseKind)
+describe(rules.Movement)
 describe(model.NoteKind)
-describe(model.Trigger)
+describe(rules.Trigger)
 
 STAY_ARGUMENTS = {
     "lifecycle": Argument(str | None, "The key of the lifecycle; without it the tenant's default one."),
@@ -203,8 +203,8 @@ class Stage(Node):
     key = column()
     name = column(str, sql="{t}.labels", finish=reading.label, description="What people call it.")
     position = column()
-    step = column(model.CanonicalStep)
-    kind = column(model.StageKind)
+    step = column(rules.CanonicalStep)
+    kind = column(rules.StageKind)
     rotting_days = column()
     needs = column(
         str, sql="{t}.needs", finish=reading.label_or_none, null=True,
@@ -219,7 +219,7 @@ class TransitionRule:
     position = column()
     from_stage = column()
     to_stage = column()
-    trigger = column(model.Trigger)
+    trigger = column(rules.Trigger)
     requires_reason = column()
 
 
@@ -227,10 +227,10 @@ class TransitionRule:
 class TransitionCause:
     """Who or what moved a customer."""
 
-    kind = column(model.CauseKind, sql="{t}.cause_kind", description="A rule, a person, a connector or a migration.")
+    kind = column(rules.CauseKind, sql="{t}.cause_kind", description="A rule, a person, a connector or a migration.")
 
 
-@expose(model.StageInterval, prefix="siv")
+@expose(model.StageInterval, prefix="siv", scope="customers:read")
 class StageInterval(Node):
     """A stay of a customer in a stage."""
 
@@ -253,11 +253,11 @@ class StageInterval(Node):
     cause = part("stages.TransitionCause", description="Who or what moved the customer here.")
 
 
-@expose(model.StageTransition, prefix="str")
+@expose(model.StageTransition, prefix="str", scope="customers:read")
 class StageTransition(Node):
     """A move of a customer from one stage to another; a correction is a move of its own."""
 
-    direction = column(model.Movement)
+    direction = column(rules.Movement)
     occurred_at = column()
     recorded_at = column()
     reason = column(finish=reading.personal)
@@ -283,7 +283,7 @@ class StageTransition(Node):
     )
 
 
-@expose(model.StageNote, prefix="sno")
+@expose(model.StageNote, prefix="sno", scope="customers:read")
 class StageNote(Node):
     """What a customer needs, suffers from, or is planned to be given in a stage."""
 
@@ -305,7 +305,7 @@ StageFilter = filters.filter_input(
     "StageFilter",
     "Where a customer is now, in one lifecycle.",
     "api.stages",
-    lifecycle=filters.Condition(
+    lifecycle=Condition(
         str | None, "The key of the lifecycle; without it any.",
         lambda planner, alias, given: f"{alias}.lifecycle_key = {planner.binds.token(given)}",
     ),
@@ -320,7 +320,7 @@ class TemplateStage:
 
     key: str = strawberry.field(description="The name in queries.")
     name: str = strawberry.field(description="What people call it.")
-    step: model.CanonicalStep = strawberry.field(description="The step it stands for in every lifecycle.")  # type: ignore[valid-type]
+    step: rules.CanonicalStep = strawberry.field(description="The step it stands for in every lifecycle.")
     needs: str | None = strawberry.field(description="What a customer here typically needs.")
 
 

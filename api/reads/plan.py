@@ -3,7 +3,9 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any
+from uuid import UUID
 
 from graphql import (
     FieldNode,
@@ -397,9 +399,7 @@ class Planner:
             parts.append(f"{key!r}: {page.info(chosen[0].name.value)}")
         return "{" + ", ".join(parts) + "}"
 
-    def _total(
-        self, spec: Many, arguments: Mapping[str, Input], level: Level, row: Row | None, counted: str
-    ) -> str:
+    def _total(self, spec: Many, arguments: Mapping[str, Input], level: Level, row: Row | None, counted: str) -> str:
         alias = f"t{self._number()}"
         source = self._source(spec, alias, "", arguments) + self._filtered(spec, arguments, alias)
         if row is None:
@@ -431,9 +431,7 @@ class Planner:
         rank = f"row_number() over (partition by p.n order by {order}) as rank"
         ranked = f"select p.n, {t}.*, {rank} from {pairs} cross join lateral {each}"
         cut = f" where {t}.rank <= {limit}" if limit else ""
-        several = self._statement(
-            f"select {t}.n, {listed} from ({ranked}) {t}{cut} order by {t}.n, {t}.rank", lead=3
-        )
+        several = self._statement(f"select {t}.n, {listed} from ({ranked}) {t}{cut} order by {t}.n, {t}.rank", lead=3)
         # PostgreSQL expects arrays of any length, so it would plan the other two anew each time for a single key.
         one = self._statement(f"select p.n, {listed} from {alone} cross join lateral {each}", lead=3)
         n = level.number
@@ -715,10 +713,6 @@ def _mark_at(cursor: int, position: int, _variables: Variables, values: Sequence
 
 def _sets(nodes: Nodes) -> list[SelectionSetNode | None]:
     return [node.selection_set for node in nodes]
-
-
-def _key(nodes: Nodes) -> str:
-    return (nodes[0].alias or nodes[0].name).value
 
 
 def _array(keys: str) -> str:

@@ -11,6 +11,7 @@ from sqlalchemy import text
 from domain.tenants import actions as tenants
 from sync import imports, registry
 from sync.runs import Counts
+from tests.acceptance.reading import read
 from tests.conftest import SHARED
 
 if TYPE_CHECKING:
@@ -35,6 +36,24 @@ SELECT
 EXACT = (69_659, 23_570, 250_031_563, 167_881, 67_591, 67_591, 80, 69_659)
 
 
+OVER_GRAPHQL = """{
+  orderTotals { orders refunds gross { amount currency } net { amount } }
+  customers(first: 1) { totalCount }
+  orders(first: 1) { totalCount }
+}"""
+
+ANSWER = {
+    "orderTotals": {
+        "orders": 69_659,
+        "refunds": 0,
+        "gross": {"amount": "2500315.63", "currency": "USD"},
+        "net": {"amount": "2500315.63"},
+    },
+    "customers": {"totalCount": 23_570},
+    "orders": {"totalCount": 69_659},
+}
+
+
 async def figures(database: Database, tenant: UUID) -> tuple[Any, ...]:
     async with database.reading(tenant) as reading:
         return tuple((await reading.rows(text(FIGURES), {"t": tenant}))[0])
@@ -49,6 +68,7 @@ async def test_cdnow_once_and_once_again(database: Database) -> None:
     first = await imports.run(database, tenant, connector, config)
     assert (first.counts.read, first.counts.created, first.counts.updated) == (69_659, 69_659 + 23_570, 0)
     assert await figures(database, tenant) == EXACT
+    assert await read(database, tenant, OVER_GRAPHQL) == ANSWER
     again = await imports.run(database, tenant, connector, config)
     assert (again.counts.read, again.counts.created, again.counts.updated) == (69_659, 0, 0)
     assert await figures(database, tenant) == EXACT

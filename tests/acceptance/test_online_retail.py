@@ -11,6 +11,7 @@ from sqlalchemy import text
 from domain.tenants import actions as tenants
 from sync import imports, registry
 from sync.runs import Counts
+from tests.acceptance.reading import read
 from tests.conftest import SHARED
 
 if TYPE_CHECKING:
@@ -59,6 +60,49 @@ OF_12748 = {
 }
 
 
+OVER_GRAPHQL = """query ($ref: ExternalRef!) {
+  orderTotals { orders refunds adjustments gross { amount } refunded { amount } adjusted { amount }
+    net { amount currency } missing }
+  orders(first: 1, filter: { kind: { eq: SALE } }) { totalCount }
+  known: orders(first: 1, filter: { hasCustomer: true }) { totalCount }
+  nobody: orders(first: 1, filter: { hasCustomer: false }) { totalCount nodes { customer { id } } }
+  refunds(first: 1) { totalCount nodes { order { id } } }
+  products(first: 1) { totalCount }
+  customers(first: 1) { totalCount }
+  customer(by: { external: $ref }) { displayName country
+    orderTotals { orders gross { amount } refunded { amount } net { amount currency } } }
+}"""
+
+ANSWER = {
+    "orderTotals": {
+        "orders": 22_061,
+        "refunds": 3_836,
+        "adjustments": 3,
+        "gross": {"amount": "10655622.48"},
+        "refunded": {"amount": "896812.49"},
+        "adjusted": {"amount": "-11062.06"},
+        "net": {"amount": "9747747.93", "currency": "GBP"},
+        "missing": None,
+    },
+    "orders": {"totalCount": 22_061},
+    "known": {"totalCount": 18_536},
+    "nobody": {"totalCount": 3_528, "nodes": [{"customer": None}]},
+    "refunds": {"totalCount": 3_836, "nodes": [{"order": None}]},
+    "products": {"totalCount": 4_070},
+    "customers": {"totalCount": 4_372},
+    "customer": {
+        "displayName": "12748",
+        "country": "GB",
+        "orderTotals": {
+            "orders": 210,
+            "gross": {"amount": "33719.73"},
+            "refunded": {"amount": "4647.63"},
+            "net": {"amount": "29072.10", "currency": "GBP"},
+        },
+    },
+}
+
+
 async def found(database: Database, tenant: UUID, statement: str, **values: Any) -> Sequence[tuple[Any, ...]]:
     async with database.reading(tenant) as reading:
         rows = await reading.rows(text(statement.replace("$t", f"tenant_id = '{tenant}'")), values)
@@ -92,3 +136,4 @@ async def check(database: Database, tenant: UUID) -> None:
     )
     for statement, rows in OF_12748.items():
         assert await found(database, tenant, statement, c=customer) == rows, statement
+    assert await read(database, tenant, OVER_GRAPHQL, ref={"connector": "files", "id": "12748"}) == ANSWER

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 ReadConnection = Any  # asyncpg brings no type information
 _STATEMENTS = 256
+_IDLE = 0.005  # seconds that an idle connection may stay in its last transaction
 _SESSION = {"timezone": "UTC", "datestyle": "ISO"}
 
 
@@ -111,29 +112,37 @@ class Snapshots:
     """A few bare connections for read-only transactions, opened when they are first needed.
 
     asyncpg's own pool costs more than a point lookup: it reports every open transaction that it finds, and releases in
-    a task of its own. Here every transaction is ended where it was begun, and nothing session-wide is ever set.
+    a task of its own. Here the end of a transaction travels with the beginning of the next one, so that a busy
+    connection makes one round trip less for each read; an idle one ends it by itself at once.
     """
 
     def __init__(self, address: str, most: int) -> None:
         self._address, self._most = address, most
         self._turns = asyncio.Semaphore(most)
         self._idle: list[ReadConnection] = []
+        self._sweep: asyncio.Task[None] | None = None
 
     @asynccontextmanager
     async def begun(self, begin: str) -> AsyncIterator[ReadConnection]:
-        """A connection in a transaction that this statement begins; it is rolled back at the end, whatever happens."""
+        """A connection in a transaction that this statement begins, and that is never committed."""
         async with self._turns:
             connection = await self._connection()
             try:
-                await connection.execute(begin)
+                await connection.execute(f"ROLLBACK; {begin}" if connection.is_in_transaction() else begin)
                 yield connection
-            finally:
-                await self._give_back(connection)
+            except BaseException:
+                await self._end(connection)
+                raise
+            self._idle.append(connection)
+        if self._sweep is None or self._sweep.done():
+            self._sweep = asyncio.create_task(self._end_what_is_idle(), name="snapshots")
 
     async def close(self) -> None:
         """Wait for the transactions under way, then close."""
         for _ in range(self._most):
             await self._turns.acquire()
+        if self._sweep is not None:
+            self._sweep.cancel()
         while self._idle:
             await self._idle.pop().close()
 
@@ -153,7 +162,16 @@ class Snapshots:
         await _learn_arrays(connection)
         return connection
 
-    async def _give_back(self, connection: ReadConnection) -> None:
+    async def _end_what_is_idle(self) -> None:
+        await asyncio.sleep(_IDLE)
+        async with self._turns:
+            for connection in [one for one in self._idle if one.is_in_transaction()]:
+                if connection in self._idle:  # nobody has taken it while another one was ended
+                    self._idle.remove(connection)
+                    await self._end(connection)
+
+    async def _end(self, connection: ReadConnection) -> None:
+        """Roll back and keep the connection; one that cannot do that is given up."""
         try:
             with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
                 await connection.execute("ROLLBACK")

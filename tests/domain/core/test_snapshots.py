@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from domain.core.database import Database
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from uuid import UUID
+
+    from tests.conftest import Logins
+
+STATE = "SELECT state FROM pg_stat_activity WHERE pid = $1"
+
+
+@pytest.fixture
+async def single(logins: Logins) -> AsyncIterator[Database]:
+    """The database over one connection for reads, so that every read takes the same one."""
+    async with Database(logins.server.render_as_string(hide_password=False), readers=1) as opened:
+        yield opened
+
+
+async def test_a_connection_in_use_again_sees_the_next_tenant_only(
+    single: Database, tenant: UUID, other_tenant: UUID
+) -> None:
+    backends = set()
+    for wanted in (tenant, other_tenant, tenant):
+        async with single.snapshot(wanted) as connection:
+            assert [row["tenant_id"] for row in await connection.fetch("SELECT tenant_id FROM tenants")] == [wanted]
+            backends.add(connection.get_server_pid())
+    assert len(backends) == 1
+
+
+async def test_every_snapshot_is_a_new_one(single: Database, database: Database, tenant: UUID) -> None:
+    versions = []
+    for _ in range(2):
+        async with single.snapshot(tenant) as connection:
+            versions.append(await connection.fetchval("SELECT version FROM tenants WHERE tenant_id = $1", tenant))
+        async with database.unit_of_work(tenant) as work:
+            await (await work.connection()).exec_driver_sql("UPDATE tenants SET version = version + 1")
+    assert versions == [1, 2]
+
+
+async def test_an_idle_connection_leaves_its_transaction(single: Database, database: Database, tenant: UUID) -> None:
+    async with single.snapshot(tenant) as connection:
+        backend = connection.get_server_pid()
+    await asyncio.sleep(0.2)
+    async with database.snapshot(tenant) as other:
+        assert await other.fetchval(STATE, backend) == "idle"
+
+
+async def test_a_read_that_fails_leaves_the_connection_usable(single: Database, tenant: UUID) -> None:
+    with pytest.raises(ZeroDivisionError):
+        async with single.snapshot(tenant):
+            raise ZeroDivisionError
+    async with single.snapshot(tenant) as connection:
+        assert await connection.fetchval("SELECT count(*) FROM tenants") == 1
+
+
+async def test_a_read_that_is_given_up_leaves_the_connection_usable(single: Database, tenant: UUID) -> None:
+    async def sleep() -> None:
+        async with single.snapshot(tenant) as connection:
+            await connection.fetch("SELECT pg_sleep(60)")
+
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(sleep(), 0.2)
+    async with single.snapshot(tenant) as connection:
+        assert await connection.fetchval("SELECT count(*) FROM tenants") == 1
+
+
+async def test_a_connection_that_was_lost_is_replaced(single: Database, database: Database, tenant: UUID) -> None:
+    async with single.snapshot(tenant) as connection:
+        backend = connection.get_server_pid()
+    async with database.snapshot(tenant) as other:
+        await other.fetchval("SELECT pg_terminate_backend($1)", backend)
+    await asyncio.sleep(0.2)
+    async with single.snapshot(tenant) as connection:
+        assert connection.get_server_pid() != backend

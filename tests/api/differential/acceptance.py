@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from graphql import (
     DocumentNode,
@@ -24,13 +23,19 @@ from graphql.execution.values import get_argument_values, get_directive_values, 
 from graphql.type import GraphQLIncludeDirective, GraphQLSkipDirective
 
 from tests.api.differential.ledger import Ledger, Origin, leaves
-from tests.api.differential.naive import DEFAULT_TERMS, PREFIXES, BadInput, _terms, read_id
+from tests.api.differential.ordering import terms_of
+from tests.api.differential.things import PREFIXES, BadInput, read_id
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
 
 MOST = 500
 _PURCHASES, _CONTENT, _TOKENS = "purchases:read", "interactions:content", "tokens:admin"
 
 TYPE_SCOPES = {
-    **dict.fromkeys(("Order", "OrderLine", "Refund", "RefundLine", "Product", "ProductFamily", "OrderTotals"), _PURCHASES),
+    **dict.fromkeys(
+        ("Order", "OrderLine", "Refund", "RefundLine", "Product", "ProductFamily", "OrderTotals"), _PURCHASES
+    ),
     **dict.fromkeys(("ApiToken", "AuditEntry"), _TOKENS),
     "PrivacyRequest": "privacy:admin",
 }
@@ -164,7 +169,7 @@ class Acceptance:
             raise BadInput("first or last, 1 to 500")
         target = get_named_type(field.type).name.removesuffix("Connection")
         told = leaves(arguments.get("filter")) | leaves(arguments.get("search"), "search")
-        here = Origin(target, _terms(arguments.get("orderBy"), DEFAULT_TERMS[target]), told, ())
+        here = Origin(target, terms_of(target, arguments.get("orderBy")), told, ())
         for name in ("after", "before"):
             if arguments.get(name) is not None:
                 origin = self.ledger.origins.get(arguments[name])

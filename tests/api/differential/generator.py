@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -23,10 +22,12 @@ from graphql import (
 
 from domain.tenants.rules import Scope as TokenScope
 from tests.api.differential.coverage import relational
-from tests.api.differential.naive import DEFAULT_TERMS, PREFIXES, _terms
+from tests.api.differential.ordering import terms_of
+from tests.api.differential.things import PREFIXES
 from tests.api.differential.world import START
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from random import Random
 
     from tests.api.differential.coverage import Coverage
@@ -100,9 +101,7 @@ class Fragment:
 class Generator:
     """Makes operations."""
 
-    def __init__(
-        self, random: Random, schema: GraphQLSchema, pools: Pools, ledger: Ledger, coverage: Coverage
-    ) -> None:
+    def __init__(self, random: Random, schema: GraphQLSchema, pools: Pools, ledger: Ledger, coverage: Coverage) -> None:
         self.random = random
         self.schema = schema
         self.pools = pools
@@ -240,9 +239,12 @@ class Generator:
     def _wish(self, of: Any, name: str, depth: int) -> float:
         wish = self._own_wish(of, name)
         named: Any = get_named_type(of.fields[name].type)
-        below = self._below(named, 2)
+        below = self._below(named, 3)
         if depth == 0:
-            return ROOTS_WORTH.get(name, 1.0) * (0.2 + wish)
+            given = max(
+                (self._wanted_in(get_named_type(each.type)) for each in of.fields[name].args.values()), default=0
+            )
+            return ROOTS_WORTH.get(name, 1.0) * (0.1 + wish + given + below)
         if named.name.endswith(("Connection", "Edge")) or name in {"nodes", "edges", "node"}:
             return 0.3 + below
         return wish + 0.6 * below / (1 + depth / 4)
@@ -265,12 +267,12 @@ class Generator:
         if depth == 0 or is_leaf_type(of):
             return 0.0
         if is_abstract_type(of):
-            return max(self._below(each, depth - 1) for each in self.schema.get_possible_types(of)) if depth > 1 else 0.2
+            return max(self._below(each, depth) for each in self.schema.get_possible_types(of))
         wishes = [
             self._own_wish(of, name) + 0.5 * self._below(get_named_type(field_.type), depth - 1)
             for name, field_ in relational(of).items()
         ]
-        return sum(wishes) / len(wishes)
+        return (sum(wishes) / len(wishes) + max(wishes)) / 2
 
     def _directives(self) -> str:
         if not self._chance(0.06):
@@ -300,7 +302,8 @@ class Generator:
         given: dict[str, Any] = {
             key: self._tree(argument.type, f"{of.name}.{name}.{key}")
             for key, argument in field_.args.items()
-            if key not in {"first", "last", "after", "before"} and self._chance(0.35)
+            if key not in {"first", "last", "after", "before"}
+            and self._chance(0.3 + 0.5 * self._wanted_in(get_named_type(argument.type)))
         }
         most = max(1, min(room, 20 if self._chance(0.3) else 5))
         size = self.random.randint(1, most)
@@ -321,7 +324,7 @@ class Generator:
         found = self.ledger.of_target(target)
         if self._chance(0.05):
             return found
-        default = _terms(None, DEFAULT_TERMS[target])
+        default = terms_of(target, None)
         origins = self.ledger.origins
         return [
             text for text in found
@@ -391,9 +394,7 @@ class Generator:
             weights = [self._input_wish(of, name) + 0.05 for name in free]
             chosen = [*required, *dict.fromkeys(self.random.choices(free, weights, k=count))] if free else required
         inside = of.name if of.name.endswith("Filter") and of.name not in _LEAF_FILTERS else purpose
-        made = {
-            name: self._tree(of.fields[name].type, self._purpose(of, name, inside), depth + 1) for name in chosen
-        }
+        made = {name: self._tree(of.fields[name].type, self._purpose(of, name, inside), depth + 1) for name in chosen}
         if self._chance(0.03) and not of.is_one_of and free:
             made[self.random.choice(free)] = None
         if "atLeast" in made and self._chance(0.4):
@@ -402,15 +403,26 @@ class Generator:
 
     def _input_wish(self, of: GraphQLInputObjectType, name: str) -> float:
         """How much a field of an input is wanted, for itself or for what can be given in it."""
-        wish = self.coverage.wish(f"{of.name}.{name}")
-        inner = get_named_type(of.fields[name].type)
-        parts = inner.fields if isinstance(inner, GraphQLInputObjectType) else getattr(inner, "values", {})
-        return max([wish, *(0.8 * self.coverage.wish(f"{inner.name}.{part}") for part in parts)])
+        return max(self.coverage.wish(f"{of.name}.{name}"), 0.8 * self._wanted_in(get_named_type(of.fields[name].type)))
+
+    def _wanted_in(self, of: Any) -> float:
+        """How much is wanted of what an input type can hold; worked out once for an operation."""
+        if (of.name, -1) not in self.wishes:
+            self.wishes[of.name, -1] = 0.0  # a filter within itself wants nothing more
+            if isinstance(of, GraphQLEnumType):
+                self.wishes[of.name, -1] = max(self.coverage.wish(f"{of.name}.{value}") for value in of.values)
+            elif isinstance(of, GraphQLInputObjectType):
+                self.wishes[of.name, -1] = max(self._input_wish(of, name) for name in of.fields)
+        return self.wishes[of.name, -1]
 
     def _purpose(self, of: GraphQLInputObjectType, name: str, inside: str) -> str:
-        return inside if of.name in _LEAF_FILTERS or of.name.endswith(("KindFilter", "StatusFilter")) else f"{of.name}.{name}"
+        return (
+            inside
+            if of.name in _LEAF_FILTERS or of.name.endswith(("KindFilter", "StatusFilter"))
+            else f"{of.name}.{name}"
+        )
 
-    def _scalar(self, name: str, purpose: str) -> Any:
+    def _scalar(self, name: str, purpose: str) -> Any:  # noqa: PLR0911 - one for each scalar
         match name:
             case "Boolean":
                 return self._chance(0.5)
@@ -440,13 +452,12 @@ class Generator:
         prefix = _KIND_OF_ID.get(purpose)
         if prefix is None:
             prefixes = list(self.pools.ids)
-            wishes = [self._below(self.schema.type_map[PREFIXES[each]], 2) + 0.01 for each in prefixes]
+            wishes = [max(map(self._wish_of_id, self.pools.ids[each])) for each in prefixes]
             prefix = self.random.choices(prefixes, wishes)[0]
         roll = self.random.random()
         if roll < 0.86 and purpose.startswith("Query.node"):
             ids = self.pools.ids[prefix]
-            wishes = [self._below(self.schema.type_map[self.pools.type_of[id_]], 1) for id_ in ids]
-            return self.random.choices(ids, [wish**2 for wish in wishes])[0]
+            return self.random.choices(ids, [self._wish_of_id(id_) ** 2 for id_ in ids])[0]
         if roll < 0.86:
             return self.random.choice(self.pools.ids[prefix])
         if roll < 0.94:
@@ -454,6 +465,11 @@ class Generator:
         if roll < 0.985:
             return f"{prefix}_{self.random.getrandbits(128):032x}"
         return self.random.choice([self.pools.ids["lcy"][0], "xyz_" + "0" * 32, "cus_1", "", "CUS_" + "0" * 32])
+
+    def _wish_of_id(self, id_: str) -> float:
+        """How much it is wanted to read a thing by its id."""
+        type_ = self.pools.type_of[id_]
+        return 0.02 + self.coverage.wish(f"Node:{type_}") + self._below(self.schema.type_map[type_], 2)
 
     def _value(self, of: Any, value: Any, purpose: str) -> str:
         """A value as it is written: a literal, a variable, or a literal with variables in it."""
@@ -470,10 +486,10 @@ class Generator:
                 return self._literal(named.of_type, value[0], purpose)
             return "[" + ", ".join(self._value(named.of_type, part, purpose) for part in value) + "]"
         if isinstance(named, GraphQLInputObjectType):
-            parts = [
-                f"{key}: {self._value(GraphQLNonNull(part) if named.is_one_of else part, inner, self._purpose(named, key, purpose))}"
-                for key, inner in value.items() for part in [_bare(named.fields[key].type, one_of=named.is_one_of)]
-            ]  # fmt: skip
+            parts = []
+            for key, inner in value.items():
+                part = GraphQLNonNull(named.fields[key].type) if named.is_one_of else named.fields[key].type
+                parts.append(f"{key}: {self._value(part, inner, self._purpose(named, key, purpose))}")
             return "{" + ", ".join(parts) + "}"
         if isinstance(named, GraphQLEnumType):
             return str(value)
@@ -524,10 +540,6 @@ _KIND_OF_ID = {
     "OrderFilter.integration": "ing", "RefundFilter.integration": "ing", "InteractionFilter.integration": "ing",
     "CustomerRef.id": "cus", "OrderRef.id": "ord",
 }  # fmt: skip
-
-
-def _bare(of: Any, *, one_of: bool) -> Any:
-    return of.of_type if one_of and isinstance(of, GraphQLNonNull) else of
 
 
 def _constant(of: Any, value: Any) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tests.api.differential.naive import PREFIXES, TABLE_OF
+from tests.api.differential.things import PREFIXES, TABLE_OF
 
 if TYPE_CHECKING:
     from tests.api.differential.tables import Tables
@@ -41,7 +41,7 @@ class Pools:
         self.emails = ["Ada@example.com", "nobody@example.com", *_values(claims, "email")]
         self.phones = ["+49 30 1234567", *_values(claims, "phone")]
 
-    def texts(self, purpose: str) -> list[str]:
+    def texts(self, purpose: str) -> list[str]:  # noqa: PLR0911 - one for each kind of text
         """Texts that make sense for a field of an input, and some that do not."""
         of, _, last = purpose.rpartition(".")
         if purpose == "StageFilter.key":

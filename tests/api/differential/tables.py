@@ -17,7 +17,8 @@ Row = dict[str, Any]
 
 NAMES = (
     "tenants", "principals", "api_tokens", "audit_entries", "attribute_definitions", "privacy_requests",
-    "dead_letters", "stage_transitions", "customers", "customer_attributes", "customer_words", "identity_claims", "consent_events",
+    "dead_letters", "stage_transitions", "customers", "customer_attributes", "customer_words", "identity_claims",
+    "consent_events",
     "merge_candidates", "integrations", "record_links", "lifecycles", "lifecycle_versions", "stages",
     "transition_rules", "stage_intervals", "stage_notes", "product_families", "products", "orders", "order_lines",
     "refunds", "refund_lines", "exchange_rates", "interactions",

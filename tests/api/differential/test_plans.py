@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 
 PLANNED = 400
 TABLES = {model.__tablename__ for model in models() if model.__table__.schema != DIRECTORY}
-REFERENCE = re.compile(r"\b(?:from|join)\s+([a-z_]+)\b(?:\s+(?:as\s+)?(?!where\b|on\b|order\b|join\b|left\b|cross\b)([a-z]\w*))?", re.I)
+REFERENCE = re.compile(
+    r"\b(?:from|join)\s+([a-z_]+)\b(?:\s+(?:as\s+)?(?!where\b|on\b|order\b|join\b|left\b|cross\b)([a-z]\w*))?",
+    re.IGNORECASE,
+)
 PREDICATE = re.compile(r"(?:\b(\w+)\.)?\btenant_id\s*=\s*\$1")
 OPERATOR = re.compile(r"(?<=\s)(?!\|\| )(?:[<>=~^@&|!#?%*+-]+)(?=\s)")  # what joins texts compares nothing
 

@@ -36,8 +36,8 @@ PROBES = {
     ),
     "OrderFilter.customer": (
         "cus",
-        "query ($id: ID!) { orders(first: 9, filter: {customer: {in: [$id]}}) { nodes { id } totalCount }"
-        " orderTotals(filter: {customer: {eq: $id}}) { orders refunds gross { amount } } }",
+        ("query ($id: ID!) { orders(first: 9, filter: {customer: {in: [$id]}}) { nodes { id } totalCount }"
+        " orderTotals(filter: {customer: {eq: $id}}) { orders refunds gross { amount } } }"),
     ),
     "OrderFilter.integration": (
         "ing", "query ($id: ID!) { orders(first: 9, filter: {integration: {eq: $id}}) { nodes { id } totalCount } }"

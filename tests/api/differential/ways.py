@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from random import Random
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
 import orjson
 from graphql import parse
@@ -22,6 +21,8 @@ from tests.api.differential.pools import Pools
 from tests.api.differential.world import NOW
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from tests.api.differential.tables import Tables
 
 
@@ -47,7 +48,7 @@ class Ways:
         random = Random(self.seed)  # noqa: S311 - the same operations every time
         self.generator = Generator(random, schema, pools, self.ledger, self.coverage)
 
-    async def difference(self, operation: Operation) -> str | None:
+    async def difference(self, operation: Operation) -> str | None:  # noqa: PLR0911 - one for each way to differ
         """What the ways do not agree on; None when they do."""
         token = self.tables.rows["api_tokens"][0]
         identity = Identity(self.tenant_id, token["principal_id"], token["id"], operation.scopes, None)
@@ -106,7 +107,11 @@ class Ways:
 
 def _differ(one: Any, other: Any, ledger: Ledger, path: str) -> str | None:
     if isinstance(other, Cursor):
-        return None if ledger.agrees(one, other) else f"{path}: cursor {one} does not stand for {other.origin}, {ledger.known(one, other)}"
+        return (
+            None
+            if ledger.agrees(one, other)
+            else f"{path}: cursor {one} does not stand for {other.origin}, {ledger.known(one, other)}"
+        )
     if isinstance(one, dict) and isinstance(other, dict) and list(one) == list(other):
         return next(filter(None, (_differ(one[key], other[key], ledger, f"{path}.{key}") for key in one)), None)
     if isinstance(one, list) and isinstance(other, list) and len(one) == len(other):

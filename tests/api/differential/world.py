@@ -316,7 +316,7 @@ async def _integrations(world: World, people: dict[str, Customer]) -> list[UUID]
         id=world.id(), integration_id=made[0], stream="customer", mode="snapshot", started_at=START, counters={}
     )
     await world.add(run)
-    for at in range(5):
+    for _ in range(5):
         world.work.add(
             DeadLetter(
                 id=world.id(), integration_id=made[0], run_id=run.id, stream="customer", reason="bad",
@@ -420,10 +420,12 @@ def _moves(world: World, way: Lifecycle, stages: list[Stage], who: UUID) -> list
         target = world.maybe(world.random.choice(stages), 0.9)
         moves.append(
             StageTransition(
-                id=world.id(), customer_id=who, lifecycle_id=way.id, lifecycle_version_id=stages[0].lifecycle_version_id,
+                id=world.id(), customer_id=who, lifecycle_id=way.id,
+                lifecycle_version_id=stages[0].lifecycle_version_id,
                 from_stage_id=None if target else stages[0].id, to_stage_id=target and target.id,
                 occurred_at=START + (at // 2) * DAY + timedelta(microseconds=at % 2 * 999_999),
-                recorded_at=START + world.random.randrange(3) * DAY, direction=world.maybe(list(Movement)[at]),
+                recorded_at=START + world.random.randrange(3) * DAY,
+                direction=world.maybe(world.random.choice(list(Movement))),
                 cause_kind=world.random.choice(list(CauseKind)), actor="system", reason=world.maybe("He asked"),
                 corrects=corrected and corrected.id,
             )
@@ -516,7 +518,8 @@ def _document(world: World, at: int, buyer: Customer | None, integrations: list[
     return {
         "id": world.id(), "customer_id": buyer and buyer.id, "occurred_at": occurred, "local_day": occurred.date(),
         "recorded_at": occurred + DAY, "currency": currency, "amount": amount,
-        "base_amount": settled[currency], "base_currency": None if settled[currency] is None else "EUR", "units": Decimal(at) / 4, "line_count": at % 4,
+        "base_amount": settled[currency], "base_currency": None if settled[currency] is None else "EUR",
+        "units": Decimal(at) / 4, "line_count": at % 4,
         "integration_id": world.maybe(world.random.choice(integrations), 0.5), "remote_id": f"D{at}",
         "content_hash": b"x",
     }  # fmt: skip

@@ -1,0 +1,116 @@
+"""What filters mean, in plain Python: what is not known to hold does not hold."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from tests.api.differential.things import read_id
+
+if TYPE_CHECKING:
+    from tests.api.differential.naive import Naive
+    from tests.api.differential.tables import Row
+
+Condition = Callable[["Naive", Any, "Row"], bool]
+
+
+def _text(column: str) -> Condition:
+    def holds(_: Naive, asked: Mapping[str, Any], row: Row) -> bool:
+        value = row[column]
+        tests = {
+            "eq": lambda wanted: value == wanted,
+            "in": lambda wanted: value in wanted,
+            "contains": lambda wanted: value is not None and wanted in value,
+            "startsWith": lambda wanted: value is not None and value.startswith(wanted),
+            "isNull": lambda wanted: (value is None) == wanted,
+        }
+        return all(tests[name](wanted) for name, wanted in asked.items() if wanted is not None)
+
+    return holds
+
+
+def _time(column: str) -> Condition:
+    def holds(_: Naive, asked: Mapping[str, Any], row: Row) -> bool:
+        value = row[column]
+        tests = {
+            "gte": lambda wanted: value is not None and value >= wanted,
+            "lt": lambda wanted: value is not None and value < wanted,
+            "isNull": lambda wanted: (value is None) == wanted,
+        }
+        return all(tests[name](wanted) for name, wanted in asked.items() if wanted is not None)
+
+    return holds
+
+
+def _same_id(column: str, prefix: str) -> Condition:
+    def holds(_: Naive, asked: Mapping[str, Any], row: Row) -> bool:
+        wanted = [read_id(asked["eq"], prefix)] if asked.get("eq") is not None else None
+        among = [read_id(each, prefix) for each in asked["in"]] if asked.get("in") is not None else None
+        return all(ids is None or row[column] in ids for ids in (wanted, among))
+
+    return holds
+
+
+_DOCUMENT: dict[str, Condition] = {
+    "customer": _same_id("customer_id", "cus"),
+    "hasCustomer": lambda _, asked, row: (row["customer_id"] is not None) == asked,
+    "number": _text("number"),
+    "occurredAt": _time("occurred_at"),
+    "currency": _text("currency"),
+    "integration": _same_id("integration_id", "ing"),
+}
+CONDITIONS: dict[str, dict[str, Condition]] = {
+    "CustomerFilter": {
+        "id": _same_id("id", "cus"),
+        "kind": _text("kind"),
+        "displayName": _text("display_name"),
+        "country": _text("country"),
+        "firstSeenAt": _time("first_seen_at"),
+        "firstPurchaseAt": _time("first_purchase_at"),
+        "lastPurchaseAt": _time("last_purchase_at"),
+        "updatedAt": _time("updated_at"),
+        "stage": lambda naive, asked, row: any(
+            stay["customer_id"] == row["id"] and stay["is_current"] and naive.fits("StageFilter", asked, stay)
+            for stay in naive.tables.rows["stage_intervals"]
+        ),
+        "organisation": lambda naive, asked, row: (
+            (found := naive.customer(row["organisation_id"])) is not None and naive.fits("CustomerFilter", asked, found)
+        ),
+        "orders": lambda naive, asked, row: any(
+            order["customer_id"] in row["member_ids"] and naive.fits("OrderFilter", asked, order)
+            for order in naive.current("orders", "Order")
+        ),
+        "interactions": lambda naive, asked, row: naive.has_interactions(asked, row),
+        "attribute": lambda naive, asked, row: naive.has_attribute(asked, row),
+    },
+    "StageFilter": {
+        "lifecycle": lambda _, asked, row: row["lifecycle_key"] == asked,
+        "key": _text("stage_key"),
+        "enteredAt": _time("entered_at"),
+    },
+    "InteractionFilter": {
+        "kind": _text("kind"),
+        "channel": _text("channel"),
+        "direction": _text("direction"),
+        "occurredAt": _time("occurred_at"),
+        "recordedAt": _time("recorded_at"),
+        "integration": _same_id("integration_id", "ing"),
+        "machineSuspected": lambda _, asked, row: row["machine_suspected"] == asked,
+    },
+    "OrderFilter": {**_DOCUMENT, "kind": _text("kind"), "status": _text("status"), "channel": _text("channel")},
+    "RefundFilter": _DOCUMENT,
+    "ProductFilter": {"sku": _text("sku"), "name": _text("name")},
+}
+
+
+def fits_value(row: Row, name: str, wanted: Any) -> bool:
+    if wanted is None:
+        return True
+    kind = re.match("[a-z]+", name)
+    value = row[f"{kind[0] if kind else name}_value"]
+    if value is None:
+        return False
+    if name.endswith("Gte"):
+        return bool(value >= wanted)
+    return bool(value <= wanted) if name.endswith("Lte") else bool(value == wanted)

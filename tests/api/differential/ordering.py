@@ -1,0 +1,69 @@
+"""What lists are sorted by, in plain Python."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from tests.api.differential.ledger import Origin
+    from tests.api.differential.tables import Row
+
+LONG_AGO = datetime.min.replace(tzinfo=UTC)
+"""Where a moment that never was stands in an order: before all others."""
+
+
+def terms_of(target: str, asked: list[Mapping[str, Any]] | None) -> tuple[tuple[str, bool], ...]:
+    """What a list is sorted by: each field once, and the id at last to settle ties, the way round of the first."""
+    terms: dict[str, bool] = {}
+    for part in asked or ():
+        terms.setdefault(part["field"], part["direction"] == "DESC")
+    if not terms:
+        terms = dict([_DEFAULTS[target]])
+    terms.setdefault("ID", next(iter(terms.values())))
+    listed = list(terms.items())
+    return tuple(listed[: [name for name, _ in listed].index("ID") + 1])
+
+
+def compared(one: Origin, other: Origin) -> int:
+    """Which of two rows of a list comes first: negative, nothing or positive."""
+    for (_, descending), left, right in zip(one.terms, one.place, other.place, strict=True):
+        if left != right:
+            return (1 if left > right else -1) * (-1 if descending else 1)
+    return 0
+
+
+def _moment(name: str) -> Callable[[Row], Any]:
+    return lambda row: row[name] or LONG_AGO
+
+
+_BY_ID: dict[str, Callable[[Row], Any]] = {"ID": lambda row: row["id"]}
+_BY_TIME = _BY_ID | {"OCCURRED_AT": _moment("occurred_at")}
+_BY_POSITION: dict[str, Callable[[Row], Any]] = dict.fromkeys(("POSITION", "ID"), lambda row: row["position"])
+ORDERS: dict[str, dict[str, Callable[[Row], Any]]] = {
+    "Customer": _BY_ID
+    | {
+        "DISPLAY_NAME": lambda row: (row["display_name"] or "").encode(),
+        **{
+            name.upper(): _moment(name)
+            for name in ("first_seen_at", "first_purchase_at", "last_purchase_at", "created_at", "updated_at")
+        },
+    },
+    "StageInterval": _BY_ID | {"ENTERED_AT": _moment("entered_at")},
+    **dict.fromkeys(("StageNote", "Interaction", "Order", "Refund"), _BY_TIME),
+    **dict.fromkeys(("OrderLine", "RefundLine", "AuditEntry"), _BY_POSITION),
+    "MergeCandidate": _BY_ID | {"SCORE": lambda row: row["score"]},
+    "Product": _BY_ID | {"SKU": lambda row: row["sku"].encode()},
+    "ApiToken": _BY_ID,
+}
+"""By type: what its lists can be sorted by, and the value of a row."""
+
+_DEFAULTS = {
+    "Customer": ("ID", False), "MergeCandidate": ("SCORE", True), "StageInterval": ("ENTERED_AT", False),
+    "StageNote": ("OCCURRED_AT", True), "Interaction": ("OCCURRED_AT", True), "Order": ("OCCURRED_AT", True),
+    "Refund": ("OCCURRED_AT", True), "Product": ("SKU", False), "OrderLine": ("POSITION", False),
+    "RefundLine": ("POSITION", False), "ApiToken": ("ID", True), "AuditEntry": ("ID", True),
+}  # fmt: skip
+"""What each kind of list is sorted by unless asked otherwise."""

@@ -106,12 +106,11 @@ class Acceptance:
         field = of.fields[node.name.value]
         try:
             arguments = get_argument_values(field, node, self.variables)
-            self._check(field, arguments)
         except GraphQLError:
-            self.found.add("BAD_USER_INPUT")
+            self._refuse()
             return {}
-        else:
-            return arguments
+        self._check(field, arguments)
+        return arguments
 
     def _possible(self, of: GraphQLObjectType, name: str, arguments: Mapping[str, Any]) -> Iterator[GraphQLObjectType]:
         target: Any = get_named_type(of.fields[name].type)
@@ -144,7 +143,7 @@ class Acceptance:
             skip = get_directive_values(GraphQLSkipDirective, node, self.variables)
             include = get_directive_values(GraphQLIncludeDirective, node, self.variables)
         except GraphQLError:
-            self.found.add("BAD_USER_INPUT")
+            self._refuse()
             return False
         return not (skip and skip["if"]) and not (include and not include["if"])
 
@@ -153,20 +152,21 @@ class Acceptance:
     def _check(self, field: Any, arguments: Mapping[str, Any]) -> None:
         if "first" in field.args:
             self._check_page(field, arguments)
-        for id_ in [*(arguments.get("ids") or ()), *([arguments["id"]] if "id" in arguments else ())]:
-            read_id(id_)
-        if len(arguments.get("ids") or ()) > MOST:
-            raise BadInput("too many")
-        by, named = arguments.get("by") or {}, get_named_type(field.args["by"].type).name if "by" in field.args else ""
-        if by.get("id") is not None:
-            read_id(by["id"], {"CustomerRef": "cus", "OrderRef": "ord"}[named])
+        asked = [*(arguments.get("ids") or ()), *([arguments["id"]] if "id" in arguments else ())]
+        for id_ in asked:
+            self._check_id(id_, None)
+        if len(asked) > MOST:
+            self._refuse()
+        if (arguments.get("by") or {}).get("id") is not None:
+            named = get_named_type(field.args["by"].type).name
+            self._check_id(arguments["by"]["id"], {"CustomerRef": "cus", "OrderRef": "ord"}[named])
         if arguments.get("filter") is not None:
             self._check_filter(get_named_type(field.args["filter"].type), arguments["filter"])
 
     def _check_page(self, field: Any, arguments: Mapping[str, Any]) -> None:
         sizes = [size for name in ("first", "last") if (size := arguments.get(name)) is not None]
         if len(sizes) != 1 or not 1 <= sizes[0] <= MOST:
-            raise BadInput("first or last, 1 to 500")
+            self._refuse()
         target = get_named_type(field.type).name.removesuffix("Connection")
         told = leaves(arguments.get("filter")) | leaves(arguments.get("search"), "search")
         here = Origin(target, terms_of(target, arguments.get("orderBy")), told, ())
@@ -174,23 +174,31 @@ class Acceptance:
             if arguments.get(name) is not None:
                 origin = self.ledger.origins.get(arguments[name])
                 if origin is None or not origin.same_list(here):
-                    raise BadInput("a cursor of another list")
+                    self._refuse()
 
     def _check_filter(self, of: Any, chosen: Mapping[str, Any]) -> None:
         for name, part in chosen.items():
             if part is None:
                 continue
-            inner = get_named_type(of.fields[name].type)
             prefix = _IDS.get(f"{of.name}.{name}")
             if prefix is not None:
                 for id_ in [*(part.get("in") or ()), *([part["eq"]] if part.get("eq") is not None else ())]:
-                    read_id(id_, prefix)
+                    self._check_id(id_, prefix)
             if f"{of.name}.{name}" == "CustomerFilter.orders":
                 self._need(_PURCHASES)
             for each in part if isinstance(part, list) else [part]:
                 if isinstance(each, dict):
-                    self._check_filter(inner, each)
+                    self._check_filter(get_named_type(of.fields[name].type), each)
+
+    def _check_id(self, id_: str, prefix: str | None) -> None:
+        try:
+            read_id(id_, prefix)
+        except BadInput:
+            self._refuse()
 
     def _need(self, scope: str | None) -> None:
         if scope is not None and scope not in self.scopes:
             self.found.add("FORBIDDEN")
+
+    def _refuse(self) -> None:
+        self.found.add("BAD_USER_INPUT")

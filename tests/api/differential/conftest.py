@@ -21,6 +21,21 @@ if TYPE_CHECKING:
     from tests.conftest import Logins
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--operations", type=int, help="how many operations are asked three ways")
+    parser.addoption("--seed", type=int, help="which operations they are")
+
+
+@pytest.fixture(scope="session")
+def operations(pytestconfig: pytest.Config) -> int:
+    return pytestconfig.getoption("--operations", None) or 2_000
+
+
+@pytest.fixture(scope="session")
+def seed(pytestconfig: pytest.Config) -> int:
+    return pytestconfig.getoption("--seed", None) or 1
+
+
 @pytest.fixture(scope="session")
 async def tenants(database: Database) -> tuple[UUID, UUID]:
     """Two tenants that know nothing of each other."""

@@ -21,9 +21,8 @@ from graphql import (
 )
 
 from domain.tenants.rules import Scope as TokenScope
-from tests.api.differential.coverage import relational
+from tests.api.differential.coverage import ENOUGH, relational
 from tests.api.differential.ordering import terms_of
-from tests.api.differential.things import PREFIXES
 from tests.api.differential.world import START
 
 if TYPE_CHECKING:
@@ -154,7 +153,7 @@ class Generator:
 
     def _selection(self, of: Any, keys: Keys, depth: int, room: int, hints: frozenset[str] = frozenset()) -> str:
         parts = []
-        for _ in range(self.random.choice([1, 2, 2, 3, 4])):
+        for _ in range(self.random.choice([1, 2, 2, 3, 4]) + self._wanted_fields(of) // 3):
             roll = self.random.random()
             if roll < 0.07:
                 parts.append(self._leaf("__typename", "__typename", "String!", keys))
@@ -165,6 +164,12 @@ class Generator:
             else:
                 parts.append(self._field(of, keys, depth, room))
         return " ".join(part for part in parts if part) or self._leaf("__typename", "__typename", "String!", keys)
+
+    def _wanted_fields(self, of: Any) -> int:
+        """How many fields of an object type have been reached too rarely."""
+        if is_abstract_type(of):
+            return 0
+        return sum(self.coverage.counts[f"{of.name}.{name}"] < ENOUGH for name in relational(of))
 
     def _on_abstract(self, of: Any, keys: Keys, depth: int, room: int, hints: frozenset[str]) -> str:
         if getattr(of, "fields", None) and self._chance(0.3):

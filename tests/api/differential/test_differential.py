@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,31 +17,29 @@ if TYPE_CHECKING:
     from tests.api.differential.generator import Operation
     from tests.api.differential.ways import Ways
 
-OPERATIONS = int(os.environ.get("TENURE_DIFFERENTIAL_OPERATIONS", "2000"))
-SEED = int(os.environ.get("TENURE_DIFFERENTIAL_SEED", "1"))
 REACHED = 5
 
 
-async def test_the_three_ways_agree(ways: Callable[..., Ways]) -> None:
-    asked = ways(SEED)
-    found = await asked.run(OPERATIONS)
+async def test_the_three_ways_agree(ways: Callable[..., Ways], operations: int, seed: int) -> None:
+    asked = ways(seed)
+    found = await asked.run(operations)
     if found is not None:
         number, operation, difference = found
         small = await shrink(operation, asked.engine.schema, lambda one: _fails(asked, one))
-        told = f"seed {SEED}, operation {number}: {difference}\nmade small: {await asked.judged(small)}\n{small}"
+        told = f"seed {seed}, operation {number}: {difference}\nmade small: {await asked.judged(small)}\n{small}"
         pytest.fail(told, pytrace=False)
-    assert asked.invalid < OPERATIONS / 20
+    assert asked.invalid < operations / 20
     assert asked.coverage.gaps(REACHED) == {}
 
 
 @pytest.mark.parametrize("plant", FAULTS, ids=lambda fault: fault.__name__)
 async def test_a_planted_fault_is_found(
-    ways: Callable[..., Ways], unwalled: Database, plant: Fault, monkeypatch: pytest.MonkeyPatch
+    ways: Callable[..., Ways], unwalled: Database, operations: int, plant: Fault, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where the fault is a lost predicate, row-level security is off: one wall must not hide that the other fell."""
-    asked = ways(SEED, at=unwalled, compares_slow=False)
+    asked = ways(1, at=unwalled, compares_slow=False)
     plant(monkeypatch)
-    found = await asked.run(OPERATIONS)
+    found = await asked.run(operations)
     assert found is not None
 
 

@@ -1,7 +1,7 @@
 """Mutations: one input, one transaction, one payload that says what changed or why nothing did."""
 
 import inspect
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Annotated, Any, Optional
@@ -17,7 +17,7 @@ from api.changing import inputs
 from api.expose import lazily
 from api.problems import RequestRefused, unexpected
 from api.reads.mapping import SCOPES
-from api.refusals import Problem
+from api.refusals import Problem, Several
 from api.replays import Done, Once
 from domain.core.database import driver_connection
 from domain.core.problems import Conflict, DomainError, Invalid
@@ -41,7 +41,7 @@ class ChangedAtOnce(Conflict):
 class Mutation:
     """A mutation field: the thing that its payload shows (by field name and type), the scope it takes, what it does.
 
-    `also` are further fields of the payload: their types and descriptions.
+    A scope can be several, with spaces between. `also` are further fields of the payload: their types and descriptions.
     """
 
     name: str
@@ -92,7 +92,7 @@ def mutation(
 def mutations(*modules: ModuleType) -> type:
     """The root type of all mutations that these modules hold."""
     found = [part for module in modules for part in vars(module).values() if isinstance(part, Mutation)]
-    SCOPES.update({each.name: {each.scope} for each in found})
+    SCOPES.update({each.name: set(each.scope.split()) for each in found})
     body: dict[str, Any] = {"__annotations__": {}}
     for each in found:
         body[each.name] = strawberry.mutation(
@@ -112,13 +112,21 @@ async def change(of: Mutation, info: GraphQLResolveInfo[Any], asked: Any) -> dic
         _check_texts(asked)
         return await _tried(of, info, asked)
     except DomainError as problem:
-        refused = refusals.shown(problem, asked, info.context.prepared.reader)
-        return {of.thing: None, "problems": [refused], **dict.fromkeys(of.also)}
+        return _refused(of, info, asked, [problem])
+    except Several as several:
+        return _refused(of, info, asked, several.problems)
     except RequestRefused:
         raise
     except Exception as failed:
         # Told as an error of this field, so that the client learns what the fields before have done.
         raise unexpected(failed, info.context.prepared.ask.request_id) from failed
+
+
+def _refused(
+    of: Mutation, info: GraphQLResolveInfo[Any], asked: Any, problems: Sequence[DomainError]
+) -> dict[str, Any]:
+    shown = [refusals.shown(problem, asked, info.context.prepared.reader) for problem in problems]
+    return {of.thing: None, "problems": shown, **dict.fromkeys(of.also)}
 
 
 def _resolver(of: Mutation) -> Callable[..., Any]:

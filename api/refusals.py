@@ -1,6 +1,6 @@
 """Why something was refused, as data of a payload: what the domain raises, by the code that clients switch on."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -68,6 +68,14 @@ class Veto:
         """The decision as a sentence."""
         why = f": {personal(self.reason, reader)}" if self.reason else ""
         return f"Decided by {self.by} on {self.day}{why}."
+
+
+class Several(Exception):
+    """Several problems of one input."""
+
+    def __init__(self, problems: Sequence[DomainError]) -> None:
+        super().__init__()
+        self.problems = problems
 
 
 def every_problem() -> list[type[DomainError]]:

@@ -9,6 +9,7 @@ from strawberry.schema.config import StrawberryConfig
 from api import customers, interactions, purchases, rate_limit, stages, tenants
 from api.changes import mutations
 from api.changing import customers as of_customers
+from api.changing import imports as of_imports
 from api.changing import records as of_records
 from api.changing import stages as of_stages
 from api.changing import tenants as of_tenants
@@ -22,7 +23,7 @@ Query = roots(
     purchases.Queries,
 )  # fmt: skip
 problem_codes()
-Mutation = mutations(of_tenants, of_customers, of_stages, of_records)
+Mutation = mutations(of_tenants, of_customers, of_stages, of_records, of_imports)
 
 schema = strawberry.Schema(
     query=Query,

@@ -19,15 +19,16 @@ if TYPE_CHECKING:
     from domain.core.unit_of_work import Writing
     from sync.landing.customers import Merged
     from sync.runs import Run
-    from tenure_sdk import Record
+    from tenure_sdk import Record, Reject
 
 
 class Landed(NamedTuple):
-    """What a page brought, the customers of whom it says something new, and all whom it touched."""
+    """What a page brought, the customers of whom it says something new, all whom it touched, and what was left out."""
 
     counts: Counts
     described: Sequence[UUID]
     touched: Sequence[UUID]
+    rejects: Sequence[Reject] = ()
 
 
 async def land(work: Writing, run: Run, page: Page | LinePage) -> Landed:
@@ -108,7 +109,7 @@ async def _land_records(work: Writing, run: Run, page: Page) -> Landed:
     refused = [*page.rejects, *(reject for part in parts for reject in part.rejects)]
     await rejects.keep(work, run, refused)
     landed = total(len(page.records) + len(page.rejects), parts, deleted=deleted, rejected=len(refused))
-    return landed._replace(touched=sorted({*landed.touched, *touched}))
+    return landed._replace(touched=sorted({*landed.touched, *touched}), rejects=refused)
 
 
 async def _merged(work: Writing, run: Run, records: Sequence[Record]) -> AsyncIterator[Merged]:

@@ -276,7 +276,8 @@ async def from_records(work: Writing, run: Run, records: Sequence[Customer]) -> 
     erased = await _erased(work, changed)
     if erased:
         changed = [record for record in changed if record.id not in erased]
-        rejects += [Reject(None, "id", record_id, "is of a person who was erased") for record_id in sorted(erased)]
+        reason = "is of a person who was erased"
+        rejects += [Reject(None, "id", record_id, reason, record_id) for record_id in sorted(erased)]
         await work.execute(_DROP, {"remote_ids": sorted(erased)})
     if not changed:
         return Merged(unchanged=len(same), rejects=rejects)
@@ -353,7 +354,8 @@ def _accepted(records: Sequence[Customer], types: Mapping[str, AttributeType]) -
             try:
                 attributes.append((key, *_typed(key, value, types)))
             except ValueError as problem:
-                rejects.append(Reject(None, f"attributes.{key}", None if value is None else str(value), str(problem)))
+                given = None if value is None else str(value)
+                rejects.append(Reject(None, f"attributes.{key}", given, str(problem), record.id))
                 break
         else:
             accepted.append(_Accepted(record.id, record, [found for found in attributes if found[2] is not None]))

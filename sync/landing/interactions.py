@@ -108,7 +108,7 @@ _CHANNELS = frozenset(Channel)
 def _unfit(record: Interaction) -> Reject | None:
     if record.channel is None or record.channel.upper() in _CHANNELS:
         return None
-    return Reject(None, "channel", record.channel, f"is none of {', '.join(sorted(_CHANNELS))}")
+    return Reject(None, "channel", record.channel, f"is none of {', '.join(sorted(_CHANNELS))}", record.id)
 
 
 def _cells(record: Interaction) -> tuple[str, ...]:

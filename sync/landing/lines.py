@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _WIDE = Context(prec=80)  # a quantity times a price must be exact before it is rounded
 _BIGGEST = 2**63 - 1
+_MOST_DIGITS = 19
 
 _AMOUNTS = ("total", "discount", "tax")
 _TARGETS = {"type": ("record", "kind"), "currency": ("currency", "digits"), "order": ("refunds",)}
@@ -96,8 +97,9 @@ def _line_amount(term: tuple[Decimal | None, Decimal | None, Decimal | None, str
 def _minor(amount: Decimal, currency: str) -> str:
     if not amount.is_finite():
         raise ValueError("is no number")
-    minor = to_minor(amount, currency)
-    if abs(minor) > _BIGGEST:
+    # What has so many digits cannot even be rounded to minor units within the precision of decimals.
+    minor = None if amount.adjusted() > _MOST_DIGITS else to_minor(amount, currency)
+    if minor is None or abs(minor) > _BIGGEST:
         raise ValueError("is too large an amount of money")
     return str(minor)
 
@@ -126,7 +128,8 @@ def _rejects(written: dict[str, Written], values: dict[str, Sequence[Any]]) -> l
             if isinstance(cell, cells.Unfit) and line not in found:
                 field = "unit_price" if name == "amount" else name
                 value = values[field][place]
-                found[line] = Reject(line, field, None if value is None else str(value), str(cell))
+                given = None if value is None else str(value)
+                found[line] = Reject(line, field, given, str(cell), values["document"][place])
     return [found[line] for line in sorted(found)]
 
 

@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests import snapshots
+from tests.api.business import EVENING, MORNING, NOON, Caller
+from tests.api.conftest import identity
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from uuid import UUID
+
+    from api.engine import Engine
+    from tests.conftest import Logins
+    from tests.snapshots import Snapshots
+
+COUNTS = "created updated unchanged integration { connector account }"
+RECORDS: dict[str, Any] = {
+    "source": "shop",
+    "customers": [
+        {"id": "acme", "kind": "ORGANISATION", "name": "Acme", "addresses": [{"city": "Delft", "country": "NL"}]},
+        {
+            "id": "ada", "name": "Ada", "emails": ["ada@example.com"], "organisation": "acme",
+            "identities": [{"scheme": "tax_id", "value": "NL123"}],
+            "attributes": [{"key": "tier", "value": {"text": "gold"}}, {"key": "limit", "value": {"decimal": "2.50"}}],
+        },
+    ],
+    "orders": [
+        {
+            "id": "o1", "customer": "ada", "occurredAt": MORNING, "currency": "EUR",
+            "lines": [{"sku": "X1", "quantity": "3", "unitPrice": "1.005"}, {"unitPrice": "2"}],
+        },
+    ],
+    "refunds": [
+        {"id": "r1", "customer": "ada", "order": "o1", "occurredAt": NOON, "currency": "EUR", "total": "1.02"},
+    ],
+    "interactions": [
+        {"id": "i1", "kind": "CALL", "customer": "ada", "occurredAt": EVENING, "channel": "phone", "summary": "Why?"},
+    ],
+}  # fmt: skip
+ADA = """{ customer(by: {email: "ada@example.com"}) { displayName organisation { displayName }
+  attributes { key value { ... on TextValue { text } ... on DecimalValue { decimal } } }
+  timeline(first: 9) { nodes { kind summary } }
+  orderTotals { orders refunds net { amount currency } } } }"""
+
+
+@pytest.fixture
+async def caller(engine: Engine, tenant: UUID) -> Caller:
+    made = Caller(engine, identity(tenant))
+    for key, type_ in (("tier", "TEXT"), ("limit", "DECIMAL")):
+        await made.do("defineAttribute", {"key": key, "type": type_, "label": key})
+    return made
+
+
+@pytest.fixture
+async def tables(logins: Logins) -> AsyncIterator[Snapshots]:
+    async with snapshots.opened(logins) as opened:
+        yield opened
+
+
+async def test_records_become_what_a_connector_would_have_made_of_them(caller: Caller) -> None:
+    payload = await caller.do("importRecords", RECORDS, COUNTS)
+    assert payload == {
+        "created": 5, "updated": 0, "unchanged": 0, "problems": [],
+        "integration": {"connector": "api", "account": "shop"},
+    }  # fmt: skip
+    ada = (await caller.answer(ADA))["data"]["customer"]
+    assert ada["displayName"] == "Ada"
+    assert ada["organisation"] == {"displayName": "Acme"}
+    assert {each["key"]: each["value"] for each in ada["attributes"]} == {
+        "tier": {"text": "gold"}, "limit": {"decimal": "2.5"},
+    }  # fmt: skip
+    assert {"kind": "CALL", "summary": "Why?"} in ada["timeline"]["nodes"]
+    assert ada["orderTotals"] == {"orders": 1, "refunds": 1, "net": {"amount": "4.00", "currency": "EUR"}}
+
+
+async def test_the_same_again_changes_no_record(caller: Caller, tables: Snapshots) -> None:
+    await caller.do("importRecords", RECORDS)
+    async with tables.only_changes({"sync_runs", "stream_states"}):
+        again = await caller.do("importRecords", RECORDS, COUNTS)
+    assert (again["created"], again["updated"], again["unchanged"]) == (0, 0, 5)
+
+
+async def test_what_a_source_says_anew_is_an_update(caller: Caller) -> None:
+    await caller.do("importRecords", RECORDS)
+    acme, ada = RECORDS["customers"]
+    renamed = {"source": "shop", "customers": [acme, {**ada, "name": "Ada King"}]}
+    again = await caller.do("importRecords", renamed, COUNTS)
+    assert (again["created"], again["updated"], again["unchanged"]) == (0, 1, 2)  # Acme, and Acme as Ada names it
+    assert (await caller.answer(ADA))["data"]["customer"]["displayName"] == "Ada King"
+
+
+@pytest.mark.parametrize(
+    ("records", "refused"),
+    [
+        (
+            {"customers": [{"id": "a"}, {"id": "b", "attributes": [{"key": "colour", "value": {"text": "red"}}]}]},
+            [(["customers", "1"], "attributes.colour is no attribute of this tenant; defined are: limit, tier")],
+        ),
+        (
+            {"customers": [{"id": ""}], "interactions": [{"id": "i", "kind": "STAGE_CHANGED", "occurredAt": NOON}]},
+            [
+                (["customers", "0"], "Expected `str` of length >= 1 - at `$.id`"),
+                (["interactions", "0"], "kind: there is no interaction STAGE_CHANGED"),
+            ],
+        ),
+        (
+            {"interactions": [{"id": "i", "kind": "CALL", "occurredAt": NOON, "channel": "pigeon"}]},
+            [(["interactions", "0"], "channel is none of ")],
+        ),
+        (
+            {
+                "orders": [{"id": "o", "occurredAt": NOON, "currency": "EUR", "total": "1"}],
+                "refunds": [
+                    {"id": "r", "occurredAt": NOON, "currency": "EUR", "lines": [{"unitPrice": "1e30"}]},
+                ],
+            },
+            [(["refunds", "0"], "unit_price ")],
+        ),
+        ({"source": " "}, [(["source"], "")]),
+    ],
+)  # fmt: skip
+async def test_all_or_none_of_the_records_are_taken(
+    caller: Caller, tables: Snapshots, records: dict[str, Any], refused: list[tuple[list[str], str]]
+) -> None:
+    async with tables.nothing_changes():
+        payload = await caller.payload("importRecords", {"source": "shop", **records}, COUNTS)
+    problems = payload.pop("problems")
+    assert set(payload.values()) == {None}
+    assert [problem["path"] for problem in problems] == [path for path, _ in refused]
+    for problem, (_, reason) in zip(problems, refused, strict=True):
+        assert (problem["__typename"], problem["code"]) == ("InvalidInput", "RECORD_REFUSED")
+        assert reason in problem["message"]

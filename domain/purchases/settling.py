@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -9,13 +10,14 @@ from sqlalchemy import Uuid, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from domain.core.events import on
-from domain.purchases.queries import RATED, conversion
+from domain.purchases.queries import RATED, conversion, purchase_days
 from domain.tenants import queries as tenants
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import date, datetime
 
-    from sqlalchemy import TextClause
+    from sqlalchemy import Row, TextClause
 
     from domain.core.events import OutboxEvent
     from domain.core.unit_of_work import Writing
@@ -37,55 +39,51 @@ _LOCK = _sql(
 
 _MEMBERS = _sql("SELECT id, root_id FROM customers WHERE tenant_id = :tenant AND root_id = ANY(:roots)", "roots")
 
-# Lists of ids instead of joins: without statistics (a first import) the planner would read a table once per customer.
-_SETTLE_TOTALS = _sql(
+_EMPTIED = _sql("DELETE FROM customer_totals WHERE tenant_id = :tenant AND customer_id = ANY(:emptied)", "emptied")
+
+_WRITTEN = _sql(
     """
-WITH sales AS MATERIALIZED (
-    SELECT member.root_id, o.id, o.amount, o.currency, o.local_day, o.occurred_at
-    FROM orders o
-    JOIN unnest(:members, :roots_of_members) AS member (id, root_id) ON member.id = o.customer_id
-    WHERE o.tenant_id = :tenant AND o.customer_id = ANY(:members) AND o.superseded_at IS NULL
-        AND o.kind = 'SALE' AND o.status = 'COMPLETED'
-), given_back AS MATERIALIZED (
-    SELECT f.order_id, f.currency, sum(f.amount) AS minor
-    FROM refunds f
-    WHERE f.tenant_id = :tenant AND f.order_id = ANY(ARRAY(SELECT id FROM sales)) AND f.superseded_at IS NULL
-    GROUP BY f.order_id, f.currency
-), purchases AS (
-    SELECT sales.*
-    FROM sales
-    LEFT JOIN given_back ON given_back.order_id = sales.id AND given_back.currency = sales.currency
-    WHERE sales.amount <= 0 OR coalesce(given_back.minor, 0) < sales.amount
-), totals AS MATERIALIZED (
-    SELECT root_id, count(DISTINCT local_day) AS occasions, count(*) AS orders,
-        min(occurred_at) AS first_at, max(occurred_at) AS last_at
-    FROM purchases
-    GROUP BY root_id
-), emptied AS (
-    DELETE FROM customer_totals t
-    WHERE t.tenant_id = :tenant AND t.customer_id = ANY(:customers || :roots)
-        AND NOT EXISTS (SELECT FROM totals WHERE totals.root_id = t.customer_id)
-), written AS (
-    INSERT INTO customer_totals AS t (tenant_id, customer_id, occasions, orders, first_at, last_at)
-    SELECT :tenant, root_id, occasions, orders, first_at, last_at FROM totals
-    ON CONFLICT (tenant_id, customer_id) DO UPDATE
-    SET occasions = excluded.occasions, orders = excluded.orders,
-        first_at = excluded.first_at, last_at = excluded.last_at
-    WHERE (t.occasions, t.orders, t.first_at, t.last_at)
-        IS DISTINCT FROM (excluded.occasions, excluded.orders, excluded.first_at, excluded.last_at)
-)
-UPDATE customers c
-SET first_purchase_at = totals.first_at, last_purchase_at = totals.last_at,
-    updated_at = :now, version = c.version + 1
-FROM unnest(:roots) AS root (id) LEFT JOIN totals ON totals.root_id = root.id
-WHERE c.tenant_id = :tenant AND c.id = ANY(:roots) AND c.id = root.id
-    AND (c.first_purchase_at, c.last_purchase_at) IS DISTINCT FROM (totals.first_at, totals.last_at)
+INSERT INTO customer_totals AS t (tenant_id, customer_id, occasions, orders, first_at, last_at)
+SELECT :tenant, settled.*
+FROM unnest(
+    :roots, CAST(:occasions AS bigint[]), CAST(:orders AS bigint[]), CAST(:first AS timestamptz[]),
+    CAST(:last AS timestamptz[])
+) AS settled
+ON CONFLICT (tenant_id, customer_id) DO UPDATE
+SET occasions = excluded.occasions, orders = excluded.orders, first_at = excluded.first_at, last_at = excluded.last_at
+WHERE (t.occasions, t.orders, t.first_at, t.last_at)
+    IS DISTINCT FROM (excluded.occasions, excluded.orders, excluded.first_at, excluded.last_at)
 """,
-    "customers",
     "roots",
-    "members",
-    "roots_of_members",
 )
+
+_DATED = _sql(
+    """
+UPDATE customers c
+SET first_purchase_at = dated.first_at, last_purchase_at = dated.last_at, updated_at = :now, version = c.version + 1
+FROM unnest(:roots, CAST(:first AS timestamptz[]), CAST(:last AS timestamptz[])) AS dated (id, first_at, last_at)
+WHERE c.tenant_id = :tenant AND c.id = ANY(:roots) AND c.id = dated.id
+    AND (c.first_purchase_at, c.last_purchase_at) IS DISTINCT FROM (dated.first_at, dated.last_at)
+""",
+    "roots",
+)
+
+
+@dataclass
+class _Totals:
+    """What the documents say of one survivor."""
+
+    days: set[date] = field(default_factory=set)
+    orders: int = 0
+    first_at: datetime | None = None
+    last_at: datetime | None = None
+
+    def add(self, day: Row[Any]) -> None:
+        """Count what a member bought on a day."""
+        self.days.add(day.local_day)
+        self.orders += day.orders
+        self.first_at = min(day.first_at, self.first_at or day.first_at)
+        self.last_at = max(day.last_at, self.last_at or day.last_at)
 
 
 async def settle_totals(work: Writing, customers: Sequence[UUID]) -> None:
@@ -100,9 +98,34 @@ async def settle_totals(work: Writing, customers: Sequence[UUID]) -> None:
     whom: dict[str, Any] = {"tenant": work.tenant_id, "customers": list(customers)}
     whom["roots"] = (await work.execute(_ROOTS, whom)).scalars().all()
     await work.execute(_LOCK, whom)
-    members = await work.rows(_MEMBERS, whom)
-    whom["members"], whom["roots_of_members"] = [row.id for row in members], [row.root_id for row in members]
-    await work.execute(_SETTLE_TOTALS, {**whom, "now": work.now})
+    root_of = {row.id: row.root_id for row in await work.rows(_MEMBERS, whom)}
+    totals = {root: _Totals() for root in whom["roots"]}
+    for day in await purchase_days(work, list(root_of)):
+        totals[root_of[day.customer_id]].add(day)
+    await _write(work, totals, emptied={*customers, *totals} - {root for root in totals if totals[root].orders})
+
+
+async def _write(work: Writing, totals: Mapping[UUID, _Totals], *, emptied: Iterable[UUID]) -> None:
+    await work.execute(_EMPTIED, {"tenant": work.tenant_id, "emptied": list(emptied)})
+    bought = {root: found for root, found in totals.items() if found.orders}
+    await work.execute(
+        _WRITTEN,
+        {
+            **_moments(work, bought),
+            "occasions": [len(found.days) for found in bought.values()],
+            "orders": [found.orders for found in bought.values()],
+        },
+    )
+    await work.execute(_DATED, {**_moments(work, totals), "now": work.now})
+
+
+def _moments(work: Writing, totals: Mapping[UUID, _Totals]) -> dict[str, Any]:
+    return {
+        "tenant": work.tenant_id,
+        "roots": list(totals),
+        "first": [found.first_at for found in totals.values()],
+        "last": [found.last_at for found in totals.values()],
+    }
 
 
 @on("customers.CustomersMerged")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from sqlalchemy import ARRAY, DateTime, Uuid, bindparam, delete, func, select, t
 from domain.core import events
 from domain.core.due import due
 from domain.customers.model import MILLIONTHS, AttributeDefinition, AttributeType, CustomerAttribute
+from domain.purchases import queries as purchases
 from domain.stages import history, queries, rules
 from domain.stages.conditions import Facts, Needs, Record
 from domain.stages.model import StageCheck
@@ -18,7 +20,7 @@ from domain.stages.transitions import Move, project, transition
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from datetime import datetime
+    from datetime import date, datetime
     from uuid import UUID
 
     from domain.core.unit_of_work import Reading, Writing
@@ -73,22 +75,6 @@ _IDS = (
     bindparam("roots", type_=ARRAY(Uuid())),
 )
 _FAMILIES = "unnest(:members, :roots) AS m(id, root)"
-
-# A purchase occasion is a local day with a completed sale that was not wholly refunded, as customer totals count them.
-_OCCASIONS = text(f"""
-SELECT days.root, array_agg(days.first_at ORDER BY days.first_at) AS occasions
-FROM (
-    SELECT m.root, min(o.occurred_at) AS first_at
-    FROM {_FAMILIES}
-    JOIN orders o ON o.tenant_id = :tenant AND o.customer_id = m.id AND o.superseded_at IS NULL
-    WHERE o.kind = 'SALE' AND o.status = 'COMPLETED' AND (o.amount <= 0 OR o.amount > coalesce((
-        SELECT sum(f.amount) FROM refunds f
-        WHERE f.tenant_id = :tenant AND f.order_id = o.id AND f.currency = o.currency AND f.superseded_at IS NULL
-    ), 0))
-    GROUP BY m.root, o.local_day
-) AS days
-GROUP BY days.root
-""").bindparams(*_IDS)
 
 _INTERACTIONS = text(f"""
 SELECT m.root, i.kind, array_agg(i.occurred_at ORDER BY i.occurred_at) AS moments
@@ -237,7 +223,7 @@ def _needs(lifecycles: Iterable[LifecycleInForce]) -> Needs:
 async def _records(reading: Reading, found: Sequence[Family], needs: Needs) -> dict[UUID, Record]:
     """The dated evidence on each family, as far as the rules ask for it."""
     whose = {"tenant": reading.tenant_id, **_pairs(found)}
-    occasions = {row.root: tuple(row.occasions) for row in await reading.rows(_OCCASIONS, whose)}
+    occasions = await _occasions(reading, whose)
     interactions = await _interactions(reading, whose, {kind for kind, _ in needs.interactions})
     happened = await _events(reading, whose, needs.events)
     attributes = await _attributes(reading, [family.root for family in found], needs.attributes)
@@ -256,6 +242,16 @@ async def _records(reading: Reading, found: Sequence[Family], needs: Needs) -> d
 def _pairs(found: Iterable[Family]) -> dict[str, list[UUID]]:
     pairs = [(member, family.root) for family in found for member in family.members]
     return {"members": [member for member, _ in pairs], "roots": [root for _, root in pairs]}
+
+
+async def _occasions(reading: Reading, whose: Mapping[str, Any]) -> dict[UUID, tuple[datetime, ...]]:
+    """When each family's purchase occasions began, in their order, as customer totals count them."""
+    root_of = dict(zip(whose["members"], whose["roots"], strict=True))
+    found: defaultdict[UUID, dict[date, datetime]] = defaultdict(dict)
+    for row in await purchases.purchase_days(reading, whose["members"]):
+        days = found[root_of[row.customer_id]]
+        days[row.local_day] = min(row.first_at, days.get(row.local_day, row.first_at))
+    return {root: tuple(sorted(days.values())) for root, days in found.items()}
 
 
 async def _interactions(

@@ -248,4 +248,3 @@ def _of_payload(source: Any, info: GraphQLResolveInfo[Any], **_: Any) -> Any:
 
 async def _by_root(_source: Any, info: GraphQLResolveInfo[Any], **_: Any) -> Any:
     return await info.context.root(info.path.key)
-

@@ -129,7 +129,7 @@ def stay(
 
 
 async def business(work: Writing) -> Business:
-    """Ada of Analytica, merged from two records; Bea, who never bought; an organisation with people; an order of nobody."""
+    """Ada of Analytica, merged from two records; Bea, who never bought; an organisation with people; nobody's order."""
     made = Business()
     way = await lifecycle(work, made)
     org = customer(work, "Analytica", kind="ORGANISATION", country="DE")

@@ -21,7 +21,8 @@ Q1 = """query Q1($id: ID!) { customer(by: {id: $id}) { id kind displayName statu
   stageHistory(lifecycle: "buyer", first: 50) { nodes { visit enteredAt exitedAt cause { kind } stage { key name } } }
   timeline(first: 20) { edges { cursor node { id kind channel direction occurredAt summary } }
     pageInfo { hasNextPage endCursor } }
-  orderTotals { orders gross { amount currency } net { amount currency } average { amount currency } firstAt lastAt } } }"""
+  orderTotals { orders gross { amount currency } net { amount currency } average { amount currency }
+    firstAt lastAt } } }"""
 
 
 @pytest.fixture
@@ -76,7 +77,8 @@ async def test_the_last_rows_come_in_the_same_order(ask: Asking, business: seedi
 
 async def test_an_organisation_shows_what_its_people_did(ask: Asking, business: seeding.Business) -> None:
     answer = await ask(
-        """{ customers(first: 10, filter: {kind: {eq: ORGANISATION}}) { nodes { people(first: 5) { nodes { displayName } }
+        """{ customers(first: 10, filter: {kind: {eq: ORGANISATION}}) { nodes {
+        people(first: 5) { nodes { displayName } }
         timeline(first: 3) { totalCount nodes { __typename kind ... on EmailInteraction { subject }
         ... on NoteInteraction { text } } } } } }"""
     )

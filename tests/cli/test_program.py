@@ -82,6 +82,7 @@ def test_help_comes_at_once(program: Program) -> None:
     for command in (
         "serve",
         "worker",
+        "demo",
         "migrate",
         "query",
         "schema",

@@ -17,7 +17,7 @@ from graphql import (
 
 from api.reads.mapping import REGISTRY, Computed
 
-ENOUGH = 6
+ENOUGH = 8
 """How often everything should be reached."""
 
 CANNOT_BE_REACHED = {

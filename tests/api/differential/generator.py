@@ -196,8 +196,10 @@ class Generator:
         condition = on
         if isinstance(on, GraphQLObjectType) and on.interfaces and self._chance(0.15):
             condition = self.random.choice(on.interfaces)
+        before = dict(self.variables), dict(self.given), list(self.fragments)
         text = self._selection(condition, inner, depth, room, hints)
         if not keys.admits(inner):
+            self.variables, self.given, self.fragments = before
             return ""
         keys.absorb(inner)
         if self._chance(0.3):
@@ -255,8 +257,10 @@ class Generator:
         return wish + 0.6 * below / (1 + depth / 4)
 
     def _own_wish(self, of: Any, name: str) -> float:
-        """How much a field is wanted for itself, or for one of the enum values that it can show."""
-        wish = self.coverage.wish(f"{of.name}.{name}")
+        """How much a field is wanted for itself, for one of its arguments or of the enum values that it can show."""
+        item = f"{of.name}.{name}"
+        given = (0.7 * self.coverage.wish(f"{item}({argument})") for argument in of.fields[name].args)
+        wish = max([self.coverage.wish(item), *given])
         named = get_named_type(of.fields[name].type)
         if isinstance(named, GraphQLEnumType):
             wish = max(wish, *(0.7 * self.coverage.wish(f"{named.name}.{value}") for value in named.values))
@@ -318,7 +322,8 @@ class Generator:
         if self._chance(0.02):
             given["first"] = self.random.choice([None, 0, 501, -1, 3, 500])
         known = self._known(target, field_)
-        if known and self._chance(0.35):
+        wanted = max(self.coverage.wish(f"{of.name}.{name}({side})") for side in ("after", "before"))
+        if known and self._chance(0.3 + 0.5 * wanted):
             self._go_on(given, field_, known[-40:], f"{of.name}.{name}")
         elif self._chance(0.01):
             given["after"] = self.random.choice(["", "x", "YWJj", *list(self.ledger.origins)[:3]])

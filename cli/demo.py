@@ -145,7 +145,7 @@ Paste this to read a customer's stage history, timeline and order totals:
 {curl(address, bearer)}
 
 Then try, in another terminal:
-  .venv/bin/tenure query --url {address} '{{ customers(first: 5, search: "mahtab") {{ nodes {{ displayName country }} }} }}'
+  .venv/bin/tenure query --url {address} '{{ customers(first: 5, search: "mahtab") {{ nodes {{ displayName }} }} }}'
   docs/tutorial/first-look.md    ten minutes with this data
 Ctrl-C stops the demo; its data stays in {HOME}.
 """

@@ -133,7 +133,7 @@ class Generator:
         self.fragments: list[Fragment] = []
         self.numbers = 0
         self.wishes: dict[tuple[str, int], float] = {}
-        self.budget = self.random.choice([6, 12, 24, 36])
+        self.budget = self.random.choice([6, 12, 24, 36, 48])
         query: Any = self.schema.query_type
         keys = Keys()
         roots = [self._field(query, keys, depth=0, room=60) for _ in range(self.random.choice([1, 1, 1, 2, 3]))]

@@ -175,7 +175,7 @@ async def _customers(world: World) -> dict[str, Customer]:
             status="ERASED" if erased else "MERGED" if into else "ACTIVE", root_id=root, member_ids=members,
             merged_into=root if into else None, organisation_id=ids[organisation] if organisation else None,
             emails=emails, phones=phones, addresses=addresses,
-            attributes=None if erased else world.maybe(_attributes(world), 0.8),
+            attributes=None if erased else world.maybe(_attributes(world), 0.95),
             primary_email=emails[0]["address"] if emails else None,
             primary_phone=phones[0]["number"] if phones else None, first_seen_at=world.moment(2),
             first_purchase_at=bought, last_purchase_at=bought and bought + world.random.randrange(2) * DAY,
@@ -415,7 +415,7 @@ async def _stays(world: World, way: Lifecycle, stages: list[Stage], people: dict
 def _moves(world: World, way: Lifecycle, stages: list[Stage], who: UUID) -> list[StageTransition]:
     """Some moves of one customer, at few moments; some are corrected later, and some corrections once more."""
     moves: list[StageTransition] = []
-    for at in range(world.random.randrange(4)):
+    for at in range(world.random.randrange(6)):
         corrected = next((move for move in moves if move.corrects is None), None) if world.maybe(at, 0.3) else None
         target = world.maybe(world.random.choice(stages), 0.9)
         moves.append(
@@ -570,11 +570,15 @@ _PAYLOADS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 
+_ALONE = [kind for kind, family in FAMILY_OF.items() if list(FAMILY_OF.values()).count(family) == 1]
+"""The kinds that are a family by themselves: of these several are needed."""
+
+
 async def _interactions(
     world: World, people: dict[str, Customer], integrations: list[UUID], orders: list[UUID]
 ) -> None:
     whose = [*people.values(), None]
-    for at, kind in enumerate([*InteractionKind, *list(InteractionKind)[::4]]):
+    for at, kind in enumerate([*InteractionKind, *_ALONE, *_ALONE, *_ALONE]):
         family = FAMILY_OF[kind]
         who = whose[at % len(whose)]
         payload = {key: value for key, value in _PAYLOADS[family].items() if world.random.random() < 0.8}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from sqlalchemy import text
@@ -14,7 +14,7 @@ from sync.landing.tables import sql
 from tenure_sdk import PAYLOADS, Reject
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from domain.core.unit_of_work import Writing
     from sync.runs import Run
@@ -34,27 +34,22 @@ _CUSTOMERS = sql("""
 UPDATE pg_temp.landing_interactions AS landing SET customer_id = link.local_id
 FROM record_links AS link
 WHERE link.tenant_id = :tenant AND link.integration_id = :integration AND link.type = 'customer'
-    AND link.remote_id = landing.customer
+    AND link.remote_id = ANY(CAST(:customers AS text[])) AND link.remote_id = landing.customer
 """)
 
-# An anti-join finds what did not change before anything is written.
-_UNCHANGED = sql(f"""
-DELETE FROM pg_temp.landing_interactions AS landing USING interactions AS known
+_KNOWN = sql(f"""
+UPDATE pg_temp.landing_interactions AS landing
+SET id = known.id, revision = known.revision, unchanged = ({_of("known")}) IS NOT DISTINCT FROM ({_of("landing")})
+FROM interactions AS known
 WHERE known.tenant_id = :tenant AND known.integration_id = :integration AND known.stream = :stream
-    AND known.remote_id = landing.remote_id AND known.superseded_at IS NULL
-    AND ({_of("known")}) IS NOT DISTINCT FROM ({_of("landing")})
+    AND known.superseded_at IS NULL AND known.remote_id = ANY(CAST(:remote_ids AS text[]))
+    AND known.remote_id = landing.remote_id
 """)
 
-_KNOWN = sql("""
-UPDATE pg_temp.landing_interactions AS landing SET id = known.id, revision = known.revision
-FROM (
-    SELECT DISTINCT ON (remote_id) remote_id, id, revision FROM interactions
-    WHERE tenant_id = :tenant AND integration_id = :integration AND stream = :stream
-        AND remote_id IN (SELECT remote_id FROM pg_temp.landing_interactions) AND superseded_at IS NULL
-    ORDER BY remote_id, revision DESC
-) AS known
-WHERE known.remote_id = landing.remote_id
-""")
+# What did not change is known before anything is written.
+_UNCHANGED = sql("DELETE FROM pg_temp.landing_interactions WHERE unchanged")
+
+_REVISED = text("SELECT count(*) AS found FROM pg_temp.landing_interactions WHERE revision IS NOT NULL")
 
 _SUPERSEDE = sql("""
 UPDATE interactions SET superseded_at = greatest(CAST(:now AS timestamptz), interactions.recorded_at)
@@ -89,17 +84,25 @@ async def from_records(work: Writing, run: Run, records: Sequence[Interaction]) 
         return Merged(rejects=rejects)
     await tables.copy(work, "landing_interactions", _COLUMNS, cells.rows(_cells(record) for record in accepted))
     binds = {**run.binds, "stream": run.stream.name, "now": work.now}
-    await work.execute(_CUSTOMERS, binds)
-    unchanged = (await work.execute(_UNCHANGED, binds)).rowcount
+    await _find(work, accepted, binds)
+    unchanged = await tables.count(work, _UNCHANGED)
     changed = len(accepted) - unchanged
     if not changed:
         return Merged(unchanged=unchanged, rejects=rejects)
-    updated = (await work.execute(_KNOWN, binds)).rowcount
+    updated = (await work.rows(_REVISED))[0].found
     former = set((await work.execute(_SUPERSEDE, binds)).scalars()) if updated else set()
     await tables.number(work, "landing_interactions", "occurred_at, remote_id")
     await work.execute(_INSERT, binds)
     touched = former - {None} | set((await work.execute(_TOUCHED)).scalars())
     return Merged(changed - updated, updated, unchanged, touched=sorted(touched), rejects=rejects)
+
+
+async def _find(work: Writing, records: Sequence[Interaction], binds: Mapping[str, Any]) -> None:
+    """Find whose interactions these are, and which of them are known."""
+    async with tables.joined_by_hash(work):
+        named = {record.customer.id for record in records if record.customer}
+        await work.execute(_CUSTOMERS, {**binds, "customers": list(named)})
+        await work.execute(_KNOWN, {**binds, "remote_ids": [record.id for record in records]})
 
 
 _CHANNELS = frozenset(Channel)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import TextClause, Uuid, bindparam, text
@@ -12,7 +13,7 @@ from domain.core.database import driver_connection
 from domain.integrations.model import StagedLine
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import AsyncIterator, Iterable
 
     from domain.core.unit_of_work import Writing
 
@@ -50,7 +51,8 @@ _TABLES = {
     "landing_interactions": f"""
         remote_id {_TEXT}, customer {_TEXT}, kind {_TEXT}, family {_TEXT}, channel {_TEXT}, direction {_TEXT},
         occurred_at timestamptz, version {_TEXT}, correlation_key {_TEXT}, campaign_key {_TEXT},
-        machine_suspected boolean, summary {_TEXT}, payload jsonb, id uuid, revision bigint, customer_id uuid""",
+        machine_suspected boolean, summary {_TEXT}, payload jsonb, id uuid, revision bigint, customer_id uuid,
+        unchanged boolean""",
     "landing_rates": f"day date, base {_TEXT}, quote {_TEXT}, rate numeric(20, 6), id uuid",
 }
 
@@ -79,6 +81,23 @@ async def prepare(work: Writing) -> None:
 async def analyse(work: Writing, table: str, columns: str) -> None:
     """Let the planner see what stands in a temporary table: nobody else tells it."""
     await work.execute(text(f"ANALYZE pg_temp.{table} ({columns})"))
+
+
+_JOINS = text("""
+SELECT set_config('enable_nestloop', :nested, true), set_config('plan_cache_mode', :plans, true)
+""")
+
+
+@asynccontextmanager
+async def joined_by_hash(work: Writing) -> AsyncIterator[None]:
+    """Have a page joined by hash to what is known of it, by plans that see its ids.
+
+    Statistics do not know a new tenant: the planner then expects one row, and would go through the whole page, or a
+    whole list of its ids, again for every row that there is.
+    """
+    await work.execute(_JOINS, {"nested": "off", "plans": "force_custom_plan"})
+    yield
+    await work.execute(_JOINS, {"nested": "on", "plans": "auto"})
 
 
 async def clear(work: Writing, *names: str) -> None:

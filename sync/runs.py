@@ -26,13 +26,9 @@ LEASE = timedelta(seconds=60)
 class StreamBusy(Conflict):
     """Another run is reading this stream. Wait until it has ended; what it has read stays."""
 
-    code = "STREAM_BUSY"
-
 
 class LeaseLost(Conflict):
     """Another run has taken this stream over. This one stops; nothing of its last page was kept."""
-
-    code = "LEASE_LOST"
 
 
 class Counts(msgspec.Struct):

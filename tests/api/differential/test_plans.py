@@ -28,7 +28,7 @@ REFERENCE = re.compile(
     re.IGNORECASE,
 )
 PREDICATE = re.compile(r"(?:\b(\w+)\.)?\btenant_id\s*=\s*\$1")
-OPERATOR = re.compile(r"(?<=\s)(?!\|\| )(?:[<>=~^@&|!#?%*+-]+)(?=\s)")  # what joins texts compares nothing
+OPERATOR = re.compile(r"(?<=\s)(?:[<>=~^@&|!#?%*+-]+)(?=\s)")
 
 
 @pytest.fixture(scope="module")
@@ -72,12 +72,14 @@ async def test_indexed_predicates_are_leakproof(planned: set[str], logins: Login
     for sql in sorted(planned):
         for index, condition in _index_conditions(await _explained(superuser, sql)):
             used.update((index, operator) for operator in OPERATOR.findall(condition))
-    leaking = [each for each in used if not await superuser.fetchval(LEAKPROOF, *each)]
+    compare = {row[0] for row in await superuser.fetch(COMPARE)}
+    leaking = [each for each in used if each[1] in compare and not await superuser.fetchval(LEAKPROOF, *each)]
     await superuser.close()
     assert len({index for index, _ in used}) > 20
     assert leaking == []
 
 
+COMPARE = "SELECT DISTINCT oprname FROM pg_operator WHERE oprresult = 'boolean'::regtype"
 LEAKPROOF = """
 SELECT coalesce(bool_and(f.proleakproof), false) FROM pg_index i
 JOIN pg_opclass c ON c.oid = ANY (i.indclass)

@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 PORT ?= 8000
 WORKERS ?= 2
 
-.PHONY: demo test check serve schema docs bench faults lock format clean
+.PHONY: demo test check serve schema docs bench differential faults lock format clean
 .DEFAULT_GOAL := help
 
 help: ## Say what there is
@@ -47,6 +47,9 @@ docs: $(READY) ## Write the generated parts of docs/reference
 
 bench: $(READY) ## Measure reads and landing beside hand-written SQL (ARGS="--size small")
 	@$(BIN)/python -m bench $(ARGS)
+
+differential: $(READY) ## Ask random reads three ways (ARGS="--operations 50000 --seed 7")
+	@$(BIN)/python -m pytest tests/api/differential/test_differential.py -k three_ways $(ARGS)
 
 faults: $(READY) ## The fault matrices at full size
 	@$(BIN)/python -m pytest -m slow --full-size $(ARGS)

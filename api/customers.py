@@ -313,11 +313,13 @@ class MergeCandidate(Node):
     state = column(model.CandidateState)
     features = embedded("customers.MatchFeature", "{t}.features", description="What speaks for it and how much.")
     left = one(
-        "customers.Customer", "customers {t} where {t}.tenant_id = $1 and {t}.id = {p}.left_id", null=False,
+        "customers.Customer", "customers {t} where {t}.tenant_id = $1 and {t}.id = (select m.root_id from customers m"
+        " where m.tenant_id = $1 and m.id = {p}.left_id)", null=False,
         description="The one.",
     )  # fmt: skip
     right = one(
-        "customers.Customer", "customers {t} where {t}.tenant_id = $1 and {t}.id = {p}.right_id", null=False,
+        "customers.Customer", "customers {t} where {t}.tenant_id = $1 and {t}.id = (select m.root_id from customers m"
+        " where m.tenant_id = $1 and m.id = {p}.right_id)", null=False,
         description="The other.",
     )  # fmt: skip
     created_at = column()
@@ -402,7 +404,7 @@ CustomerFilter = filters.filter_input(
     "CustomerFilter",
     "Conditions on customers.",
     "api.customers",
-    id=filters.id_of("cus", "{t}.id", "Which customers."),
+    id=filters.customer("{t}.id", "Which customers; an old id stands for the survivor."),
     kind=filters.choice(model.CustomerKind, "{t}.kind", "A person or an organisation."),
     displayName=filters.text("{t}.display_name", "The name."),
     country=filters.text("{t}.country", "The country of the primary address."),

@@ -5,6 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 from enum import Enum
 from typing import Annotated, Any, Optional
+from uuid import UUID
 
 import strawberry
 
@@ -70,6 +71,27 @@ def text(sql: str, description: str, **options: Any) -> Condition:
 def id_of(prefix: str, sql: str, description: str, **options: Any) -> Condition:
     """A condition on an id of one kind."""
     return Condition(IdFilter, description, _compared(sql, "uuid", ids.reader(prefix)), **options)
+
+
+def customer(sql: str, description: str, **options: Any) -> Condition:
+    """A condition on a customer's id: whoever is one with a wanted customer fits."""
+
+    def compile_(planner: Any, alias: str, part: Mapping[str, Any]) -> str:
+        made = []
+        for operator in ("eq", "in"):
+            given = part.get(operator)
+            if given is None:
+                continue
+            one, other = f"t{planner.number()}", f"t{planner.number()}"
+            wanted = planner.binds.token(given, _customer_ids, "uuid[]")
+            made.append(
+                f"{sql.format(t=alias)} in (select {one}.id from customers {one} join customers {other}"
+                f" on {other}.tenant_id = $1 and {other}.root_id = {one}.root_id"
+                f" where {one}.tenant_id = $1 and {other}.id = any({wanted}))"
+            )
+        return " and ".join(made) or "true"
+
+    return Condition(IdFilter, description, compile_, **options)
 
 
 def moment(sql: str, description: str, **options: Any) -> Condition:
@@ -148,6 +170,10 @@ def _compared(sql: str, pg: str, convert: Callable[[Any], Any] | None = None) ->
         return " and ".join(made) or "true"
 
     return compile_
+
+
+def _customer_ids(given: str | list[str]) -> list[UUID]:
+    return [ids.reader("cus")(one) for one in ([given] if isinstance(given, str) else given)]
 
 
 _ENUM_FILTERS: dict[type[Enum], type] = {}

@@ -318,7 +318,7 @@ def order_totals_of_customer() -> Any:
 
 
 _SHARED: dict[str, Condition] = {
-    "customer": filters.id_of("cus", "{t}.customer_id", "Who bought, as it was recorded."),
+    "customer": filters.customer("{t}.customer_id", "Who bought; the id of anybody who was merged with them will do."),
     "hasCustomer": filters.yes("{t}.customer_id is not null", "Whether it is known who bought."),
     "number": filters.text("{t}.number", "The number that people call it by."),
     "occurredAt": filters.moment("{t}.occurred_at", "When it happened."),

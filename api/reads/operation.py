@@ -164,7 +164,9 @@ class Operations:
         except RecursionError as deep:
             raise ParseFailed("The document is nested too deeply.") from deep
         limits.weigh(document)
-        faults = validate(self.schema, document, max_errors=MOST_ERRORS, hide_suggestions=True)
+        faults = validate(
+            self.schema, document, max_errors=MOST_ERRORS, hide_suggestions=True, allow_empty_selection_sets=False
+        )
         if faults and faults[0].message == _ABORTED:
             raise CostExceeded("The document repeats or nests too much to be checked.", measure="checks")
         if faults:

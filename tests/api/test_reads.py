@@ -186,3 +186,12 @@ async def test_nothing_was_believed_before_it_was_recorded(ask: Asking, business
         stageHistory(first: 5, asOf: "2020-01-01T00:00:00Z") { totalCount nodes { visit } } } } }"""
     )
     assert answer["data"]["customers"]["nodes"] == [{"stage": None, "stageHistory": {"totalCount": 0, "nodes": []}}]
+
+
+async def test_a_filter_by_customer_reaches_all_who_became_one(ask: Asking, business: seeding.Business) -> None:
+    filtered = """query ($who: ID!) { orders(first: 9, filter: {customer: {eq: $who}}) { nodes { number } }
+      customers(first: 9, filter: {id: {in: [$who]}}) { nodes { displayName } } }"""
+    for name in ("ada", "twin"):
+        answer = await ask(filtered, who=ids.encode("cus", business.customers[name]))
+        assert [node["number"] for node in answer["data"]["orders"]["nodes"]] == ["N9", "N1"]
+        assert answer["data"]["customers"]["nodes"] == [{"displayName": "Ada Byron"}]

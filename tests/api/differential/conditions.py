@@ -52,8 +52,21 @@ def _same_id(column: str, prefix: str) -> Condition:
     return holds
 
 
+def _same_customer(column: str) -> Condition:
+    def root(naive: Naive, id_: Any) -> Any:
+        return (naive.customer(id_) or {}).get("id")
+
+    def holds(naive: Naive, asked: Mapping[str, Any], row: Row) -> bool:
+        mine = root(naive, row[column])
+        wanted = [read_id(asked["eq"], "cus")] if asked.get("eq") is not None else None
+        among = [read_id(each, "cus") for each in asked["in"]] if asked.get("in") is not None else None
+        return all(ids is None or (mine and mine in {root(naive, each) for each in ids}) for ids in (wanted, among))
+
+    return holds
+
+
 _DOCUMENT: dict[str, Condition] = {
-    "customer": _same_id("customer_id", "cus"),
+    "customer": _same_customer("customer_id"),
     "hasCustomer": lambda _, asked, row: (row["customer_id"] is not None) == asked,
     "number": _text("number"),
     "occurredAt": _time("occurred_at"),
@@ -62,7 +75,7 @@ _DOCUMENT: dict[str, Condition] = {
 }
 CONDITIONS: dict[str, dict[str, Condition]] = {
     "CustomerFilter": {
-        "id": _same_id("id", "cus"),
+        "id": _same_customer("id"),
         "kind": _text("kind"),
         "displayName": _text("display_name"),
         "country": _text("country"),

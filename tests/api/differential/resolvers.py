@@ -174,8 +174,8 @@ def _of_customers(naive: Naive, on: Callable[..., None]) -> None:
         "MergeCandidate",
         score=lambda row: f"{row['score'] // 1000}.{row['score'] % 1000:03}",
         features=lambda row: row["features"] or [],
-        left=lambda row: naive.exactly("customers", row["left_id"], "Customer"),
-        right=lambda row: naive.exactly("customers", row["right_id"], "Customer"),
+        left=lambda row: naive.customer(row["left_id"]),
+        right=lambda row: naive.customer(row["right_id"]),
     )
     on("SourceRecord", integration=lambda row: naive.exactly("integrations", row["integration_id"], "Integration"))
 

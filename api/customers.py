@@ -15,6 +15,7 @@ from api.reads.inputs import Given
 from api.reads.mapping import Argument, Condition, Order
 from api.reads.plan import Sourcing
 from api.scalars import CountryCode, EmailAddress, PhoneNumber
+from api.survivors import survivor
 from domain.customers import model
 from domain.customers.folding import normalise_identifier
 
@@ -194,8 +195,7 @@ _PEOPLE = (
 
 @expose(
     model.Customer, prefix="cus", scope=READ,
-    by_id="customers {t} where {t}.tenant_id = $1 and {t}.id = (select m.root_id from customers m"
-    " where m.tenant_id = $1 and m.id = {k})",
+    by_id=survivor("{k}"),
 )  # fmt: skip
 class Customer(Node):
     """A person or an organisation that the business deals with, with its whole life."""
@@ -227,8 +227,7 @@ class Customer(Node):
     )  # fmt: skip
     organisation = one(
         "customers.Customer",
-        "customers {t} where {t}.tenant_id = $1 and {t}.id = (select m.root_id from customers m"
-        " where m.tenant_id = $1 and m.id = {p}.organisation_id)",
+        survivor("{p}.organisation_id"),
         description="The organisation that a person belongs to.",
     )
     people = many(
@@ -313,13 +312,11 @@ class MergeCandidate(Node):
     state = column(model.CandidateState)
     features = embedded("customers.MatchFeature", "{t}.features", description="What speaks for it and how much.")
     left = one(
-        "customers.Customer", "customers {t} where {t}.tenant_id = $1 and {t}.id = (select m.root_id from customers m"
-        " where m.tenant_id = $1 and m.id = {p}.left_id)", null=False,
+        "customers.Customer", survivor("{p}.left_id"), null=False,
         description="The one.",
     )  # fmt: skip
     right = one(
-        "customers.Customer", "customers {t} where {t}.tenant_id = $1 and {t}.id = (select m.root_id from customers m"
-        " where m.tenant_id = $1 and m.id = {p}.right_id)", null=False,
+        "customers.Customer", survivor("{p}.right_id"), null=False,
         description="The other.",
     )  # fmt: skip
     created_at = column()
@@ -417,8 +414,7 @@ CustomerFilter = filters.filter_input(
         "StageFilter", "api.stages", "Where the customer is now.",
     ),
     organisation=filters.exists(
-        "customers {t} where {t}.tenant_id = $1 and {t}.id = (select m.root_id from customers m"
-        " where m.tenant_id = $1 and m.id = {p}.organisation_id)",
+        survivor("{p}.organisation_id"),
         "CustomerFilter", "api.customers", "The organisation that the customer belongs to.",
     ),
     orders=filters.exists(

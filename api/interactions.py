@@ -10,6 +10,7 @@ from api import filters, reading
 from api.expose import Node, column, describe, expose, many, one, page_of
 from api.reads.mapping import Argument, Order
 from api.scalars import CurrencyCode
+from api.survivors import survivor
 from domain.interactions import model
 
 describe(model.InteractionKind)
@@ -56,8 +57,7 @@ class Interaction(Node):
     summary = column()
     customer = one(
         "customers.Customer",
-        "customers {t} where {t}.tenant_id = $1 and {t}.id = (select m.root_id from customers m"
-        " where m.tenant_id = $1 and m.id = {p}.customer_id)",
+        survivor("{p}.customer_id"),
         description="Whom it concerns.",
     )
     source = one(

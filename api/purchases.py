@@ -13,6 +13,7 @@ from api.reads.mapping import FILTERS, Argument, Condition
 from api.reads.mapping import Order as By
 from api.reads.plan import Sourcing
 from api.scalars import CurrencyCode
+from api.survivors import survivor
 from domain.core.rounding import half_even
 from domain.purchases import model, queries
 from domain.purchases.rules import MissingReason, RevenueView
@@ -137,12 +138,6 @@ class RefundLine:
     unit_price = column()
 
 
-CUSTOMER = (
-    "customers {t} where {t}.tenant_id = $1 and {t}.id = (select m.root_id from customers m"
-    " where m.tenant_id = $1 and m.id = {p}.customer_id)"
-)
-
-
 def _document(lines: str, link: str) -> dict[str, Any]:
     """The fields that every document has."""
     return {
@@ -157,7 +152,9 @@ def _document(lines: str, link: str) -> dict[str, Any]:
             "{t}.base_amount", "{t}.base_currency",
             description="The total in the tenant's base currency at the rate of its day; null without a rate.",
         ),
-        "customer": one("customers.Customer", CUSTOMER, description="Who bought; null where nobody is known."),
+        "customer": one(
+            "customers.Customer", survivor("{p}.customer_id"), description="Who bought; null where nobody is known."
+        ),
         "lines": many(
             f"purchases.{lines}",
             f"{link}_lines {{t}} where {{t}}.tenant_id = $1 and {{t}}.{link}_version = (select d.version from {link}s d"

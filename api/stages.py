@@ -12,6 +12,7 @@ from api.expose import Node, column, computed, describe, expose, listing, one, p
 from api.purchases import WindowInput
 from api.reads.mapping import Argument, Condition
 from api.reads.plan import Sourcing
+from api.survivors import survivor
 from domain.stages import model, queries, rules, templates
 
 describe(rules.StageKind)
@@ -276,8 +277,7 @@ class StageTransition(Node):
     )  # fmt: skip
     customer = one(
         "customers.Customer",
-        "customers {t} where {t}.tenant_id = $1 and {t}.id = (select m.root_id from customers m"
-        " where m.tenant_id = $1 and m.id = {p}.customer_id)",
+        survivor("{p}.customer_id"),
         null=False,
         description="Who moved.",
     )

@@ -20,16 +20,20 @@ from tenure_sdk import (
     PAYLOADS,
     RECORD_TYPES,
     REQUIRED_LINE_COLUMNS,
+    Allocation,
     Connector,
     ConnectorError,
     Context,
+    CreditNote,
     Customer,
     Email,
     ExchangeRate,
     Identity,
     Interaction,
+    Invoice,
     Order,
     OrderLine,
+    Payment,
     Product,
     RateLimited,
     RecordRejected,
@@ -43,10 +47,14 @@ from tenure_sdk import (
 
 AT = datetime(2024, 1, 1, tzinfo=UTC)
 LINE = OrderLine(product=Ref("product", "TEA"), quantity=Decimal("0.1"), unit_price=Decimal("0.001"))
+ALLOCATION = Allocation(invoice=Ref("invoice", "1"), amount=Decimal("0.1"))
 RECORDS = [
     Customer(id="1", name="علی", identities=(Identity("tax_id", "7"),), attributes={"tier": 3}, extra={"vip": True}),
     Product(id="TEA", sku="TEA"),
     Order(id="1", occurred_at=AT, currency="EUR", lines=(LINE,), kind="ADJUSTMENT"),
+    Invoice(id="1", occurred_at=AT, currency="EUR", lines=(LINE,), due_on=AT.date(), balance=Decimal("0.1")),
+    Payment(id="1", occurred_at=AT, currency="EUR", amount=Decimal("0.1"), allocations=(ALLOCATION,)),
+    CreditNote(id="1", occurred_at=AT, currency="EUR", total=Decimal("0.1"), allocations=(ALLOCATION,)),
     Refund(id="1", occurred_at=AT, currency="EUR", total=Decimal("1.50"), order=Ref("order", "1")),
     Interaction(id="1", kind="EMAIL_SENT", occurred_at=AT, payload=Email(subject="Hello")),
     ExchangeRate(id="1", date=AT.date(), base="USD", quote="EUR", rate=Decimal("0.9")),

@@ -60,6 +60,15 @@ class Reject(Struct, frozen=True):
     """The id of the record, or of the line's document, where it could be read."""
 
 
+class Merge(Struct, frozen=True):
+    """The remote side made two of its records one: `gone` is now `into`."""
+
+    type: str
+    """A key of `RECORD_TYPES`."""
+    gone: str
+    into: str
+
+
 class Page(Struct, frozen=True):
     """Records that belong into one transaction, with what was deleted and the cursor to go on from after them."""
 
@@ -71,6 +80,8 @@ class Page(Struct, frozen=True):
     rejects: Sequence[Reject] = ()
     progress: float | None = None
     """The share of the run that is read after this page, 0 to 1; None where nobody can know."""
+    merges: Sequence[Merge] = ()
+    """Records that the remote side merged."""
 
 
 class LinePage(Struct, frozen=True):

@@ -102,7 +102,7 @@ class OrderLine(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Document(Record, frozen=True, kw_only=True):
-    """What an order and a refund have in common. It has lines, or a total, or both."""
+    """What orders, refunds, invoices and credit notes have in common. It has lines, or a total, or both."""
 
     number: str | None = None
     """As people read it; the id when it has none."""
@@ -132,6 +132,52 @@ class Refund(Document, frozen=True, kw_only=True, tag="refund"):
 
     order: Ref | None = None
     """The order it gives back; None when the remote side does not say."""
+
+
+class Allocation(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which part of a payment or a credit note settles which invoice."""
+
+    invoice: Ref
+    amount: Decimal
+
+
+class Invoice(Document, frozen=True, kw_only=True, tag="invoice"):
+    """A bill. It is the sale itself: its lines and its amount count as a purchase on the day it was issued."""
+
+    status: Literal["DRAFT", "OPEN", "PAID", "VOIDED"] = "OPEN"
+    """Drafts and voided invoices are no purchases."""
+    native_status: str | None = None
+    """The status in the remote side's own word."""
+    due_on: date | None = None
+    balance: Decimal | None = None
+    """What is still owed; None when the remote side does not say."""
+    sent_at: Instant | None = None
+    """When it was sent to the customer; None when it was not, or nobody knows."""
+
+
+class Payment(Record, frozen=True, kw_only=True, tag="payment"):
+    """Money that came in. It pays invoices as far as it is allocated; the rest is to the customer's credit."""
+
+    number: str | None = None
+    """As people read it: a reference or the number of a cheque."""
+    occurred_at: Instant
+    customer: Ref | None = None
+    currency: Currency
+    amount: Decimal
+    allocations: tuple[Allocation, ...] = ()
+    method: str | None = None
+    status: Literal["RECEIVED", "FAILED", "VOIDED"] = "RECEIVED"
+
+
+class CreditNote(Document, frozen=True, kw_only=True, tag="credit_note"):
+    """A sale is taken back in part or whole: it settles invoices, or is to the customer's credit.
+
+    Quantities and amounts are positive: they say how much was given back. It counts as a refund.
+    """
+
+    allocations: tuple[Allocation, ...] = ()
+    balance: Decimal | None = None
+    """What of it is not used yet."""
 
 
 class ExchangeRate(Record, frozen=True, kw_only=True, tag="exchange_rate"):
@@ -308,8 +354,8 @@ PAYLOADS: dict[str, type[Payload]] = {
     "USAGE": Usage,
     **dict.fromkeys(("CART_CREATED", "CART_UPDATED", "CART_ABANDONED", "CART_RECOVERED"), Commerce),
     **dict.fromkeys(("ORDER_PLACED", "ORDER_CANCELLED", "ORDER_SHIPPED", "ORDER_DELIVERED"), Commerce),
-    **dict.fromkeys(("INVOICE_SENT", "INVOICE_PAID", "INVOICE_OVERDUE"), Commerce),
-    **dict.fromkeys(("PAYMENT_RECEIVED", "PAYMENT_FAILED"), Commerce),
+    **dict.fromkeys(("INVOICE_ISSUED", "INVOICE_SENT", "INVOICE_PAID", "INVOICE_OVERDUE", "INVOICE_VOIDED"), Commerce),
+    **dict.fromkeys(("PAYMENT_RECEIVED", "PAYMENT_FAILED", "CREDIT_NOTE_ISSUED"), Commerce),
     "NOTE": Note,
     "TASK": Task,
 }
@@ -323,6 +369,9 @@ class Interaction(Record, frozen=True, kw_only=True, tag="interaction"):
     """A key of `PAYLOADS`."""
     occurred_at: Instant
     customer: Ref | None = None
+    parties: tuple[Identity, ...] = ()
+    """Addresses or numbers of those whom it concerns (schemes `email` and `phone`), where the remote side does not know
+    them by id: it is shown for every customer who is known by one of them."""
     channel: str | None = None
     direction: Literal["INBOUND", "OUTBOUND"] | None = None
     summary: str | None = None
@@ -331,6 +380,8 @@ class Interaction(Record, frozen=True, kw_only=True, tag="interaction"):
     machine_suspected: bool = False
     """The remote side takes it for the doing of a machine (a scanner, a crawler)."""
     payload: Payload | None = None
+    content: str | None = None
+    """The text itself, where the tenant wants it kept; who may read it needs a scope of its own."""
 
     def __post_init__(self) -> None:
         family = PAYLOADS.get(self.kind)
@@ -340,13 +391,16 @@ class Interaction(Record, frozen=True, kw_only=True, tag="interaction"):
             raise ValueError(f"payload: {self.kind} takes {family.__name__}, not {type(self.payload).__name__}")
 
 
-AnyRecord: TypeAlias = Customer | Product | Order | Refund | Interaction | ExchangeRate
+AnyRecord: TypeAlias = Customer | Product | Order | Refund | Invoice | Payment | CreditNote | Interaction | ExchangeRate
 
 RECORD_TYPES: dict[str, type[AnyRecord]] = {
     "customer": Customer,
     "product": Product,
     "order": Order,
     "refund": Refund,
+    "invoice": Invoice,
+    "payment": Payment,
+    "credit_note": CreditNote,
     "interaction": Interaction,
     "exchange_rate": ExchangeRate,
 }

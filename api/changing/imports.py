@@ -28,7 +28,7 @@ WRITE = "customers:write purchases:write"
 CONNECTOR = "api"
 """The connector that records sent here belong to; its accounts are the sources that clients name."""
 
-_STREAM = Stream("records", (Customer, Order, Refund, Interaction), None, "none", ())
+_STREAM = Stream("records", (Customer, Order, Refund, Interaction))
 _MODE = "PUSH"
 
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 LIFECYCLE = "buyer"
 
 _CONNECTOR, _ACCOUNT = "demo", Account("shop", "The demo's shop")
-_STREAM = Stream("business", (Product, ExchangeRate, Customer, Order, Refund, Interaction), None, "none", ())
+_STREAM = Stream("business", (Product, ExchangeRate, Customer, Order, Refund, Interaction))
 _PORTION = 25 * HOUSEHOLD
 _ATTRIBUTES = {
     "tier": (AttributeType.TEXT, {"en": "Tier", "fa": "سطح"}),

@@ -168,7 +168,7 @@ class Failing(FILES):  # type: ignore[misc,valid-type]
                 if place > done:
                     yield LinePage(page.columns, [row], complete=False, cursor=place)
 
-    lines.__tenure_stream__ = FILES.lines.__tenure_stream__  # type: ignore[attr-defined]
+    lines.__tenure__ = FILES.lines.__tenure__  # type: ignore[attr-defined]
 
 
 class Recovered(Failing):

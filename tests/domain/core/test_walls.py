@@ -28,7 +28,16 @@ if TYPE_CHECKING:
     from domain.core.database import Database
     from tests.conftest import Logins
 
-DIRECTORY_TABLES = {"tenants", "token_prefixes", "hook_tokens", "remote_accounts", "due_work"}
+DIRECTORY_TABLES = {
+    "tenants",
+    "token_prefixes",
+    "hook_tokens",
+    "remote_accounts",
+    "due_work",
+    "rate_buckets",
+    "connector_policies",
+    "app_deliveries",
+}
 TENANT_MODELS = [model for model in models() if issubclass(model, TenantTable)]
 TENANT_TABLES = {str(model.__tablename__) for model in TENANT_MODELS}
 

@@ -179,6 +179,7 @@ class Integration(Entity):
     state: Mapped[str] = mapped_column(doc="Where it is in its life.")
     reason: Mapped[str | None] = mapped_column(doc="Why it is in this state, in plain words.")
     state_since: Mapped[datetime | None] = mapped_column(doc="Since when it is in this state.")
+    activated_at: Mapped[datetime | None] = mapped_column(doc="When it was first switched on.")
     failures: Mapped[int] = mapped_column(server_default=text("0"), doc="Breaches of the contract in a row.")
     drift_policy: Mapped[str] = mapped_column(server_default=text("'ACCEPT'"))
     created_at: Mapped[datetime] = mapped_column(doc="When it was made here.")

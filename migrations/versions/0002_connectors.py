@@ -380,6 +380,7 @@ def upgrade() -> None:
     op.add_column("integrations", sa.Column("connector_version", sa.Text(collation="C"), nullable=True))
     op.add_column("integrations", sa.Column("reason", sa.Text(collation="C"), nullable=True))
     op.add_column("integrations", sa.Column("state_since", sa.DateTime(timezone=True), nullable=True))
+    op.add_column("integrations", sa.Column("activated_at", sa.DateTime(timezone=True), nullable=True))
     op.add_column("integrations", sa.Column("failures", sa.BigInteger(), server_default=sa.text("0"), nullable=False))
     op.add_column(
         "integrations",
@@ -434,6 +435,7 @@ def downgrade() -> None:
     op.alter_column("integrations", "account", existing_type=sa.TEXT(collation="C"), nullable=False)
     op.drop_column("integrations", "drift_policy")
     op.drop_column("integrations", "failures")
+    op.drop_column("integrations", "activated_at")
     op.drop_column("integrations", "state_since")
     op.drop_column("integrations", "reason")
     op.drop_column("integrations", "connector_version")

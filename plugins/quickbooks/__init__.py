@@ -1,0 +1,1 @@
+"""QuickBooks Online: the books of a company, both ways."""

@@ -34,6 +34,22 @@ from tenure_sdk.errors import (
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+__all__ = [
+    "ATTEMPTS",
+    "LARGEST_ANSWER",
+    "LONGEST_PAUSE",
+    "RETRIES_OF_A_RUN",
+    "Answer",
+    "Config",
+    "Context",
+    "Host",
+    "Open",
+    "Window",
+    "default_problem",
+    "httpx",
+    "retry_after",
+]
+
 Config = TypeVar("Config", bound=Struct)
 Decoded = TypeVar("Decoded")
 

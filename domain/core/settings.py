@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
+from ipaddress import ip_address
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple, Self
+from urllib.parse import urlsplit
 
-from pydantic import Field
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -14,6 +17,21 @@ def _user_data_dir() -> Path:
     """`tenure` in `$XDG_DATA_HOME` or, without it, in `~/.local/share`."""
     home = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
     return Path(home) / "tenure"
+
+
+def _oauth_apps() -> dict[str, SecretStr]:
+    """The variables that are set."""
+    prefix = "TENURE_OAUTH_"
+    return {
+        name.removeprefix(prefix): SecretStr(value) for name, value in os.environ.items() if name.startswith(prefix)
+    }
+
+
+class OAuthApp(NamedTuple):
+    """The operator's app at a vendor: what an authorization is asked with, unless a tenant has an app of its own."""
+
+    client_id: str
+    client_secret: SecretStr
 
 
 class Settings(BaseSettings):
@@ -41,7 +59,39 @@ class Settings(BaseSettings):
         default=9464, ge=0, le=65535, description="The loopback port of /metrics; 0 turns it off."
     )
     budget_per_minute: int = Field(default=5_000_000, ge=1, description="Cost that one token may spend in a minute.")
+    public_url: str | None = Field(
+        default=None, description="Where browsers and vendors reach this server, such as https://crm.example.com."
+    )
+    sandboxes: str = Field(
+        default="",
+        description="Connectors that talk to a vendor's sandbox on this machine: `quickbooks=http://127.0.0.1:9001,...`.",
+    )
     log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR.")
+    oauth: dict[str, SecretStr] = Field(
+        default_factory=_oauth_apps,
+        description="The operator's apps at the vendors, two variables for each: `TENURE_OAUTH_QUICKBOOKS_ID` and "
+        "`TENURE_OAUTH_QUICKBOOKS_SECRET`, with the connector's key in capitals and `_` for `-`.",
+    )
+
+    @field_validator("public_url")
+    @classmethod
+    def _check_public_url(cls, given: str | None) -> str | None:
+        """Browsers bring codes there: they must travel encrypted, unless they stay on the machine."""
+        if given is None:
+            return None
+        parts = urlsplit(given)
+        if parts.hostname is None or not (parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(given))):
+            raise ValueError("it must begin with https://, or with http:// and a loopback address")
+        return given.rstrip("/")
+
+    @field_validator("sandboxes")
+    @classmethod
+    def _check_sandboxes(cls, given: str) -> str:
+        for entry in _entries(given):
+            connector, _, address = entry.partition("=")
+            if not connector or urlsplit(address).scheme != "http" or not _is_loopback(address):
+                raise ValueError(f"{entry!r} must be connector=http://127.0.0.1:port; only this machine is allowed")
+        return given
 
     @classmethod
     def from_env(cls, **overrides: object) -> Self:
@@ -51,4 +101,33 @@ class Settings(BaseSettings):
     @property
     def origins(self) -> tuple[str, ...]:
         """The allowed origins, one by one."""
-        return tuple(origin.strip() for origin in self.cors_origins.split(",") if origin.strip())
+        return _entries(self.cors_origins)
+
+    @property
+    def sandbox_addresses(self) -> dict[str, str]:
+        """Where the sandboxes are, by connector."""
+        entries = (entry.partition("=") for entry in _entries(self.sandboxes))
+        return {connector: address.rstrip("/") for connector, _, address in entries}
+
+    def oauth_app(self, connector: str) -> OAuthApp | None:
+        """The operator's app at a connector's vendor, if there is one."""
+        name = oauth_name(connector)
+        client_id, client_secret = self.oauth.get(f"{name}_ID"), self.oauth.get(f"{name}_SECRET")
+        return OAuthApp(client_id.get_secret_value(), client_secret) if client_id and client_secret else None
+
+
+def oauth_name(connector: str) -> str:
+    """A connector's key as the variables of its app spell it."""
+    return re.sub(r"[^A-Z0-9]", "_", connector.upper())
+
+
+def _entries(listed: str) -> tuple[str, ...]:
+    return tuple(entry.strip() for entry in listed.split(",") if entry.strip())
+
+
+def _is_loopback(address: str) -> bool:
+    host = urlsplit(address).hostname or ""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -18,6 +18,7 @@ PhoneNumber = NewType("PhoneNumber", str)
 Locale = NewType("Locale", str)
 CurrencyCode = NewType("CurrencyCode", str)
 CountryCode = NewType("CountryCode", str)
+JSON = NewType("JSON", object)
 
 _COUNTRY = re.compile(r"[A-Z]{2}")
 _LOCALE = re.compile(r"[a-z]{2,3}(-[A-Z]{2})?")
@@ -117,6 +118,9 @@ SCALARS: dict[object, ScalarDefinition] = {
     ),
     CurrencyCode: strawberry.scalar(
         name="CurrencyCode", description="A currency (ISO 4217).", parse_value=_currency,
+    ),
+    JSON: strawberry.scalar(
+        name="JSON", description="Any JSON value, where its shape is a connector's and no schema can know it.",
     ),
     CountryCode: strawberry.scalar(
         name="CountryCode", description="A country (ISO 3166, two letters).",

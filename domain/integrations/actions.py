@@ -12,13 +12,13 @@ from domain.core.events import DueWork
 from domain.core.problems import Conflict, StaleVersion
 from domain.integrations import queries, rules
 from domain.integrations.model import (
-    Direction,
     Enablement,
     Integration,
     IntegrationSecret,
     IntegrationState,
     RemoteAccount,
     StreamSetting,
+    SyncDirection,
 )
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class StreamChoice:
 
     stream: str
     enabled: bool | None = None
-    direction: Direction | None = None
+    direction: SyncDirection | None = None
     since: datetime | None = None
     every: timedelta | None = None
     ownership: Mapping[str, str] = field(default_factory=dict)
@@ -163,7 +163,7 @@ async def choose(work: Writing, integration: Integration, choices: Sequence[Stre
         setting = known.get(choice.stream)
         if setting is None:
             setting = StreamSetting(
-                integration_id=integration.id, stream=choice.stream, enabled=True, direction=Direction.READ_ONLY,
+                integration_id=integration.id, stream=choice.stream, enabled=True, direction=SyncDirection.READ_ONLY,
                 ownership={}, quarantined_fields=[],
             )  # fmt: skip
             work.add(setting)

@@ -29,7 +29,7 @@ class IntegrationState(StrEnum):
     DISCONNECTED = "DISCONNECTED"
 
 
-class Direction(StrEnum):
+class SyncDirection(StrEnum):
     """Which way a stream's changes go."""
 
     READ_ONLY = "READ_ONLY"
@@ -231,7 +231,7 @@ class StreamSetting(TenantTable):
     """CF: What an admin chose for a stream."""
 
     __tablename__ = "stream_settings"
-    __table_args__ = (_of_integration(), one_of("direction", Direction))
+    __table_args__ = (_of_integration(), one_of("direction", SyncDirection))
 
     integration_id: Mapped[UUID] = mapped_column(primary_key=True)
     stream: Mapped[str] = mapped_column(primary_key=True)

@@ -13,13 +13,13 @@ from domain.core.events import DueWork, OutboxEvent, make_due
 from domain.core.problems import NotFound, StaleVersion
 from domain.integrations import actions, queries, rules
 from domain.integrations.model import (
-    Direction,
     Integration,
     IntegrationSecret,
     IntegrationState,
     Ownership,
     RemoteAccount,
     StreamSetting,
+    SyncDirection,
 )
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ async def test_streams_are_read_only_until_somebody_says_otherwise(database: Dat
     async with database.unit_of_work(tenant) as work:
         integration = await made(work)
         await actions.choose(work, integration, [choice])
-        await actions.choose(work, integration, [actions.StreamChoice("customers", direction=Direction.TWO_WAY)])
+        await actions.choose(work, integration, [actions.StreamChoice("customers", direction=SyncDirection.TWO_WAY)])
         setting = (await queries.settings(work, integration.id))["customers"]
         assert (setting.direction, setting.every_seconds, setting.ownership) == ("TWO_WAY", 3600, {"name": "LOCAL"})
     with pytest.raises(rules.UnknownStream, match="no stream orders; it has: customers"):

@@ -3,10 +3,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+JUDGES := $(VENV)/judges/.ready
 PORT ?= 8000
 WORKERS ?= 2
 
-.PHONY: demo test check serve schema docs bench differential faults lock format clean
+.PHONY: demo test check serve schema docs bench differential faults judges lock format clean
 .DEFAULT_GOAL := help
 
 help: ## Say what there is
@@ -22,13 +23,22 @@ $(READY): requirements/bootstrap.txt requirements/dev.txt pyproject.toml sdk/pyp
 	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install --quiet --no-deps --no-build-isolation -e sdk -e .
 	@touch $(READY)
 
+# The vendors' own SDKs judge our sandboxes from an environment of their own: nothing of theirs is in the product's.
+$(JUDGES): requirements/judges.txt $(READY)
+	@echo "Installing the judges in $(VENV)/judges" >&2
+	@test -x $(VENV)/judges/bin/python || $(BIN)/python -m venv --without-pip $(VENV)/judges
+	@VIRTUAL_ENV=$(CURDIR)/$(VENV)/judges $(BIN)/uv pip install --quiet --require-hashes -r requirements/judges.txt
+	@touch $(JUDGES)
+
+judges: $(JUDGES) ## Set up the vendors' SDKs that judge the sandboxes
+
 demo: $(READY) ## Start Tenure with a lively demo tenant on 127.0.0.1 (PORT=8000)
 	@$(BIN)/tenure demo --port $(PORT)
 
 serve: $(READY) ## Start the server
 	@$(BIN)/tenure serve --port $(PORT)
 
-test: $(READY) ## Run the whole suite
+test: $(READY) $(JUDGES) ## Run the whole suite
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 
 check: $(READY) ## Style, types, import contracts, architecture
@@ -61,7 +71,7 @@ format: $(READY) ## Format the code
 lock: ## Lock the requirements anew
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --require-hashes -r requirements/bootstrap.txt
-	@cd requirements && for name in bootstrap base dev; do \
+	@cd requirements && for name in bootstrap base dev judges; do \
 	  ../$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links $$name.in -o $$name.txt || exit 1; done
 
 clean: ## Remove what the recipes made (not the data)

@@ -28,6 +28,23 @@ class OrderStatus(StrEnum):
     CANCELLED = "CANCELLED"
 
 
+class InvoiceStatus(StrEnum):
+    """How far an invoice has come; drafts and voided ones are no purchases."""
+
+    DRAFT = "DRAFT"
+    OPEN = "OPEN"
+    PAID = "PAID"
+    VOIDED = "VOIDED"
+
+
+class PaymentStatus(StrEnum):
+    """Whether the money came in."""
+
+    RECEIVED = "RECEIVED"
+    FAILED = "FAILED"
+    VOIDED = "VOIDED"
+
+
 class ProductFamily(Entity):
     """CF: Products that serve the same need; tiers rank within a family."""
 
@@ -62,13 +79,26 @@ def _no_half_conversion() -> CheckConstraint:
     return CheckConstraint("(base_amount IS NULL) = (base_currency IS NULL)", name="base")
 
 
-def _unsettled(table: str) -> Index:
+def _found(table: str) -> tuple[ForeignKeyConstraint | Index, ...]:
+    """How the current versions of documents are found: by id, of a customer, in time, and waiting for a rate."""
+    current = text("superseded_at IS NULL")
+    latest = (text("occurred_at DESC"), text("id DESC"))
     # What waits for a rate is found without a look at all that has one.
     waits = text("superseded_at IS NULL AND base_amount IS NULL")
-    return Index(f"{table}_unsettled_idx", "tenant_id", "currency", postgresql_where=waits)
+    return (
+        ForeignKeyConstraint(["tenant_id", "customer_id"], ["customers.tenant_id", "customers.id"]),
+        Index(f"{table}_current_key", "tenant_id", "id", unique=True, postgresql_where=current),
+        Index(f"{table}_customer_idx", "tenant_id", "customer_id", *latest, postgresql_where=current),
+        Index(f"{table}_occurred_at_idx", "tenant_id", *latest, postgresql_where=current),
+        Index(f"{table}_unsettled_idx", "tenant_id", "currency", postgresql_where=waits),
+    )
 
 
-class _Document:
+def _by_number(table: str) -> Index:
+    return Index(f"{table}_number_idx", "tenant_id", "number", postgresql_where=text("superseded_at IS NULL"))
+
+
+class _Paper:
     """What every versioned document has: its key is (tenant, id, version), and one version is current."""
 
     version: Mapped[int] = mapped_column(primary_key=True, doc="Counts from 1; a newer one supersedes the others.")
@@ -82,11 +112,16 @@ class _Document:
     amount: Mapped[int] = mapped_column(doc="The total of its lines, in minor units.")
     base_amount: Mapped[int | None] = mapped_column(doc="The total in the tenant's base currency at the day's rate.")
     base_currency: Mapped[str | None]
-    units: Mapped[Decimal] = mapped_column(doc="How many units its lines add up to.")
-    line_count: Mapped[int] = mapped_column(doc="How many lines it has.")
     integration_id: Mapped[UUID | None] = mapped_column(doc="Where it was read; null when recorded by hand.")
     remote_id: Mapped[str | None] = mapped_column(doc="Its id at the other side.")
     content_hash: Mapped[bytes] = mapped_column(doc="Of what it holds; an unchanged document makes no version.")
+
+
+class _Document(_Paper):
+    """What a document with lines has, too."""
+
+    units: Mapped[Decimal] = mapped_column(doc="How many units its lines add up to.")
+    line_count: Mapped[int] = mapped_column(doc="How many lines it has.")
 
 
 class _Line:
@@ -111,21 +146,9 @@ class Order(_Document, Entity):
         one_of("kind", OrderKind),
         one_of("status", OrderStatus),
         _no_half_conversion(),
-        ForeignKeyConstraint(["tenant_id", "customer_id"], ["customers.tenant_id", "customers.id"]),
-        Index(
-            "orders_current_key", "tenant_id", "id", unique=True, postgresql_where=text("superseded_at IS NULL")
-        ),
-        Index(
-            "orders_customer_idx", "tenant_id", "customer_id", text("occurred_at DESC"), text("id DESC"),
-            postgresql_where=text("superseded_at IS NULL"),
-        ),
-        Index(
-            "orders_occurred_at_idx", "tenant_id", text("occurred_at DESC"), text("id DESC"),
-            postgresql_where=text("superseded_at IS NULL"),
-        ),
-        Index("orders_number_idx", "tenant_id", "number", postgresql_where=text("superseded_at IS NULL")),
-        _unsettled("orders"),
-    )  # fmt: skip
+        *_found("orders"),
+        _by_number("orders"),
+    )
 
     kind: Mapped[str] = mapped_column(doc="A sale or an adjustment.")
     status: Mapped[str] = mapped_column(doc="How far it has come.")
@@ -153,23 +176,11 @@ class Refund(_Document, Entity):
     __tablename__ = "refunds"
     __table_args__ = (
         _no_half_conversion(),
-        ForeignKeyConstraint(["tenant_id", "customer_id"], ["customers.tenant_id", "customers.id"]),
-        Index(
-            "refunds_current_key", "tenant_id", "id", unique=True, postgresql_where=text("superseded_at IS NULL")
-        ),
-        Index(
-            "refunds_customer_idx", "tenant_id", "customer_id", text("occurred_at DESC"), text("id DESC"),
-            postgresql_where=text("superseded_at IS NULL"),
-        ),
-        Index(
-            "refunds_occurred_at_idx", "tenant_id", text("occurred_at DESC"), text("id DESC"),
-            postgresql_where=text("superseded_at IS NULL"),
-        ),
+        *_found("refunds"),
         Index(
             "refunds_order_idx", "tenant_id", "order_id",
             postgresql_where=text("superseded_at IS NULL AND order_id IS NOT NULL"),
         ),
-        _unsettled("refunds"),
     )  # fmt: skip
 
     order_id: Mapped[UUID | None] = mapped_column(doc="The order that is refunded, where it is known.")
@@ -188,6 +199,103 @@ class RefundLine(_Line, TenantTable):
 
     refund_id: Mapped[UUID] = mapped_column(primary_key=True)
     refund_version: Mapped[int] = mapped_column(primary_key=True)
+
+
+class Invoice(_Document, Entity):
+    """BT + superseded_at, base_amount, base_currency: A bill; it is the sale itself, and its id is that of the order.
+
+    The order has the lines. A version of the invoice belongs to one version of the order: what is owed may change
+    while the sale stays what it is.
+    """
+
+    __tablename__ = "invoices"
+    __table_args__ = (
+        one_of("status", InvoiceStatus),
+        _no_half_conversion(),
+        ForeignKeyConstraint(["tenant_id", "id", "order_version"], ["orders.tenant_id", "orders.id", "orders.version"]),
+        *_found("invoices"),
+        _by_number("invoices"),
+        Index(
+            "invoices_due_on_idx", "tenant_id", "status", "due_on", "id",
+            postgresql_where=text("superseded_at IS NULL"),
+        ),
+    )  # fmt: skip
+
+    order_version: Mapped[int] = mapped_column(doc="The version of the order that it bills.")
+    status: Mapped[str] = mapped_column(doc="How far it has come.")
+    native_status: Mapped[str | None] = mapped_column(doc="The status in the other side's own word.")
+    due_on: Mapped[date | None] = mapped_column(doc="The day by which it is to be paid.")
+    balance: Mapped[int | None] = mapped_column(doc="What is still owed, in minor units; null when not known.")
+    sent_at: Mapped[datetime | None] = mapped_column(doc="When it was sent to the customer.")
+    changed_at: Mapped[datetime | None] = mapped_column(doc="When the other side changed it to say this.")
+
+
+class Payment(_Paper, Entity):
+    """BT + superseded_at, base_amount, base_currency: Money that came in, or should have."""
+
+    __tablename__ = "payments"
+    __table_args__ = (one_of("status", PaymentStatus), _no_half_conversion(), *_found("payments"))
+
+    status: Mapped[str] = mapped_column(doc="Whether the money came in.")
+    method: Mapped[str | None] = mapped_column(doc="How it was paid, in the other side's word.")
+    unapplied: Mapped[int] = mapped_column(doc="What of it settles no invoice, in minor units.")
+
+
+class CreditNote(_Document, Entity):
+    """BT + superseded_at, base_amount, base_currency: A sale taken back; it is the refund, and its id is that one's.
+
+    The refund has the lines.
+    """
+
+    __tablename__ = "credit_notes"
+    __table_args__ = (
+        _no_half_conversion(),
+        ForeignKeyConstraint(
+            ["tenant_id", "id", "refund_version"], ["refunds.tenant_id", "refunds.id", "refunds.version"]
+        ),
+        *_found("credit_notes"),
+    )
+
+    refund_version: Mapped[int] = mapped_column(doc="The version of the refund that it is.")
+    balance: Mapped[int | None] = mapped_column(doc="What of it is not used yet, in minor units; null when not known.")
+
+
+class _Allocation:
+    """What every allocation has; the invoice may not have arrived yet."""
+
+    invoice_id: Mapped[UUID] = mapped_column(primary_key=True, doc="The invoice that is settled.")
+    amount: Mapped[int] = mapped_column(doc="How much of it, in minor units of the currency that is given.")
+
+
+class PaymentAllocation(_Allocation, TenantTable):
+    """BT: Which part of one version of a payment settles which invoice."""
+
+    __tablename__ = "payment_allocations"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["tenant_id", "payment_id", "payment_version"], ["payments.tenant_id", "payments.id", "payments.version"]
+        ),
+        Index("payment_allocations_invoice_idx", "tenant_id", "invoice_id"),
+    )
+
+    payment_id: Mapped[UUID] = mapped_column(primary_key=True)
+    payment_version: Mapped[int] = mapped_column(primary_key=True)
+
+
+class CreditNoteAllocation(_Allocation, TenantTable):
+    """BT: Which part of one version of a credit note settles which invoice."""
+
+    __tablename__ = "credit_note_allocations"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["tenant_id", "credit_note_id", "credit_note_version"],
+            ["credit_notes.tenant_id", "credit_notes.id", "credit_notes.version"],
+        ),
+        Index("credit_note_allocations_invoice_idx", "tenant_id", "invoice_id"),
+    )
+
+    credit_note_id: Mapped[UUID] = mapped_column(primary_key=True)
+    credit_note_version: Mapped[int] = mapped_column(primary_key=True)
 
 
 class ExchangeRate(Entity):

@@ -234,6 +234,64 @@ def upgrade() -> None:
         postgresql_where=sa.text("status IN ('QUEUED', 'SENDING', 'WAITING')"),
     )
     op.create_table(
+        "payments",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("status", sa.Text(collation="C"), nullable=False),
+        sa.Column("method", sa.Text(collation="C"), nullable=True),
+        sa.Column("unapplied", sa.BigInteger(), nullable=False),
+        sa.Column("version", sa.BigInteger(), nullable=False),
+        sa.Column("number", sa.Text(collation="C"), nullable=True),
+        sa.Column("customer_id", sa.Uuid(), nullable=True),
+        sa.Column("occurred_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("local_day", sa.Date(), nullable=False),
+        sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("superseded_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("currency", sa.Text(collation="C"), nullable=False),
+        sa.Column("amount", sa.BigInteger(), nullable=False),
+        sa.Column("base_amount", sa.BigInteger(), nullable=True),
+        sa.Column("base_currency", sa.Text(collation="C"), nullable=True),
+        sa.Column("integration_id", sa.Uuid(), nullable=True),
+        sa.Column("remote_id", sa.Text(collation="C"), nullable=True),
+        sa.Column("content_hash", sa.LargeBinary(), nullable=False),
+        sa.CheckConstraint("status IN ('RECEIVED', 'FAILED', 'VOIDED')", name=op.f("payments_status_check")),
+        sa.CheckConstraint("(base_amount IS NULL) = (base_currency IS NULL)", name=op.f("payments_base_check")),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "customer_id"],
+            ["customers.tenant_id", "customers.id"],
+            name=op.f("payments_tenant_id_customer_id_fkey"),
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "id", "version", name=op.f("payments_pkey")),
+    )
+    op.create_index(
+        "payments_current_key",
+        "payments",
+        ["tenant_id", "id"],
+        unique=True,
+        postgresql_where=sa.text("superseded_at IS NULL"),
+    )
+    op.create_index(
+        "payments_customer_idx",
+        "payments",
+        ["tenant_id", "customer_id", sa.literal_column("occurred_at DESC"), sa.literal_column("id DESC")],
+        unique=False,
+        postgresql_where=sa.text("superseded_at IS NULL"),
+    )
+    op.create_index(
+        "payments_occurred_at_idx",
+        "payments",
+        ["tenant_id", sa.literal_column("occurred_at DESC"), sa.literal_column("id DESC")],
+        unique=False,
+        postgresql_where=sa.text("superseded_at IS NULL"),
+    )
+    op.create_index(
+        "payments_unsettled_idx",
+        "payments",
+        ["tenant_id", "currency"],
+        unique=False,
+        postgresql_where=sa.text("superseded_at IS NULL AND base_amount IS NULL"),
+    )
+    op.create_table(
         "reconciliation_reports",
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -352,6 +410,169 @@ def upgrade() -> None:
         postgresql_where=sa.text("resolution IS NULL"),
     )
     op.create_table(
+        "credit_notes",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("refund_version", sa.BigInteger(), nullable=False),
+        sa.Column("balance", sa.BigInteger(), nullable=True),
+        sa.Column("units", sa.Numeric(precision=20, scale=6), nullable=False),
+        sa.Column("line_count", sa.BigInteger(), nullable=False),
+        sa.Column("version", sa.BigInteger(), nullable=False),
+        sa.Column("number", sa.Text(collation="C"), nullable=True),
+        sa.Column("customer_id", sa.Uuid(), nullable=True),
+        sa.Column("occurred_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("local_day", sa.Date(), nullable=False),
+        sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("superseded_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("currency", sa.Text(collation="C"), nullable=False),
+        sa.Column("amount", sa.BigInteger(), nullable=False),
+        sa.Column("base_amount", sa.BigInteger(), nullable=True),
+        sa.Column("base_currency", sa.Text(collation="C"), nullable=True),
+        sa.Column("integration_id", sa.Uuid(), nullable=True),
+        sa.Column("remote_id", sa.Text(collation="C"), nullable=True),
+        sa.Column("content_hash", sa.LargeBinary(), nullable=False),
+        sa.CheckConstraint("(base_amount IS NULL) = (base_currency IS NULL)", name=op.f("credit_notes_base_check")),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "customer_id"],
+            ["customers.tenant_id", "customers.id"],
+            name=op.f("credit_notes_tenant_id_customer_id_fkey"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "id", "refund_version"],
+            ["refunds.tenant_id", "refunds.id", "refunds.version"],
+            name=op.f("credit_notes_tenant_id_id_refund_version_fkey"),
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "id", "version", name=op.f("credit_notes_pkey")),
+    )
+    op.create_index(
+        "credit_notes_current_key",
+        "credit_notes",
+        ["tenant_id", "id"],
+        unique=True,
+        postgresql_where=sa.text("superseded_at IS NULL"),
+    )
+    op.create_index(
+        "credit_notes_customer_idx",
+        "credit_notes",
+        ["tenant_id", "customer_id", sa.literal_column("occurred_at DESC"), sa.literal_column("id DESC")],
+        unique=False,
+        postgresql_where=sa.text("superseded_at IS NULL"),
+    )
+    op.create_index(
+        "credit_notes_occurred_at_idx",
+        "credit_notes",
+        ["tenant_id", sa.literal_column("occurred_at DESC"), sa.literal_column("id DESC")],
+        unique=False,
+        postgresql_where=sa.text("superseded_at IS NULL"),
+    )
+    op.create_index(
+        "credit_notes_unsettled_idx",
+        "credit_notes",
+        ["tenant_id", "currency"],
+        unique=False,
+        postgresql_where=sa.text("superseded_at IS NULL AND base_amount IS NULL"),
+    )
+    op.create_table(
+        "invoices",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("order_version", sa.BigInteger(), nullable=False),
+        sa.Column("status", sa.Text(collation="C"), nullable=False),
+        sa.Column("native_status", sa.Text(collation="C"), nullable=True),
+        sa.Column("due_on", sa.Date(), nullable=True),
+        sa.Column("balance", sa.BigInteger(), nullable=True),
+        sa.Column("sent_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("changed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("units", sa.Numeric(precision=20, scale=6), nullable=False),
+        sa.Column("line_count", sa.BigInteger(), nullable=False),
+        sa.Column("version", sa.BigInteger(), nullable=False),
+        sa.Column("number", sa.Text(collation="C"), nullable=True),
+        sa.Column("customer_id", sa.Uuid(), nullable=True),
+        sa.Column("occurred_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("local_day", sa.Date(), nullable=False),
+        sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("superseded_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("currency", sa.Text(collation="C"), nullable=False),
+        sa.Column("amount", sa.BigInteger(), nullable=False),
+        sa.Column("base_amount", sa.BigInteger(), nullable=True),
+        sa.Column("base_currency", sa.Text(collation="C"), nullable=True),
+        sa.Column("integration_id", sa.Uuid(), nullable=True),
+        sa.Column("remote_id", sa.Text(collation="C"), nullable=True),
+        sa.Column("content_hash", sa.LargeBinary(), nullable=False),
+        sa.CheckConstraint("status IN ('DRAFT', 'OPEN', 'PAID', 'VOIDED')", name=op.f("invoices_status_check")),
+        sa.CheckConstraint("(base_amount IS NULL) = (base_currency IS NULL)", name=op.f("invoices_base_check")),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "customer_id"],
+            ["customers.tenant_id", "customers.id"],
+            name=op.f("invoices_tenant_id_customer_id_fkey"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "id", "order_version"],
+            ["orders.tenant_id", "orders.id", "orders.version"],
+            name=op.f("invoices_tenant_id_id_order_version_fkey"),
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "id", "version", name=op.f("invoices_pkey")),
+    )
+    op.create_index(
+        "invoices_current_key",
+        "invoices",
+        ["tenant_id", "id"],
+        unique=True,
+        postgresql_where=sa.text("superseded_at IS NULL"),
+    )
+    op.create_index(
+        "invoices_customer_idx",
+        "invoices",
+        ["tenant_id", "customer_id", sa.literal_column("occurred_at DESC"), sa.literal_column("id DESC")],
+        unique=False,
+        postgresql_where=sa.text("superseded_at IS NULL"),
+    )
+    op.create_index(
+        "invoices_due_on_idx",
+        "invoices",
+        ["tenant_id", "status", "due_on", "id"],
+        unique=False,
+        postgresql_where=sa.text("superseded_at IS NULL"),
+    )
+    op.create_index(
+        "invoices_number_idx",
+        "invoices",
+        ["tenant_id", "number"],
+        unique=False,
+        postgresql_where=sa.text("superseded_at IS NULL"),
+    )
+    op.create_index(
+        "invoices_occurred_at_idx",
+        "invoices",
+        ["tenant_id", sa.literal_column("occurred_at DESC"), sa.literal_column("id DESC")],
+        unique=False,
+        postgresql_where=sa.text("superseded_at IS NULL"),
+    )
+    op.create_index(
+        "invoices_unsettled_idx",
+        "invoices",
+        ["tenant_id", "currency"],
+        unique=False,
+        postgresql_where=sa.text("superseded_at IS NULL AND base_amount IS NULL"),
+    )
+    op.create_table(
+        "payment_allocations",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("payment_id", sa.Uuid(), nullable=False),
+        sa.Column("payment_version", sa.BigInteger(), nullable=False),
+        sa.Column("invoice_id", sa.Uuid(), nullable=False),
+        sa.Column("amount", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "payment_id", "payment_version"],
+            ["payments.tenant_id", "payments.id", "payments.version"],
+            name=op.f("payment_allocations_tenant_id_payment_id_payment_version_fkey"),
+        ),
+        sa.PrimaryKeyConstraint(
+            "tenant_id", "payment_id", "payment_version", "invoice_id", name=op.f("payment_allocations_pkey")
+        ),
+    )
+    op.create_index("payment_allocations_invoice_idx", "payment_allocations", ["tenant_id", "invoice_id"], unique=False)
+    op.create_table(
         "reconciliation_differences",
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
         sa.Column("report_id", sa.Uuid(), nullable=False),
@@ -370,6 +591,43 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint(
             "tenant_id", "report_id", "stream", "type", "remote_id", name=op.f("reconciliation_differences_pkey")
         ),
+    )
+    op.create_table(
+        "credit_note_allocations",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("credit_note_id", sa.Uuid(), nullable=False),
+        sa.Column("credit_note_version", sa.BigInteger(), nullable=False),
+        sa.Column("invoice_id", sa.Uuid(), nullable=False),
+        sa.Column("amount", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "credit_note_id", "credit_note_version"],
+            ["credit_notes.tenant_id", "credit_notes.id", "credit_notes.version"],
+            name=op.f("credit_note_allocations_tenant_id_credit_note_id_credit_note_version_fkey"),
+        ),
+        sa.PrimaryKeyConstraint(
+            "tenant_id",
+            "credit_note_id",
+            "credit_note_version",
+            "invoice_id",
+            name=op.f("credit_note_allocations_pkey"),
+        ),
+    )
+    op.create_index(
+        "credit_note_allocations_invoice_idx", "credit_note_allocations", ["tenant_id", "invoice_id"], unique=False
+    )
+    op.add_column("customers", sa.Column("default_stage", sa.Text(collation="C"), nullable=True))
+    op.create_index(
+        "customers_default_stage_idx",
+        "customers",
+        [
+            "tenant_id",
+            "default_stage",
+            "country",
+            sa.literal_column("coalesce(last_purchase_at, '-infinity'::timestamptz)"),
+            "id",
+        ],
+        unique=False,
+        postgresql_where=sa.text("status = 'ACTIVE'"),
     )
     op.add_column(
         "dead_letters", sa.Column("record", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True)
@@ -401,25 +659,37 @@ def upgrade() -> None:
     op.add_column("sync_runs", sa.Column("window_end", sa.DateTime(timezone=True), nullable=True))
     op.add_column("sync_runs", sa.Column("requested_by", sa.Uuid(), nullable=True))
     op.add_column("sync_runs", sa.Column("cancelled_at", sa.DateTime(timezone=True), nullable=True))
+    op.create_check_constraint(
+        op.f("integrations_drift_policy_check"),
+        "integrations",
+        "drift_policy IN ('ACCEPT', 'QUARANTINE_FIELD', 'STOP')",
+    )
     op.drop_constraint(op.f("integrations_state_check"), "integrations")
     op.create_check_constraint(
         op.f("integrations_state_check"),
         "integrations",
         "state IN ('DRAFT', 'AUTHORIZING', 'CHECKING', 'ACTIVE', 'PAUSED', 'RATE_LIMITED', 'DEGRADED', 'NEEDS_REAUTH', 'QUARANTINED', 'DISCONNECTED')",
     )
+    op.drop_constraint(op.f("interactions_kind_check"), "interactions")
     op.create_check_constraint(
-        op.f("integrations_drift_policy_check"),
-        "integrations",
-        "drift_policy IN ('ACCEPT', 'QUARANTINE_FIELD', 'STOP')",
+        op.f("interactions_kind_check"),
+        "interactions",
+        "kind IN ('VISIT', 'AD_VIEW', 'INQUIRY', 'FORM_SUBMITTED', 'EMAIL_SENT', 'EMAIL_RECEIVED', 'EMAIL_OPENED', 'EMAIL_CLICKED', 'EMAIL_BOUNCED', 'MESSAGE', 'CALL', 'MEETING', 'ENVELOPE_SENT', 'ENVELOPE_VIEWED', 'ENVELOPE_SIGNED', 'ENVELOPE_DECLINED', 'ENVELOPE_VOIDED', 'CASE_OPENED', 'CASE_ANSWERED', 'CASE_RESOLVED', 'CASE_REOPENED', 'CASE_CLOSED', 'SURVEY', 'REVIEW', 'REFERRAL', 'SOCIAL_MENTION', 'USAGE', 'CART_CREATED', 'CART_UPDATED', 'CART_ABANDONED', 'CART_RECOVERED', 'ORDER_PLACED', 'ORDER_ADJUSTED', 'ORDER_CANCELLED', 'ORDER_REFUNDED', 'ORDER_SHIPPED', 'ORDER_DELIVERED', 'INVOICE_ISSUED', 'INVOICE_SENT', 'INVOICE_PAID', 'INVOICE_OVERDUE', 'INVOICE_VOIDED', 'PAYMENT_RECEIVED', 'PAYMENT_FAILED', 'CREDIT_NOTE_ISSUED', 'STAGE_CHANGED', 'NOTE', 'TASK')",
     )
 
 
 def downgrade() -> None:
+    op.drop_constraint(op.f("integrations_drift_policy_check"), "integrations")
     op.drop_constraint(op.f("integrations_state_check"), "integrations")
     op.create_check_constraint(
         op.f("integrations_state_check"), "integrations", "state IN ('DRAFT', 'ACTIVE', 'PAUSED', 'DISCONNECTED')"
     )
-    op.drop_constraint(op.f("integrations_drift_policy_check"), "integrations")
+    op.drop_constraint(op.f("interactions_kind_check"), "interactions")
+    op.create_check_constraint(
+        op.f("interactions_kind_check"),
+        "interactions",
+        "kind IN ('VISIT', 'AD_VIEW', 'INQUIRY', 'FORM_SUBMITTED', 'EMAIL_SENT', 'EMAIL_RECEIVED', 'EMAIL_OPENED', 'EMAIL_CLICKED', 'EMAIL_BOUNCED', 'MESSAGE', 'CALL', 'MEETING', 'ENVELOPE_SENT', 'ENVELOPE_VIEWED', 'ENVELOPE_SIGNED', 'ENVELOPE_DECLINED', 'ENVELOPE_VOIDED', 'CASE_OPENED', 'CASE_ANSWERED', 'CASE_RESOLVED', 'CASE_REOPENED', 'CASE_CLOSED', 'SURVEY', 'REVIEW', 'REFERRAL', 'SOCIAL_MENTION', 'USAGE', 'CART_CREATED', 'CART_UPDATED', 'CART_ABANDONED', 'CART_RECOVERED', 'ORDER_PLACED', 'ORDER_ADJUSTED', 'ORDER_CANCELLED', 'ORDER_REFUNDED', 'ORDER_SHIPPED', 'ORDER_DELIVERED', 'INVOICE_SENT', 'INVOICE_PAID', 'INVOICE_OVERDUE', 'PAYMENT_RECEIVED', 'PAYMENT_FAILED', 'STAGE_CHANGED', 'NOTE', 'TASK')",
+    )
     op.drop_column("sync_runs", "cancelled_at")
     op.drop_column("sync_runs", "requested_by")
     op.drop_column("sync_runs", "window_end")
@@ -443,7 +713,39 @@ def downgrade() -> None:
     op.drop_column("dead_letters", "attempts")
     op.drop_column("dead_letters", "type")
     op.drop_column("dead_letters", "record")
+    op.drop_index("customers_default_stage_idx", table_name="customers", postgresql_where=sa.text("status = 'ACTIVE'"))
+    op.drop_column("customers", "default_stage")
+    op.drop_index("credit_note_allocations_invoice_idx", table_name="credit_note_allocations")
+    op.drop_table("credit_note_allocations")
     op.drop_table("reconciliation_differences")
+    op.drop_index("payment_allocations_invoice_idx", table_name="payment_allocations")
+    op.drop_table("payment_allocations")
+    op.drop_index(
+        "invoices_unsettled_idx",
+        table_name="invoices",
+        postgresql_where=sa.text("superseded_at IS NULL AND base_amount IS NULL"),
+    )
+    op.drop_index("invoices_occurred_at_idx", table_name="invoices", postgresql_where=sa.text("superseded_at IS NULL"))
+    op.drop_index("invoices_number_idx", table_name="invoices", postgresql_where=sa.text("superseded_at IS NULL"))
+    op.drop_index("invoices_due_on_idx", table_name="invoices", postgresql_where=sa.text("superseded_at IS NULL"))
+    op.drop_index("invoices_customer_idx", table_name="invoices", postgresql_where=sa.text("superseded_at IS NULL"))
+    op.drop_index("invoices_current_key", table_name="invoices", postgresql_where=sa.text("superseded_at IS NULL"))
+    op.drop_table("invoices")
+    op.drop_index(
+        "credit_notes_unsettled_idx",
+        table_name="credit_notes",
+        postgresql_where=sa.text("superseded_at IS NULL AND base_amount IS NULL"),
+    )
+    op.drop_index(
+        "credit_notes_occurred_at_idx", table_name="credit_notes", postgresql_where=sa.text("superseded_at IS NULL")
+    )
+    op.drop_index(
+        "credit_notes_customer_idx", table_name="credit_notes", postgresql_where=sa.text("superseded_at IS NULL")
+    )
+    op.drop_index(
+        "credit_notes_current_key", table_name="credit_notes", postgresql_where=sa.text("superseded_at IS NULL")
+    )
+    op.drop_table("credit_notes")
     op.drop_index(
         "sync_conflicts_open_idx", table_name="sync_conflicts", postgresql_where=sa.text("resolution IS NULL")
     )
@@ -453,6 +755,15 @@ def downgrade() -> None:
     op.drop_table("remote_subscriptions")
     op.drop_index("reconciliation_reports_idx", table_name="reconciliation_reports")
     op.drop_table("reconciliation_reports")
+    op.drop_index(
+        "payments_unsettled_idx",
+        table_name="payments",
+        postgresql_where=sa.text("superseded_at IS NULL AND base_amount IS NULL"),
+    )
+    op.drop_index("payments_occurred_at_idx", table_name="payments", postgresql_where=sa.text("superseded_at IS NULL"))
+    op.drop_index("payments_customer_idx", table_name="payments", postgresql_where=sa.text("superseded_at IS NULL"))
+    op.drop_index("payments_current_key", table_name="payments", postgresql_where=sa.text("superseded_at IS NULL"))
+    op.drop_table("payments")
     op.drop_index(
         "outbound_changes_open_idx",
         table_name="outbound_changes",

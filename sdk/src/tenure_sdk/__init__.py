@@ -51,6 +51,7 @@ from tenure_sdk.errors import (
 )
 from tenure_sdk.http import Answer, Context, Host, Window
 from tenure_sdk.limits import RateLimit, duration
+from tenure_sdk.mapping import left_over, mapped
 from tenure_sdk.pages import (
     LINE_COLUMNS,
     LINE_TYPES,
@@ -221,7 +222,9 @@ __all__ = [
     "fold_digits",
     "fold_key",
     "ids",
+    "left_over",
     "lookup",
+    "mapped",
     "push",
     "record_type",
     "stream",

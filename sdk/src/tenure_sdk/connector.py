@@ -92,6 +92,16 @@ class Limit(Struct, frozen=True, kw_only=True):
     """Characters that must not stand in it."""
     required: bool = False
 
+    def refuses(self, value: object) -> str | None:
+        """Why the remote side would not take the value; None when it does."""
+        if value is None or value in ("", ()):
+            return "has to be given" if self.required else None
+        texts = [text for text in (value if isinstance(value, tuple) else (value,)) if isinstance(text, str)]
+        if self.max_len is not None and any(len(text) > self.max_len for text in texts):
+            return f"is longer than {self.max_len} characters"
+        found = "".join(sorted({letter for text in texts for letter in text} & set(self.forbid)))
+        return f"must not have {found}" if found else None
+
 
 class Push(Declaration, frozen=True):
     """Writes records of a type: `async def (self, ctx, change) -> Pushed`."""

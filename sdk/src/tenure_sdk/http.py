@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import random
+import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, overload
@@ -62,6 +64,7 @@ RETRIES_OF_A_RUN = 200
 LONGEST_PAUSE = 30.0
 """Seconds that a request waits before the next attempt; who is asked to wait longer gives its run back."""
 
+_HOST_NAME = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 _JSON = msgspec.json.Decoder(float_hook=Decimal)
 
@@ -93,7 +96,8 @@ class Answer(Struct, frozen=True):
         except msgspec.ValidationError as problem:
             raise ContractViolation(f"The answer of {_shown(self.url)} has another shape: {problem}") from problem
         except msgspec.DecodeError as problem:
-            raise Transient(f"The answer of {_shown(self.url)} is no JSON") from problem
+            where = f"The answer of {_shown(self.url)} is no JSON"
+            raise Transient(where, unknown_outcome=True) from problem  # a success whose reply was cut
 
 
 class Host(Protocol):
@@ -229,40 +233,68 @@ class Context(Generic[Config]):
         and after a token was refreshed. Parameters that are None are left out. Raises a ConnectorError for any answer
         that is no success, by what has to be done next.
         """
+        return await self._asked(
+            lambda answer: answer, method, url, params=params, json=json, content=content,
+            headers=headers, idempotent=idempotent, timeout=timeout,
+        )  # fmt: skip
+
+    async def _decoded(self, method: str, url: str, *, type: Any = None, **how: Any) -> Any:  # noqa: A002
+        def read(answer: Answer) -> Any:
+            if not answer.content and type is None:
+                return None
+            return answer.decoded(_JSON if type is None else _decoder(type))
+
+        return await self._asked(read, method, url, **how)
+
+    async def _asked(
+        self,
+        read: Callable[[Answer], Decoded],
+        method: str,
+        url: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        json: Any = None,
+        content: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        idempotent: bool | None = None,
+        timeout: float = 30.0,  # noqa: ASYNC109 - the HTTP client keeps to it itself
+    ) -> Decoded:
         body = msgspec.json.encode(json) if json is not None else content
         request = Outgoing(
             method, self._allowed(url), {"Accept": "application/json", **(headers or {})},
-            {name: str(value) for name, value in (params or {}).items() if value is not None}, body or b"",
+            {name: _written(value) for name, value in (params or {}).items() if value is not None}, body or b"",
         )  # fmt: skip
         if json is not None:
             request.headers.setdefault("Content-Type", "application/json")
         repeatable = method in _SAFE if idempotent is None else idempotent
-        return await self._insist(request, timeout=timeout, repeatable=repeatable)
+        return await self._insist(request, read, timeout=timeout, repeatable=repeatable)
 
-    async def _decoded(self, method: str, url: str, *, type: Any = None, **how: Any) -> Any:  # noqa: A002
-        answer = await self.request(method, url, **how)
-        if not answer.content and type is None:
-            return None
-        return answer.decoded(_JSON if type is None else _decoder(type))
-
-    async def _insist(self, request: Outgoing, *, timeout: float, repeatable: bool) -> Answer:  # noqa: ASYNC109
+    async def _insist(
+        self,
+        request: Outgoing,
+        read: Callable[[Answer], Decoded],
+        *,
+        timeout: float,  # noqa: ASYNC109
+        repeatable: bool,
+    ) -> Decoded:
         refused: str | None = None
-        for attempt in range(1, ATTEMPTS + 1):
+        attempt = 1
+        while True:
             credentials = await self._host.credentials(refused)
             try:
-                return await self._once(request, credentials, timeout)
+                return read(await self._once(request, credentials, timeout))
             except AuthExpired as problem:
                 if refused is not None:
                     raise AuthRevoked("The remote side refused credentials that were just renewed.") from problem
                 refused = credentials.mark
+                continue
             except RateLimited as problem:  # nothing was done: it may be sent again, whatever it is
-                await self._host.slow_down(problem.retry_after)
-                await self._pause(problem, attempt, problem.retry_after)
+                await self._pause(problem, attempt, problem.retry_after or None)
             except Transient as problem:
                 if not repeatable and problem.unknown_outcome:
                     raise
                 await self._pause(problem, attempt, problem.retry_after)
-        raise Transient  # pragma: no cover - the last pause raises
+            attempt += 1
 
     async def _pause(self, problem: ConnectorError, attempt: int, asked: float | None) -> None:
         """Wait before the next attempt, or give up: at the last attempt, or when there is no time or budget left."""
@@ -280,15 +312,18 @@ class Context(Generic[Config]):
             await self._auth.apply(signed, credentials)
         async with self._host.admission():
             answer = await self._sent(signed, seconds)
-        problem = self._classify(answer) or default_problem(answer)
-        if problem is not None:
-            raise problem
-        return answer
+        problem = self._classify(answer) or default_problem(answer, now=self._now())
+        if problem is None:
+            return answer
+        problem.args = tuple(self._redact(str(part)) for part in problem.args)
+        if isinstance(problem, RateLimited):
+            await self._host.slow_down(problem.retry_after or None)
+        raise problem
 
     async def _sent(self, request: Outgoing, seconds: float) -> Answer:
         where = f"{request.method} {_shown(request.url)}"
         built = self.raw.build_request(
-            request.method, request.url, params=request.params or None, headers=request.headers,
+            request.method, httpx.URL(request.url).copy_merge_params(request.params), headers=request.headers,
             content=request.content or None, timeout=seconds,
         )  # fmt: skip
         try:
@@ -304,23 +339,33 @@ class Context(Generic[Config]):
         return Answer(response.status_code, dict(response.headers), content, str(response.url))
 
     def _allowed(self, url: str) -> str:
-        allowed = [_filled(host, self.config) for host in self._hosts]
+        allowed = [self._host_name(host) for host in self._hosts]
         if url.startswith("/"):
             if not allowed:
                 raise ContractViolation(f"{url}: the connector names no host")
-            return f"https://{allowed[0]}{url}"
-        parts = urlsplit(url)
-        if parts.scheme != "https" or parts.hostname not in allowed or parts.port not in {None, 443} or parts.username:
+            url = f"https://{allowed[0]}{url}"
+        try:
+            parsed = httpx.URL(url)  # by the parser that sends it: two parsers may see two hosts in one address
+        except (httpx.InvalidURL, ValueError):
+            raise ContractViolation("The connector asks for what is no address.") from None
+        plain = parsed.scheme == "https" and parsed.port in {None, 443} and not parsed.userinfo
+        if not plain or parsed.raw_host.decode("ascii").lower() not in allowed:
             raise ContractViolation(f"{_shown(url)} is none of the connector's hosts: {', '.join(allowed) or 'none'}")
         return url
 
+    def _host_name(self, template: str) -> str:
+        name = _filled(template, self.config).lower()
+        if _HOST_NAME.fullmatch(name) is None:
+            raise ContractViolation(f"The settings make no host name of {template}.")
+        return name
+
     def _redact(self, text: str) -> str:
-        for secret in self._secrets:
+        for secret in sorted(self._secrets, key=len, reverse=True):  # one may be the beginning of another
             text = text.replace(secret, "***")
         return text
 
 
-def default_problem(answer: Answer) -> ConnectorError | None:  # noqa: PLR0911 - one line for each meaning
+def default_problem(answer: Answer, *, now: datetime | None = None) -> ConnectorError | None:  # noqa: PLR0911
     """What an answer means where the connector does not know better; None for a success."""
     status, where = answer.status, f"{_shown(answer.url)} answered {answer.status}"
     if 200 <= status < 300:
@@ -335,8 +380,8 @@ def default_problem(answer: Answer) -> ConnectorError | None:  # noqa: PLR0911 -
         case 409 | 412:
             return Conflict(where)
         case 429:
-            return RateLimited(retry_after(answer.headers) or 0.0, where)
-        case 503 if (seconds := retry_after(answer.headers)) is not None:
+            return RateLimited(retry_after(answer.headers, now=now) or 0.0, where)
+        case 503 if (seconds := retry_after(answer.headers, now=now)) is not None:
             return RateLimited(seconds, where)
         case 408:
             return Transient(where)
@@ -346,22 +391,28 @@ def default_problem(answer: Answer) -> ConnectorError | None:  # noqa: PLR0911 -
             return ContractViolation(where)
 
 
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """The seconds that `Retry-After` asks for: a number, also a fraction, or an HTTP date; None without one."""
-    value = headers.get("retry-after")
-    if value is None:
-        return None
+def retry_after(headers: Mapping[str, str], *, now: datetime | None = None) -> float | None:
+    """The seconds that `Retry-After` asks for: a number, also a fraction, or an HTTP date; None without one.
+
+    A date is compared with the remote side's own `Date`, and with `now` where it sends none.
+    """
+    value = headers.get("retry-after", "")
     try:
-        return max(0.0, float(value))
+        seconds = float(value)
     except ValueError:
-        pass
+        at = _http_date(value)
+        if at is None:
+            return None
+        seconds = (at - (_http_date(headers.get("date", "")) or now or datetime.now(UTC))).total_seconds()
+    return max(0.0, seconds) if math.isfinite(seconds) else None
+
+
+def _http_date(text: str) -> datetime | None:
     try:
-        at = parsedate_to_datetime(value)
+        at = parsedate_to_datetime(text)
     except ValueError:
         return None
-    sent = headers.get("date")
-    reference = parsedate_to_datetime(sent) if sent else datetime.now(at.tzinfo)
-    return max(0.0, (at - reference).total_seconds())
+    return at if at.tzinfo is not None else at.replace(tzinfo=UTC)
 
 
 async def _read(response: httpx.Response, where: str) -> bytes:
@@ -383,6 +434,13 @@ def _decoder(wanted: Any) -> msgspec.json.Decoder[Any]:
     return _decoders[wanted]
 
 
+def _written(value: Any) -> str:
+    """A parameter as it stands in an address: `true`, ISO 8601, or as Python writes it."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return value.isoformat() if isinstance(value, date) else str(value)
+
+
 def _filled(template: str, config: Struct) -> str:
     """A host name or address with the settings that it names."""
     if "{" not in template:
@@ -392,7 +450,10 @@ def _filled(template: str, config: Struct) -> str:
 
 def _shown(url: str) -> str:
     """An address as a log may show it: without its query, which may hold a key or a name."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "An address that is none"
     return f"{parts.hostname}{parts.path}"
 
 
@@ -405,9 +466,28 @@ class _Redaction(logging.LoggerAdapter[logging.Logger]):
 
     def log(self, level: int, msg: object, *args: object, **kwargs: Any) -> None:
         if self.isEnabledFor(level):
-            text = str(msg) % args if args else str(msg)
             kwargs.pop("exc_info", None)  # a traceback may quote what a request carried
-            self.logger.log(level, "%s", self._redact(text), **kwargs)
+            self.logger.log(level, "%s", self._redact(_formatted(str(msg), args)), **kwargs)
+
+
+def _formatted(text: str, args: tuple[object, ...]) -> str:
+    """The text as logging would write it; a text that its values do not fit is no reason to fail."""
+    try:
+        return text % (args[0] if len(args) == 1 and isinstance(args[0], Mapping) else args) if args else text
+    except (TypeError, ValueError, KeyError):
+        return f"{text} {args}"
+
+
+class _WithoutQuery(logging.Filter):
+    """Keeps queries out of the HTTP client's own log: a key may stand in one."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if isinstance(record.args, tuple):
+            record.args = tuple(_shown(str(each)) if isinstance(each, httpx.URL) else each for each in record.args)
+        return True
+
+
+logging.getLogger("httpx2").addFilter(_WithoutQuery())
 
 
 def _redacted(log: logging.Logger, redact: Callable[[str], str]) -> logging.LoggerAdapter[logging.Logger]:

@@ -96,7 +96,7 @@ class HmacSignature(Struct, frozen=True, kw_only=True):
             if not _is_recent(at, delivery.received_at, self.tolerance):
                 return False
             signed = at.encode() + b"." + signed
-        wanted = [self._signature(signed, secret) for secret in secrets]
+        wanted = [self._signature(signed, secret) for secret in secrets if secret]
         return _is_one_of(given.removeprefix(self.prefix), wanted)
 
     def _signature(self, signed: bytes, secret: str) -> str:
@@ -114,7 +114,7 @@ class StandardWebhooks(Struct, frozen=True):
         name, at = delivery.headers.get("webhook-id", ""), delivery.headers.get("webhook-timestamp", "")
         if not name or not _is_recent(at, delivery.received_at, self.tolerance):
             return False
-        wanted = [standard_signature(secret, name, at, delivery.body) for secret in secrets]
+        wanted = [standard_signature(secret, name, at, delivery.body) for secret in secrets if secret]
         given = delivery.headers.get("webhook-signature", "").split()
         return any(_is_one_of(signature, wanted) for signature in given)
 
@@ -175,4 +175,4 @@ def _is_recent(at: str, now: datetime, tolerance: float) -> bool:
 
 
 def _is_one_of(given: str, wanted: Sequence[str]) -> bool:
-    return any(hmac.compare_digest(given.encode(), each.encode()) for each in wanted)
+    return bool(given) and any(hmac.compare_digest(given.encode(), each.encode()) for each in wanted)

@@ -59,6 +59,10 @@ class Remote(Protocol):
         """The pages of a stream after a cursor; who stops early closes it."""
         ...
 
+    async def migrate_cursor(self, stream: str, from_version: str, cursor: Cursor) -> Cursor:
+        """A cursor that an earlier version of the connector wrote, as this version writes it."""
+        ...
+
     async def fetch(self, kind: str, ids: Sequence[str]) -> Sequence[Record]:
         """The records of a type (a key of `RECORD_TYPES`) by their ids; what is gone is left out."""
         ...
@@ -116,6 +120,10 @@ class LoopRemote:
         """The pages of a stream after a cursor."""
         declared = self._declared(Stream, lambda each: each.name == stream, f"stream {stream}")
         return declared.read(self._made, self._context(window), cursor)
+
+    async def migrate_cursor(self, stream: str, from_version: str, cursor: Cursor) -> Cursor:
+        """A cursor that an earlier version of the connector wrote, as this version writes it."""
+        return self._made.migrate_cursor(stream, from_version, cursor)
 
     async def fetch(self, kind: str, ids: Sequence[str]) -> Sequence[Record]:
         """The records of a type by their ids."""

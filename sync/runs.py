@@ -14,13 +14,28 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from domain.core.problems import Conflict
-from domain.integrations.model import Integration, IntegrationState, StagedLine, StreamState, SyncRun
+from domain.integrations.model import (
+    Integration,
+    IntegrationState,
+    RunMode,
+    SeenRecord,
+    StagedLine,
+    StreamState,
+    SyncRun,
+)
+from tenure_sdk import Window
 
 if TYPE_CHECKING:
     from domain.core.unit_of_work import Writing
     from tenure_sdk import Account, Stream
 
 LEASE = timedelta(seconds=60)
+"""How long a run may be silent before another one takes its stream over."""
+
+ALL = Window()
+
+BACKFILL = "#backfill"
+"""What follows a stream's name where its past is read beside its present: a lease and a cursor of their own."""
 
 
 class StreamBusy(Conflict):
@@ -40,6 +55,8 @@ class Counts(msgspec.Struct):
     unchanged: int = 0
     deleted: int = 0
     rejected: int = 0
+    doubles: int = 0
+    """Rows that a later one of the same page made obsolete."""
 
     def __add__(self, other: Counts) -> Counts:
         return Counts(*(mine + theirs for mine, theirs in zip(_fields(self), _fields(other), strict=True)))
@@ -61,6 +78,42 @@ class Checkpoint(msgspec.Struct, frozen=True):
     """Whether the stream was read to its end, so that the waiting documents can be made."""
     made: tuple[str, str] | None = None
     """The last document that was made of waiting lines: its record type and id."""
+    seen: int = 0
+    """How many ids of a whole reading are kept, to tell in the end which ones it did not bring."""
+    over: bool = False
+    """Whether the run has ended: the next one begins after the cursor."""
+
+
+@dataclass
+class Pace:
+    """How fast a run is, and when it may be over."""
+
+    began_at: datetime
+    began_with: int
+    """How many rows it had read before."""
+    expected: int | None = None
+    """How many records the remote side says there are."""
+    share: float | None = None
+    """How much of the run the connector says is read, 0 to 1."""
+
+    def told(self, read: int, now: datetime) -> dict[str, Any]:
+        """What people see of it: `expected`, `rate` in rows per second, `ends_at`; each only where it is known."""
+        seconds = (now - self.began_at).total_seconds()
+        rate = (read - self.began_with) / seconds if seconds > 0 else 0.0
+        left = self._left(read, rate, seconds)
+        shown = {
+            "expected": self.expected,
+            "rate": round(rate, 1) if rate else None,
+            "ends_at": None if left is None else (now + timedelta(seconds=round(left))).isoformat(),
+        }
+        return {name: value for name, value in shown.items() if value is not None}
+
+    def _left(self, read: int, rate: float, seconds: float) -> float | None:
+        if self.expected is not None and rate:
+            return max(self.expected - read, 0) / rate
+        if self.share and not self.began_with:
+            return seconds * (1 - self.share) / self.share
+        return None
 
 
 @dataclass
@@ -77,11 +130,40 @@ class Run:
     fence: int
     checkpoint: Checkpoint
     counts: Counts
+    mode: str = RunMode.FULL
+    window: Window = ALL
+    cursor_version: str | None = None
+    """The version of the connector that wrote the cursor."""
+    cancelled: bool = False
+    """Whether somebody asked it to stop, as of its last page."""
+    resumed: bool = False
+    pace: Pace | None = None
 
     @property
-    def binds(self) -> dict[str, UUID]:
+    def binds(self) -> dict[str, Any]:
         """What statements about this run bind."""
-        return {"tenant": self.tenant_id, "integration": self.integration_id, "run": self.id}
+        rebuild = self.mode == RunMode.REBUILD
+        return {"tenant": self.tenant_id, "integration": self.integration_id, "run": self.id, "rebuild": rebuild}
+
+    @property
+    def lane(self) -> str:
+        """Under which name its lease and its cursor are kept."""
+        return lane_of(self.stream.name, self.mode)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it reads all that the stream has, so that what it does not bring is gone."""
+        return self.mode != RunMode.BACKFILL and self.stream.deletes == "snapshot"
+
+    @property
+    def goes_by_cursor(self) -> bool:
+        """Whether the next run goes on where this one ended."""
+        return self.mode != RunMode.BACKFILL and self.stream.cursor is not None and not self.is_whole
+
+
+def lane_of(stream: str, mode: str) -> str:
+    """Under which name the lease and the cursor of a stream are kept, for runs of a mode."""
+    return f"{stream}{BACKFILL}" if mode == RunMode.BACKFILL else stream
 
 
 async def enabled(work: Writing, connector: str, account: Account) -> Integration:
@@ -102,35 +184,38 @@ async def enabled(work: Writing, connector: str, account: Account) -> Integratio
     return found
 
 
-async def begin(work: Writing, integration: Integration, stream: Stream, *, mode: str, resume: bool = True) -> Run:
-    """Take the lease of a stream and open a run, or go on with the one that a crash left open.
+async def begin(
+    work: Writing, integration: Integration, stream: Stream, *, mode: str, resume: bool = True,
+    window: Window | None = None, request: UUID | None = None,
+) -> Run:  # fmt: skip
+    """Take the lease of a stream and open a run, or go on with the one that could not end.
 
-    Raises StreamBusy while another live run has the lease.
+    An INCREMENTAL run goes on with whatever is open, or after the cursor of the last one; any other begins anew unless
+    one of its own mode is open. `request` is the run that somebody asked for. Raises StreamBusy while another live run
+    has the lease.
     """
-    state = await _locked_state(work, integration, stream)
+    state = await _locked_state(work, integration, lane_of(stream.name, mode))
     _check_free(state, work.now)
     checkpoint = msgspec.convert(state.cursor, Checkpoint) if state.cursor else None
-    if checkpoint and not (resume and await _is_whole(work, checkpoint)):
-        await _abandon(work, checkpoint)
-        checkpoint = None
-    counts = Counts()
-    if checkpoint:
-        stored = await work.one(select(SyncRun.counters).where(*_this(SyncRun, work, checkpoint.run)))
-        counts = msgspec.convert(stored or {}, Counts)
-    else:
-        checkpoint = Checkpoint(run=work.ids())
-        work.add(
-            SyncRun(
-                id=checkpoint.run, integration_id=integration.id, stream=stream.name, mode=mode, started_at=work.now,
-                counters=msgspec.to_builtins(counts),
-            )
-        )  # fmt: skip
+    before = None if checkpoint is None or checkpoint.over else await _row(work, checkpoint.run)
+    whole = checkpoint is not None and await _is_whole(work, checkpoint)
+    if before and not (resume and whole and mode in {RunMode.INCREMENTAL, before.mode}):
+        await _abandon(work, before.id)
+        before = None
+    row = before or await _opened(work, integration, stream, mode, window, request)
     run = Run(
-        id=checkpoint.run, tenant_id=work.tenant_id, integration_id=integration.id,
+        id=row.id, tenant_id=work.tenant_id, integration_id=integration.id,
         source=f"{integration.connector}:{integration.account}", stream=stream, owner=_me(), fence=state.fence,
-        checkpoint=checkpoint, counts=counts,
+        checkpoint=Checkpoint(run=row.id), counts=msgspec.convert(row.counters, Counts), mode=row.mode,
+        window=Window(row.window_start, row.window_end), cursor_version=state.cursor_version,
+        resumed=before is not None,
     )  # fmt: skip
-    run.fence = await _move(work, run, checkpoint, fence=state.fence + 1)
+    if checkpoint is not None and before:
+        run.checkpoint = checkpoint
+    elif checkpoint is not None and mode == RunMode.INCREMENTAL and run.goes_by_cursor and whole:
+        run.checkpoint = Checkpoint(run=row.id, cursor=checkpoint.cursor)
+    run.fence = await _move(work, run, run.checkpoint, fence=state.fence + 1)
+    await _note(work, run, error=None)
     return run
 
 
@@ -145,6 +230,16 @@ async def advance(work: Writing, run: Run, found: Counts, **progress: Any) -> No
     await _note(work, run)
 
 
+async def renew(work: Writing, run: Run) -> None:
+    """Keep the lease while nothing lands, and learn whether the run is to stop. Raises LeaseLost."""
+    kept = await work.execute(
+        update(StreamState).where(*held(work, run)).values(lease_owner=run.owner, lease_until=work.now + LEASE)
+    )
+    if not kept.rowcount:
+        raise LeaseLost
+    run.cancelled = await work.one(select(SyncRun.cancelled_at).where(*_this(SyncRun, work, run.id))) is not None
+
+
 async def restart(work: Writing, run: Run) -> None:
     """Read the stream from its start: what waited of the earlier reading is dropped."""
     await _drop_staged(work, run.id)
@@ -152,11 +247,19 @@ async def restart(work: Writing, run: Run) -> None:
     await advance(work, run, Counts())
 
 
-async def finish(work: Writing, run: Run, *, error: str | None = None) -> None:
-    """End a run for good and give the lease back: it read everything, or its input cannot be read (`error`)."""
+async def finish(work: Writing, run: Run, *, error: str | None = None, keep: bool = False) -> None:
+    """End a run for good and give the lease back: it read everything, or it cannot go on (`error`).
+
+    With `keep` the next run begins after the cursor, where the stream goes by one.
+    """
     await _drop_staged(work, run.id)
-    await _move(work, run, None, fence=run.fence, free=True)
+    goes_on = keep and run.goes_by_cursor
+    after = Checkpoint(run=run.id, cursor=run.checkpoint.cursor, over=True) if goes_on else None
+    await _move(work, run, after, fence=run.fence, free=True)
     await _note(work, run, ended_at=work.now, error=error)
+    if error is None:
+        began = select(SyncRun.started_at).where(*_this(SyncRun, work, run.id)).scalar_subquery()
+        await work.execute(update(StreamState).where(*held(work, run)).values(read_until=began))
 
 
 async def interrupt(work: Writing, run: Run, error: str) -> None:
@@ -165,9 +268,23 @@ async def interrupt(work: Writing, run: Run, error: str) -> None:
     await _note(work, run, error=error)
 
 
-async def _locked_state(work: Writing, integration: Integration, stream: Stream) -> StreamState:
+def held(work: Writing, run: Run) -> tuple[Any, ...]:
+    """The state of the stream while this run holds it."""
+    return *of_lane(work, run), StreamState.fence == run.fence
+
+
+def of_lane(work: Writing, run: Run) -> tuple[Any, ...]:
+    """The state of the stream, whoever holds it."""
+    return (
+        StreamState.tenant_id == work.tenant_id,
+        StreamState.integration_id == run.integration_id,
+        StreamState.stream == run.lane,
+    )
+
+
+async def _locked_state(work: Writing, integration: Integration, lane: str) -> StreamState:
     entry = insert(StreamState).values(
-        tenant_id=work.tenant_id, integration_id=integration.id, stream=stream.name, updated_at=work.now
+        tenant_id=work.tenant_id, integration_id=integration.id, stream=lane, updated_at=work.now
     )
     await work.execute(entry.on_conflict_do_nothing())
     state = await work.one(
@@ -175,9 +292,10 @@ async def _locked_state(work: Writing, integration: Integration, stream: Stream)
         .where(
             StreamState.tenant_id == work.tenant_id,
             StreamState.integration_id == integration.id,
-            StreamState.stream == stream.name,
+            StreamState.stream == lane,
         )
         .with_for_update()
+        .execution_options(populate_existing=True)
     )
     assert state is not None  # noqa: S101 - it was there, or it was just written
     return state
@@ -210,27 +328,59 @@ def _is_dead(owner: str) -> bool:
 
 
 async def _is_whole(work: Writing, checkpoint: Checkpoint) -> bool:
-    """Whether the lines that wait are all there, and the connector can go on after them.
+    """Whether the lines that wait, or the ids that were seen, are all there, and the connector can go on after them.
 
-    A crash of the database empties their table.
+    A crash of the database empties their tables.
     """
+    if checkpoint.seen and not await _has_seen(work, checkpoint):
+        return False
     if not checkpoint.staged:
         return True
     found = await work.one(select(func.count()).select_from(StagedLine).where(*_staged(work, checkpoint.run)))
     return found == checkpoint.staged and (checkpoint.read or checkpoint.cursor is not None)
 
 
-async def _abandon(work: Writing, checkpoint: Checkpoint) -> None:
-    await _drop_staged(work, checkpoint.run)
+async def _has_seen(work: Writing, checkpoint: Checkpoint) -> bool:
+    kept = (SeenRecord.tenant_id == work.tenant_id, SeenRecord.run_id == checkpoint.run)
+    return await work.one(select(func.count()).select_from(SeenRecord).where(*kept)) == checkpoint.seen
+
+
+async def _row(work: Writing, run_id: UUID) -> SyncRun | None:
+    """The run behind a checkpoint, unless it was ended meanwhile."""
+    open_ = (*_this(SyncRun, work, run_id), SyncRun.ended_at.is_(None))
+    return await work.one(select(SyncRun).where(*open_).execution_options(populate_existing=True))
+
+
+async def _opened(
+    work: Writing, integration: Integration, stream: Stream, mode: str, window: Window | None, request: UUID | None
+) -> SyncRun:
+    """The run that was asked for, or a new one."""
+    asked = None if request is None else await _row(work, request)
+    if asked is not None:
+        return asked
+    bounds = window or Window()
+    row = SyncRun(
+        id=work.ids(), integration_id=integration.id, stream=stream.name, mode=mode, window_start=bounds.start,
+        window_end=bounds.end, started_at=work.now, counters=msgspec.to_builtins(Counts()),
+    )  # fmt: skip
+    work.add(row)
+    await work.flush()
+    return row
+
+
+async def _abandon(work: Writing, run_id: UUID) -> None:
+    await _drop_staged(work, run_id)
     await work.execute(
         update(SyncRun)
-        .where(*_this(SyncRun, work, checkpoint.run), SyncRun.ended_at.is_(None))
+        .where(*_this(SyncRun, work, run_id), SyncRun.ended_at.is_(None))
         .values(ended_at=work.now, error="Interrupted; another run began from the start.")
     )
 
 
 async def _drop_staged(work: Writing, run_id: UUID) -> None:
+    """Drop what was kept only until the end of a run."""
     await work.execute(delete(StagedLine).where(*_staged(work, run_id)))
+    await work.execute(delete(SeenRecord).where(SeenRecord.tenant_id == work.tenant_id, SeenRecord.run_id == run_id))
 
 
 def _staged(work: Writing, run_id: UUID) -> tuple[Any, ...]:
@@ -245,16 +395,11 @@ async def _move(work: Writing, run: Run, checkpoint: Checkpoint | None, *, fence
     """Write the state of the stream behind the fence: only the run that holds it can."""
     moved = await work.execute(
         update(StreamState)
-        .where(
-            StreamState.tenant_id == work.tenant_id,
-            StreamState.integration_id == run.integration_id,
-            StreamState.stream == run.stream.name,
-            StreamState.fence == run.fence,
-        )
+        .where(*held(work, run))
         .values(
             cursor=None if checkpoint is None else msgspec.to_builtins(checkpoint), fence=fence,
             lease_owner=None if free else run.owner, lease_until=None if free else work.now + LEASE,
-            updated_at=work.now,
+            cursor_version=run.cursor_version, seen_count=run.counts.read, updated_at=work.now,
         )
     )  # fmt: skip
     if not moved.rowcount:
@@ -263,6 +408,12 @@ async def _move(work: Writing, run: Run, checkpoint: Checkpoint | None, *, fence
 
 
 async def _note(work: Writing, run: Run, **values: Any) -> None:
-    await work.execute(
-        update(SyncRun).where(*_this(SyncRun, work, run.id)).values(counters=msgspec.to_builtins(run.counts), **values)
+    counters = msgspec.to_builtins(run.counts) | (run.pace.told(run.counts.read, work.now) if run.pace else {})
+    noted = await work.execute(
+        update(SyncRun)
+        .where(*_this(SyncRun, work, run.id))
+        .values(counters=counters, **values)
+        .returning(SyncRun.cancelled_at)
+        .execution_options(synchronize_session=False)
     )
+    run.cancelled = noted.scalar_one() is not None

@@ -263,6 +263,10 @@ class StreamState(TenantTable):
     expected_count: Mapped[int | None] = mapped_column(doc="How many records the remote side says it has.")
     seen_count: Mapped[int] = mapped_column(server_default=text("0"))
     paused_reason: Mapped[str | None] = mapped_column(doc="Why it is not read, though the integration is active.")
+    failures: Mapped[int] = mapped_column(server_default=text("0"), doc="Runs in a row that broke the contract.")
+    fields: Mapped[dict[str, Any] | None] = mapped_column(
+        doc="The fields that its records have, with their JSON types; null until a first run has read to the end."
+    )
     updated_at: Mapped[datetime] = mapped_column(doc="When it last changed here.")
 
 

@@ -655,20 +655,24 @@ def upgrade() -> None:
         "stream_states", sa.Column("seen_count", sa.BigInteger(), server_default=sa.text("0"), nullable=False)
     )
     op.add_column("stream_states", sa.Column("paused_reason", sa.Text(collation="C"), nullable=True))
+    op.add_column("stream_states", sa.Column("failures", sa.BigInteger(), server_default=sa.text("0"), nullable=False))
+    op.add_column(
+        "stream_states", sa.Column("fields", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True)
+    )
     op.add_column("sync_runs", sa.Column("window_start", sa.DateTime(timezone=True), nullable=True))
     op.add_column("sync_runs", sa.Column("window_end", sa.DateTime(timezone=True), nullable=True))
     op.add_column("sync_runs", sa.Column("requested_by", sa.Uuid(), nullable=True))
     op.add_column("sync_runs", sa.Column("cancelled_at", sa.DateTime(timezone=True), nullable=True))
-    op.create_check_constraint(
-        op.f("integrations_drift_policy_check"),
-        "integrations",
-        "drift_policy IN ('ACCEPT', 'QUARANTINE_FIELD', 'STOP')",
-    )
     op.drop_constraint(op.f("integrations_state_check"), "integrations")
     op.create_check_constraint(
         op.f("integrations_state_check"),
         "integrations",
         "state IN ('DRAFT', 'AUTHORIZING', 'CHECKING', 'ACTIVE', 'PAUSED', 'RATE_LIMITED', 'DEGRADED', 'NEEDS_REAUTH', 'QUARANTINED', 'DISCONNECTED')",
+    )
+    op.create_check_constraint(
+        op.f("integrations_drift_policy_check"),
+        "integrations",
+        "drift_policy IN ('ACCEPT', 'QUARANTINE_FIELD', 'STOP')",
     )
     op.drop_constraint(op.f("interactions_kind_check"), "interactions")
     op.create_check_constraint(
@@ -679,11 +683,11 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.drop_constraint(op.f("integrations_drift_policy_check"), "integrations")
     op.drop_constraint(op.f("integrations_state_check"), "integrations")
     op.create_check_constraint(
         op.f("integrations_state_check"), "integrations", "state IN ('DRAFT', 'ACTIVE', 'PAUSED', 'DISCONNECTED')"
     )
+    op.drop_constraint(op.f("integrations_drift_policy_check"), "integrations")
     op.drop_constraint(op.f("interactions_kind_check"), "interactions")
     op.create_check_constraint(
         op.f("interactions_kind_check"),
@@ -694,6 +698,8 @@ def downgrade() -> None:
     op.drop_column("sync_runs", "requested_by")
     op.drop_column("sync_runs", "window_end")
     op.drop_column("sync_runs", "window_start")
+    op.drop_column("stream_states", "fields")
+    op.drop_column("stream_states", "failures")
     op.drop_column("stream_states", "paused_reason")
     op.drop_column("stream_states", "seen_count")
     op.drop_column("stream_states", "expected_count")

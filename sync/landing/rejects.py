@@ -3,39 +3,74 @@
 from __future__ import annotations
 
 import csv
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import msgspec
 from sqlalchemy import insert, select
 
 from domain.integrations.model import DeadLetter
+from tenure_sdk import record_type
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
     from uuid import UUID
 
     from domain.core.unit_of_work import Reading, Writing
     from sync.runs import Run
-    from tenure_sdk import Reject
+    from tenure_sdk import Record, Reject
+
+ERASED = "is of a person who was erased"
+"""The reason for which a record is left out and not even kept to be looked at."""
 
 _PAGE = 1_000
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """How a spreadsheet recognises a formula."""
 
 
-async def keep(work: Writing, run: Run, rejects: Iterable[Reject]) -> None:
-    """Keep what was left out, with the field and the reason."""
-    letters = [
-        {
-            "tenant_id": work.tenant_id, "id": work.ids(), "integration_id": run.integration_id, "run_id": run.id,
-            "stream": run.stream.name, "line": reject.line, "field": reject.field,
-            "value": None if reject.value is None else reject.value.replace("\0", ""), "reason": reject.reason,
-            "recorded_at": work.now,
-        }
-        for reject in rejects
-    ]  # fmt: skip
-    if letters:
-        await work.execute(insert(DeadLetter), letters)
+async def keep(work: Writing, run: Run, rejects: Sequence[Reject], records: Iterable[Record] = ()) -> None:
+    """Keep what was left out, with the field and the reason; and the record itself, where it is among `records`.
+
+    Of a person who was erased nothing is kept.
+    """
+    if not rejects:
+        return
+    known = {record.id: record for record in records}
+    letters = [_letter(work, run, reject, _kept(known, reject)) for reject in rejects]
+    await work.execute(insert(DeadLetter), letters)
+
+
+def _letter(work: Writing, run: Run, reject: Reject, record: Record | None) -> dict[str, Any]:
+    return {
+        "tenant_id": work.tenant_id, "id": work.ids(), "integration_id": run.integration_id, "run_id": run.id,
+        "stream": run.stream.name, "remote_id": reject.record_id, "line": reject.line, "field": reject.field,
+        "value": None if reject.value is None else reject.value.replace("\0", ""), "reason": reject.reason,
+        "recorded_at": work.now, "type": None if record is None else record_type(record),
+        "record": None if record is None else plain(record),
+    }  # fmt: skip
+
+
+def _kept(known: Mapping[str, Record], reject: Reject) -> Record | None:
+    return None if reject.record_id is None or reject.reason == ERASED else known.get(reject.record_id)
+
+
+def plain(record: Record) -> dict[str, Any]:
+    """A record as JSON values, without the characters that PostgreSQL does not keep."""
+    kept: dict[str, Any] = _storable(msgspec.to_builtins(record, str_keys=True))
+    return kept
+
+
+def _storable(value: Any) -> Any:
+    match value:
+        case str():
+            return value.replace("\0", "").encode(errors="replace").decode()
+        case dict():
+            return {_storable(name): _storable(inner) for name, inner in value.items()}
+        case list() | tuple():
+            return [_storable(inner) for inner in value]
+        case float():
+            return str(value)  # there are no floats in records, and JSON has no NaN
+    return value
 
 
 async def write(reading: Reading, run_id: UUID, path: Path) -> None:

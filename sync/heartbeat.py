@@ -1,0 +1,110 @@
+"""A run at work: it keeps its lease while the remote side is slow, and hears when it is to stop."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager, suppress
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from sync import runs
+from sync.relay import told
+from tenure_sdk import ConnectorError, ContractViolation
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator
+
+    from domain.core.database import Database
+    from sync.runs import Run
+    from tenure_sdk import LinePage, Page
+
+    Pages = AsyncGenerator[Page | LinePage, None]
+
+log = structlog.get_logger()
+
+EVERY = 5.0
+"""Seconds between two beats; a lease lasts for a dozen of them."""
+
+
+class Stop(StrEnum):
+    """Why a run is to stop."""
+
+    SHUTDOWN = "SHUTDOWN"
+    CANCELLED = "CANCELLED"
+    LOST = "LOST"
+
+
+class Halt:
+    """Asks a run to end: a page that is landing lands, one that is still being read is given up."""
+
+    def __init__(self) -> None:
+        self.why: Stop | None = None
+        self._asked = asyncio.Event()
+
+    def ask(self, why: Stop) -> None:
+        """Ask for the end; the first reason counts."""
+        self.why = self.why or why
+        self._asked.set()
+
+    async def wait(self) -> None:
+        """Wait until somebody asks."""
+        await self._asked.wait()
+
+
+@asynccontextmanager
+async def beating(database: Database, run: Run, halt: Halt, every: float = EVERY) -> AsyncIterator[None]:
+    """Renew the lease of a run while this lasts; `halt` hears of a cancellation and of a lease that was taken over."""
+    beat = asyncio.create_task(_beat(database, run, halt, every), name=f"heartbeat {run.id}")
+    try:
+        yield
+    finally:
+        beat.cancel()
+        with suppress(asyncio.CancelledError):
+            await beat
+
+
+async def _beat(database: Database, run: Run, halt: Halt, every: float) -> None:
+    while halt.why is None:
+        await asyncio.sleep(every)
+        try:
+            async with database.unit_of_work(run.tenant_id) as work:
+                await runs.renew(work, run)
+        except runs.LeaseLost:
+            halt.ask(Stop.LOST)
+        except (OSError, SQLAlchemyError) as failure:  # the page that lands next shows whether it lasts
+            log.warning("lease.unrenewed", run=str(run.id), **told(failure))
+        if run.cancelled:
+            halt.ask(Stop.CANCELLED)
+
+
+async def ahead(pages: Pages, halt: Halt) -> Pages:
+    """The pages, each with the next one already on its way; after a halt there are no more."""
+    halted = asyncio.create_task(halt.wait())
+    following = asyncio.create_task(_next(pages))
+    try:
+        while True:
+            await asyncio.wait({following, halted}, return_when=asyncio.FIRST_COMPLETED)
+            if halt.why is not None:
+                return
+            page = following.result()
+            if page is None:
+                return
+            following = asyncio.create_task(_next(pages))
+            yield page
+    finally:
+        for task in (halted, following):
+            task.cancel()
+        await asyncio.gather(halted, following, return_exceptions=True)
+
+
+async def _next(pages: Pages) -> Page | LinePage | None:
+    try:
+        return await anext(pages, None)
+    except ConnectorError:
+        raise
+    except Exception as problem:  # whatever else it raises is the connector's mistake
+        log.warning("connector.broke", **told(problem))
+        raise ContractViolation(f"The connector failed unexpectedly ({type(problem).__name__}).") from problem

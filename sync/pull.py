@@ -1,0 +1,276 @@
+"""Pulling: one stream of one integration is read page by page, each page landing whole or not at all."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import asyncpg
+import structlog
+from sqlalchemy import select, update
+from sqlalchemy.exc import DBAPIError
+
+from domain.core.problems import Conflict
+from domain.integrations import queries, rules
+from domain.integrations.model import RunMode, StreamState
+from sync import contract, dead_letters, land, runs, troubles
+from sync.heartbeat import Halt, Stop, ahead, beating
+from sync.relay import told
+from sync.runs import Counts
+from sync.troubles import Outcome, Verdict
+from tenure_sdk import ConnectorError, ContractViolation, Control, CursorExpired, Unsupported, Window
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from datetime import datetime
+    from uuid import UUID
+
+    from domain.core.database import Database
+    from domain.core.unit_of_work import Writing
+    from domain.integrations.model import Integration
+    from sync.contract import Checked
+    from sync.remote import Remote
+    from sync.runs import Run
+    from tenure_sdk import LinePage, Page, Stream
+
+log = structlog.get_logger()
+
+LOST = (
+    ConnectionError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
+"""How it shows that the database went away; SQLAlchemy wraps these."""
+
+FEW_REJECTS, MANY_REJECTS = 20, 0.05
+"""A stream of which more than this share, and at least so many records, cannot be taken is paused."""
+
+
+class StreamNotRead(Conflict):
+    """This stream is not being read: it or its integration is paused, or it was switched off."""
+
+
+@dataclass(frozen=True)
+class Pulled:
+    """What a run has found, how it came to rest, and when its stream is to be tried again where it did not end."""
+
+    run_id: UUID | None
+    mode: str
+    counts: Counts
+    outcome: Outcome
+    again_at: datetime | None = None
+
+
+async def pull(
+    database: Database, remote: Remote, tenant_id: UUID, integration_id: UUID, stream: str, *,
+    mode: RunMode = RunMode.INCREMENTAL, window: Window | None = None, request: UUID | None = None,
+    halt: Halt | None = None, secrets: Collection[str] = (),
+) -> Pulled:  # fmt: skip
+    """Read a stream from where its last run came to, and land what it brings; everything else follows from the mode.
+
+    What a failing page did is undone, and what was committed stays: the next pull goes on after it. Troubles of the
+    remote side do not raise; they end in an outcome, in the state of the integration and in `again_at`. Raises
+    StreamBusy while another run reads the stream, StreamNotRead where it is not to be read, and what the database
+    raises when it goes away.
+    """
+    declared = _declared(remote, stream)
+    work_of = _Pull(database, remote, tenant_id, integration_id, declared, halt or Halt(), secrets)
+    pulled = await work_of.go(mode, window, request)
+    if pulled is None:  # the cursor is too old: everything is read instead
+        pulled = await work_of.go(RunMode.FULL, window, None)
+    assert pulled is not None  # noqa: S101 - a second expiry breaks the contract, which is an outcome
+    return pulled
+
+
+def _declared(remote: Remote, name: str) -> Stream:
+    for stream in remote.connector.streams():
+        if stream.name == name:
+            return stream
+    raise Unsupported(f"{remote.connector.title} has no stream {name}.")
+
+
+def is_loss(problem: BaseException | None) -> bool:
+    """Whether the database went away, which is nobody's mistake."""
+    while problem is not None and not isinstance(problem, LOST):
+        problem = problem.__cause__
+    return problem is not None
+
+
+@dataclass
+class _Pull:
+    """One pull at work."""
+
+    database: Database
+    remote: Remote
+    tenant_id: UUID
+    integration_id: UUID
+    stream: Stream
+    halt: Halt
+    secrets: Collection[str]
+    expired: bool = field(default=False)
+    troubled: bool = field(default=False)
+
+    async def go(self, mode: RunMode, window: Window | None, request: UUID | None) -> Pulled | None:
+        """One run from its lease to its rest; None where its cursor has expired for the first time."""
+        run = await self._open(mode, window, request)
+        try:
+            async with beating(self.database, run, self.halt):
+                verdict = await self._read(run)
+        except runs.LeaseLost:
+            verdict = Verdict(Outcome.LOST)
+        except CursorExpired as problem:
+            if not self.expired:
+                self.expired = True
+                await self._end(run, error=str(problem))
+                return None
+            verdict = await self._meet(run, ContractViolation("A reading from the start ended with: cursor expired."))
+        except ConnectorError as problem:
+            verdict = await self._meet(run, problem)
+        except Exception as problem:
+            if is_loss(problem) or (isinstance(problem, DBAPIError) and problem.connection_invalidated):
+                raise
+            log.warning("run.broke", stream=self.stream.name, **told(problem))
+            name = type(problem).__name__
+            verdict = await self._meet(run, ContractViolation(f"A page could not be landed ({name})."))
+        return Pulled(run.id, run.mode, run.counts, verdict.outcome, verdict.again_at)
+
+    async def _open(self, mode: RunMode, window: Window | None, request: UUID | None) -> Run:
+        async with self.database.unit_of_work(self.tenant_id) as work:
+            integration = await self._readable(work)
+            setting = (await queries.settings(work, self.integration_id)).get(self.stream.name)
+            if window is None and setting is not None and setting.since is not None:
+                window = Window(setting.since)
+            run = await runs.begin(work, integration, self.stream, mode=mode, window=window, request=request)
+            run.pace = runs.Pace(work.now, run.counts.read)
+            if not run.resumed:
+                work.emit("integrations.RunStarted", self.integration_id, run=run.id.hex, stream=self.stream.name)
+        return run
+
+    async def _readable(self, work: Writing) -> Integration:
+        """The integration, if the stream may be read. Raises StreamNotRead."""
+        integration = await queries.integration(work, self.integration_id)
+        if integration.state not in rules.READABLE:
+            raise StreamNotRead(f"The integration is {integration.state}: its streams are not read.")
+        setting = (await queries.settings(work, self.integration_id)).get(self.stream.name)
+        if setting is not None and not setting.enabled:
+            raise StreamNotRead(f"The stream {self.stream.name} is switched off.")
+        paused = await work.one(
+            select(StreamState.paused_reason).where(
+                StreamState.tenant_id == work.tenant_id, StreamState.integration_id == self.integration_id,
+                StreamState.stream == self.stream.name,
+            )
+        )  # fmt: skip
+        if paused is not None:
+            raise StreamNotRead(f"The stream {self.stream.name} is paused: {paused}")
+        self.troubled = integration.state != "ACTIVE" or integration.failures > 0
+        integration.connector_version = self.remote.connector.version
+        return integration
+
+    async def _read(self, run: Run) -> Verdict:
+        await self._migrate(run)
+        await self._expect(run)
+        async with (
+            aclosing(self.remote.pages(self.stream.name, run.checkpoint.cursor, run.window)) as pages,
+            aclosing(ahead(pages, self.halt)) as following,
+        ):
+            async for page in following:
+                if await self._land(run, page):
+                    return Verdict(Outcome.STREAM_PAUSED)
+        return await self._close(run)
+
+    async def _migrate(self, run: Run) -> None:
+        """Have a cursor of an earlier version of the connector rewritten by this one."""
+        version, before = self.remote.connector.version, run.cursor_version
+        run.cursor_version = version
+        if run.checkpoint.cursor is None or before in {None, version}:
+            return
+        cursor = await self.remote.migrate_cursor(self.stream.name, before or "", run.checkpoint.cursor)
+        contract.check_cursor(cursor, self.secrets)
+        async with self.database.unit_of_work(self.tenant_id) as work:
+            await runs.advance(work, run, Counts(), cursor=cursor)
+
+    async def _expect(self, run: Run) -> None:
+        """Ask how much there is, where the whole stream is read and the remote side can tell."""
+        if run.checkpoint.cursor is not None or run.pace is None:
+            return
+        if not any(control.stream == self.stream.name for control in self.remote.connector.declared(Control)):
+            return
+        try:
+            run.pace.expected = (await self.remote.totals(self.stream.name, run.window)).count
+        except ConnectorError as problem:  # nobody but the estimate needs it
+            log.info("run.uncounted", stream=self.stream.name, error=type(problem).__name__)
+            return
+        async with self.database.unit_of_work(self.tenant_id) as work:
+            await work.execute(
+                update(StreamState).where(*runs.held(work, run)).values(expected_count=run.pace.expected)
+            )
+
+    async def _land(self, run: Run, page: Page | LinePage) -> bool:
+        """Land a page; whether so much of the run was left out that the stream is paused."""
+        checked = contract.check(page, self.stream, self.secrets)
+        before = run.checkpoint, run.counts
+        try:
+            async with self.database.unit_of_work(self.tenant_id) as work:
+                paused = await self._land_checked(work, run, checked)
+        except BaseException:
+            run.checkpoint, run.counts = before
+            raise
+        if run.cancelled:
+            self.halt.ask(Stop.CANCELLED)
+        return paused
+
+    async def _land_checked(self, work: Writing, run: Run, checked: Checked) -> bool:
+        page, refused = checked.page, len(checked.refused)
+        if run.pace is not None:
+            run.pace.share = page.progress
+        await dead_letters.keep(work, run, checked.refused)
+        landed = await land.merge(work, run, page)
+        extra = Counts(read=refused + checked.doubles, rejected=refused, doubles=checked.doubles)
+        await land.conclude(work, run, landed._replace(counts=landed.counts + extra), cursor=page.cursor)
+        if self.troubled:
+            await troubles.recover(work, run)
+            self.troubled = False
+        return await self._pause_if_too_much_is_left_out(work, run)
+
+    async def _pause_if_too_much_is_left_out(self, work: Writing, run: Run) -> bool:
+        read, rejected = run.counts.read, run.counts.rejected
+        if rejected < FEW_REJECTS or rejected <= read * MANY_REJECTS:
+            return False
+        await troubles.pause(work, run, f"{rejected} of {read} records could not be taken.")
+        work.emit(
+            "integrations.RecordsRejected", self.integration_id, run=run.id.hex, stream=self.stream.name,
+            rejected=rejected, read=read,
+        )  # fmt: skip
+        return True
+
+    async def _close(self, run: Run) -> Verdict:
+        """What follows when there are no more pages: because all are read, or because the run was asked to stop."""
+        match self.halt.why:
+            case None:
+                await self._end(run)
+                return Verdict(Outcome.FINISHED)
+            case Stop.CANCELLED:
+                await self._end(run, error="Cancelled.")
+                return Verdict(Outcome.CANCELLED)
+            case Stop.LOST:
+                return Verdict(Outcome.LOST)
+            case Stop.SHUTDOWN:
+                async with self.database.unit_of_work(self.tenant_id) as work:
+                    await runs.interrupt(work, run, "The worker was stopped; the run goes on with the next one.")
+                return Verdict(Outcome.STOPPED)
+
+    async def _end(self, run: Run, *, error: str | None = None) -> None:
+        async with self.database.unit_of_work(self.tenant_id) as work:
+            if error is None:
+                await troubles.recover(work, run)
+            await troubles.end(work, run, error=error)
+
+    async def _meet(self, run: Run, problem: ConnectorError) -> Verdict:
+        try:
+            async with self.database.unit_of_work(self.tenant_id) as work:
+                return await troubles.meet(work, self.integration_id, run, problem)
+        except runs.LeaseLost:
+            return Verdict(Outcome.LOST)

@@ -205,8 +205,7 @@ def message_changes(call: Call) -> Answer:
         select = tuple(given["$select"].split(",")) if "$select" in given else None
         return [{"@odata.type": "#microsoft.graph.message", **shown(item, call.preferences, select)}]
 
-    most = MOST_FILTERED if "$filter" in call.options.given else None
-    return changes(call, folder.log, f"message:{folder.key}", "messages/$delta", entries, most)
+    return changes(call, folder.log, f"message:{folder.key}", "messages/$delta", entries, MOST_FILTERED)
 
 
 def get_message(call: Call) -> Answer:

@@ -77,12 +77,12 @@ def changes(
     source: str,
     context: str,
     shown: Callable[[Change, Mapping[str, str]], list[dict[str, Any]]],
-    most: int | None = None,
+    most_filtered: int | None = None,
 ) -> Answer:
     """One page of a delta query.
 
     A first round gives what is there, a later one what changed since; what changes while a round goes on comes at its
-    end, so an entry may come twice. `most` ends a first round early, as `$filter` does after 5,000 messages.
+    end, so an entry may come twice. `most_filtered` ends a first round with a `$filter` early.
     """
     token = _token(call, log, source)
     size = call.preferences.page_size or int(token.given.get("$top", DEFAULT_PAGE))
@@ -100,7 +100,8 @@ def changes(
     seen = token.seen + len(found)
     if found and call.sandbox.happens(faults.duplicated_items):
         found.append(found[0])
-    ended = position >= len(log) or (most is not None and token.initial and seen >= most)
+    enough = most_filtered is not None and token.initial and "$filter" in token.given and seen >= most_filtered
+    ended = enough or position >= len(log)
     follows = msgspec.structs.replace(token, position=position, offset=offset, seen=seen)
     body: dict[str, Any] = {"@odata.context": call.context(context), "value": found}
     if ended:

@@ -32,7 +32,7 @@ WELL_KNOWN = {
 ROOT, CONTACTS, CALENDAR = "msgfolderroot", "contacts", "calendar"
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Item:
     """A message, contact or event. `fields` holds what differs from the defaults of its kind."""
 
@@ -64,7 +64,7 @@ class Item:
         return self.id if preferences.immutable_ids else ids.default_id(self.key, self.moves)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Folder:
     """A folder of messages or contacts, or a calendar."""
 

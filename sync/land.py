@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from msgspec import to_builtins
 
 from sync import runs, settle
 from sync.landing import customers, deletions, documents, interactions, lines, products, rates, rejects, tables
 from sync.runs import Counts
-from tenure_sdk import Customer, Document, ExchangeRate, Interaction, LinePage, Page, Product, record_type
+from tenure_sdk import Customer, ExchangeRate, Interaction, LinePage, Order, Page, Product, Refund, record_type
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
-    from datetime import datetime
+    from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
     from uuid import UUID
 
     from domain.core.unit_of_work import Writing
@@ -37,13 +37,15 @@ async def land(work: Writing, run: Run, page: Page | LinePage) -> Landed:
     Everything happens in the transaction of `work`, or nothing does. What is there already is not touched, so a page
     may come again. A page of lines must have its documents whole (`complete`); others wait in `staging`.
     """
-    await tables.prepare(work)
-    if isinstance(page, LinePage):
-        landed = await _land_lines(work, run, page)
-    else:
-        landed = await _land_records(work, run, page)
+    landed = await merge(work, run, page)
     await conclude(work, run, landed, cursor=page.cursor)
     return landed
+
+
+async def merge(work: Writing, run: Run, page: Page | LinePage) -> Landed:
+    """Stage a page and merge it into what is known. What follows from it is left to `conclude`."""
+    await tables.prepare(work)
+    return await (_land_lines(work, run, page) if isinstance(page, LinePage) else _land_records(work, run, page))
 
 
 async def conclude(work: Writing, run: Run, landed: Landed, **progress: object) -> None:
@@ -101,10 +103,12 @@ async def _land_lines(work: Writing, run: Run, page: LinePage) -> Landed:
 
 
 async def _land_records(work: Writing, run: Run, page: Page) -> Landed:
-    latest = {(record_type(record), record.id): record for record in page.records}
-    gone = [record for record in latest.values() if record.deleted]
-    present = [record for record in latest.values() if not record.deleted]
-    parts = [part async for part in _merged(work, run, present)]
+    latest: dict[type[Record], dict[str, Any]] = defaultdict(dict)
+    for record in page.records:
+        latest[type(record)][record.id] = record
+    gone = [record for records in latest.values() for record in records.values() if record.deleted]
+    present = {kind: [record for record in records.values() if not record.deleted] for kind, records in latest.items()}
+    parts = [part async for part in _merged(work, run, defaultdict(list, present))]
     deleted, touched = await _delete(work, run, page, gone)
     refused = [*page.rejects, *(reject for part in parts for reject in part.rejects)]
     await rejects.keep(work, run, refused)
@@ -112,31 +116,30 @@ async def _land_records(work: Writing, run: Run, page: Page) -> Landed:
     return landed._replace(touched=sorted({*landed.touched, *touched}), rejects=refused)
 
 
-async def _merged(work: Writing, run: Run, records: Sequence[Record]) -> AsyncIterator[Merged]:
+async def _merged(work: Writing, run: Run, records: Mapping[type[Record], list[Any]]) -> AsyncIterator[Merged]:
     """The merges of a page's records, each type after those that it refers to."""
-    described = [record for record in records if isinstance(record, Customer)]
-    yield await customers.from_records(work, run, described)
-    yield await products.from_records(work, run, [record for record in records if isinstance(record, Product)])
-    happened = [record for record in records if isinstance(record, Interaction)]
-    await tables.clear(work, "landing_customers", "landing_facts", "landing_claims")
-    yield (await customers.named(work, run, _mentions(happened)))._replace(created=0, updated=0, unchanged=0)
-    yield await interactions.from_records(work, run, happened)
-    quoted = [record for record in records if isinstance(record, ExchangeRate)]
-    yield await rates.from_records(work, run, quoted)
-    papers = [record for record in records if isinstance(record, Document)]
+    yield await customers.from_records(work, run, records[Customer])
+    yield await products.from_records(work, run, records[Product])
+    if records[Interaction]:
+        await _clear_parties(work, records, Customer)
+        yield await interactions.from_records(work, run, records[Interaction])
+    yield await rates.from_records(work, run, records[ExchangeRate])
+    papers = [*records[Order], *records[Refund]]
     if papers:
-        await tables.clear(work, "landing_customers", "landing_facts", "landing_claims", "landing_products")
+        await _clear_parties(work, records, Customer, Product, Interaction)
         encoded = await lines.copy(work, lines.page_of(papers))
         for part in await merge_parties(work, run, "pg_temp.incoming_lines"):
             yield part._replace(created=0, updated=0, unchanged=0)
         for part in await merge_lines(work, run):
             yield part._replace(rejects=encoded.rejects)
-    if quoted:
+    if records[ExchangeRate]:
         await settle.money(work)
 
 
-def _mentions(records: Iterable[Interaction]) -> Iterator[tuple[str, datetime]]:
-    return ((record.customer.id, record.occurred_at) for record in records if record.customer)
+async def _clear_parties(work: Writing, records: Mapping[type[Record], list[Any]], *before: type[Record]) -> None:
+    """Empty the tables of customers and products of what records of these types have put into them."""
+    if any(records[kind] for kind in before):
+        await tables.clear(work, "landing_customers", "landing_facts", "landing_claims", "landing_products")
 
 
 async def _delete(work: Writing, run: Run, page: Page, gone: Iterable[Record]) -> tuple[int, set[UUID]]:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from datetime import UTC
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from domain.core.problems import DomainError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
     from datetime import datetime
 
 NULL = "\\N"
@@ -16,6 +20,7 @@ LARGEST = Decimal(10) ** 14
 """Quantities, prices and rates are numeric(20, 6)."""
 
 _ESCAPES = {ord("\\"): "\\\\", ord("\t"): "\\t", ord("\n"): "\\n", ord("\r"): "\\r", 0: None}
+_ESCAPED = re.compile(r"[\\\t\n\r\0]")
 
 
 class Unfit(str):
@@ -49,7 +54,7 @@ class Cells(dict[Any, str]):
 def rows(cells: Iterable[Iterable[str]]) -> bytes:
     """Rows of cells as COPY reads them."""
     # A lone surrogate is no character; PostgreSQL would refuse the whole page for it.
-    return "".join(f"{row}\n" for row in map("\t".join, cells)).encode(errors="replace")
+    return "\n".join([*map("\t".join, cells), ""]).encode(errors="replace")
 
 
 def text(value: str) -> str:
@@ -60,6 +65,20 @@ def text(value: str) -> str:
 def optional(value: str | None) -> str:
     """A text or nothing."""
     return NULL if value is None else value.translate(_ESCAPES)
+
+
+def texts(values: Sequence[str]) -> Sequence[str]:
+    """A column of texts. It is searched as one for what must be escaped: mostly nothing."""
+    return [text(value) for value in values] if _ESCAPED.search("".join(values)) else values
+
+
+def optionals(values: Sequence[str | None]) -> Sequence[str]:
+    """A column of texts of which some are not there."""
+    there = texts([value for value in values if value is not None])
+    if len(there) == len(values):
+        return there
+    following = iter(there)
+    return [NULL if value is None else next(following) for value in values]
 
 
 def exact(value: Decimal) -> str:
@@ -74,6 +93,13 @@ def moment(value: datetime) -> str:
     if value.tzinfo is None:
         raise TypeError("A moment without a time zone: connectors give aware datetimes")
     return value.isoformat()
+
+
+def moments(values: Sequence[datetime]) -> Sequence[str]:
+    """A column of instants."""
+    if all(value.tzinfo is UTC for value in values):
+        return msgspec.json.encode(values).decode()[2:-2].split('","')  # a fourth of the time; exact for UTC only
+    return [moment(value) for value in values]
 
 
 def binary(value: bytes) -> str:

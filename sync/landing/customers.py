@@ -17,7 +17,7 @@ from sync.landing.tables import sql
 from tenure_sdk import Reject
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from uuid import UUID
 
     from sqlalchemy import TextClause
@@ -64,12 +64,20 @@ CROSS JOIN LATERAL (VALUES
 WHERE num_nonnulls(fact.text_value, fact.json_value) > 0
 """
 
-_STUBS = sql("""
+_MENTIONED = """
 INSERT INTO pg_temp.landing_customers (remote_id, kind, first_at)
-SELECT remote_id, 'PERSON', min(at)
-FROM unnest(CAST(:remote_ids AS text[]), CAST(:moments AS timestamptz[])) AS named (remote_id, at)
-WHERE NOT EXISTS (SELECT FROM pg_temp.landing_customers known WHERE known.remote_id = named.remote_id)
-GROUP BY remote_id
+SELECT customer, 'PERSON', min(occurred_at) FROM {records} AS records WHERE customer IS NOT NULL GROUP BY customer
+"""
+
+_SAYS_SOMETHING = sql("""
+SELECT EXISTS (
+    SELECT FROM pg_temp.landing_customers AS landing
+    LEFT JOIN LATERAL (
+        SELECT coalesce(own_first_seen_at, first_seen_at) AS first_seen_at FROM customers
+        WHERE tenant_id = :tenant AND id = landing.id AND status <> 'ERASED' LIMIT 1
+    ) AS known ON true
+    WHERE landing.is_new IS NULL OR landing.first_at < known.first_seen_at
+)
 """)
 
 _LINK = sql("""
@@ -255,14 +263,16 @@ async def from_lines(work: Writing, run: Run, lines: str) -> Merged:
     return await _merge(work, run, takes_back=False)
 
 
-async def named(work: Writing, run: Run, mentions: Iterable[tuple[str, datetime]]) -> Merged:
-    """Make a customer of every id that records mention and nobody has described yet."""
-    seen = list(mentions)
-    if not seen:
-        return Merged()
-    values = {"remote_ids": [remote_id for remote_id, _ in seen], "moments": [moment for _, moment in seen]}
-    await work.execute(_STUBS, values)
-    return await _merge(work, run, takes_back=False)
+async def mentioned(work: Writing, run: Run, records: str) -> Merged:
+    """Merge the customers that records mention; `records` is the SQL of a table of such records.
+
+    Who is new becomes a customer, and who was seen earlier than it was known is seen since then. Afterwards
+    `landing_customers` has the id of each of them.
+    """
+    await work.execute(sql(_MENTIONED.format(records=records)))
+    await work.execute(_LINK, run.binds)
+    ((says_something,),) = await work.rows(_SAYS_SOMETHING, {"tenant": work.tenant_id})
+    return await _merge(work, run, takes_back=False) if says_something else Merged()
 
 
 async def from_records(work: Writing, run: Run, records: Sequence[Customer]) -> Merged:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -154,6 +154,33 @@ async def test_an_interaction_comes_once_and_its_newer_version_is_a_revision(lan
         (2, "EMAIL", None, "Hi", None, True, 2, 2),
     ]
     assert await landing.rows("SELECT count(*) FROM customers WHERE $t") == [(1,)]
+
+
+async def test_only_what_is_new_or_moved_touches_its_customers(landing: Landing) -> None:
+    def visit(name: str, customer: str, at: datetime = NOON) -> Interaction:
+        return Interaction(id=name, kind="VISIT", occurred_at=at, customer=Ref("customer", customer))
+
+    await landing.records(*(visit(f"of {customer}", customer) for customer in ("1", "2", "3", "4")))
+    ids = dict(await landing.rows("SELECT remote_id, local_id FROM record_links WHERE $t AND type = 'customer'"))
+    earlier = NOON - timedelta(days=1)
+    landed = await landing.records(
+        Customer(id="4", name="Ada"), visit("of 1", "1"), visit("of 2", "3"), visit("earlier", "1", earlier),
+        visit("of 4", "4"), visit("of 5", "5"),
+    )  # fmt: skip
+    assert landed.counts == Counts(read=6, created=2, updated=2, unchanged=2)
+    (fifth,) = {local_id for (local_id,) in await landing.rows("SELECT id FROM customers WHERE $t")} - set(ids.values())
+    assert set(landed.touched) == {ids["1"], ids["2"], ids["3"], ids["4"], fifth}
+    assert await landing.rows(
+        "SELECT remote_id, revision, superseded_at IS NULL, customer_id FROM interactions WHERE $t"
+        " ORDER BY remote_id, revision"
+    ) == [
+        ("earlier", 1, True, ids["1"]), ("of 1", 1, True, ids["1"]), ("of 2", 1, False, ids["2"]),
+        ("of 2", 2, True, ids["3"]), ("of 3", 1, True, ids["3"]), ("of 4", 1, True, ids["4"]),
+        ("of 5", 1, True, fifth),
+    ]  # fmt: skip
+    assert await landing.rows("SELECT id, first_seen_at FROM customers WHERE $t ORDER BY first_seen_at LIMIT 1") == [
+        (ids["1"], earlier)
+    ]
 
 
 async def test_an_interaction_of_an_unknown_channel_is_left_out(landing: Landing) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import ssl
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+import httpx2
 import pytest
 
 from plugins.quickbooks.sandbox import QuickBooksSandbox
@@ -97,6 +99,21 @@ def test_intuit_oauth(scenario: str, by_oauth: dict[str, str | None]) -> None:
 @pytest.mark.parametrize("scenario", scenarios("quickbooks_schema.py"))
 def test_the_finance_schema(scenario: str, by_the_schema: dict[str, str | None]) -> None:
     assert by_the_schema[scenario] is None, by_the_schema[scenario]
+
+
+async def test_a_dropped_answer_cuts_the_connection(sandbox: QuickBooksSandbox, at_the_vendor: Served) -> None:
+    headers = {"authorization": f"Bearer {sandbox.tokens_for(REALM)['access_token']}", "accept": "application/json"}
+    address = f"https://127.0.0.1:{at_the_vendor.port}/v3/company/{REALM}/customer"
+    at_vendor = {"sni_hostname": "quickbooks.api.intuit.com"}
+    before = len(sandbox.company(REALM).tables["Customer"])
+    sandbox.faults.dropped = 1.0
+    async with httpx2.AsyncClient(verify=ssl.create_default_context(cafile=at_the_vendor.authority)) as http:
+        with pytest.raises(httpx2.RemoteProtocolError):
+            await http.post(address, json={"DisplayName": "Dropped"}, headers=headers, extensions=at_vendor)
+        sandbox.faults.dropped = 0.0
+        answer = await http.post(address, json={"DisplayName": "Kept"}, headers=headers, extensions=at_vendor)
+    assert answer.status_code == 200
+    assert len(sandbox.company(REALM).tables["Customer"]) == before + 2
 
 
 async def everything() -> list[tuple[str, Any]]:

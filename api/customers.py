@@ -1,5 +1,6 @@
 """Customers over GraphQL: the 360-degree view and the ways to find them."""
 
+from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -397,6 +398,16 @@ def _interactions(planner: Any, alias: str, chosen: Any) -> str:
     )
 
 
+def _in_default_stage(planner: Any, alias: str, part: Mapping[str, Any]) -> str | None:
+    """Who is in one stage of the default lifecycle, as the customers' own rows show; nobody in any other lifecycle."""
+    asked = {name: given for name, given in part.items() if given is not None}
+    key = {name: given for name, given in asked.get("key", {}).items() if given is not None}
+    if asked.keys() != {"lifecycle", "key"} or key.keys() != {"eq"}:
+        return None
+    lifecycle, stage = planner.binds.token(asked["lifecycle"]), planner.binds.token(key["eq"])
+    return f"{alias}.default_stage = {lifecycle} || ':' || {stage}"
+
+
 CustomerFilter = filters.filter_input(
     "CustomerFilter",
     "Conditions on customers.",
@@ -411,7 +422,7 @@ CustomerFilter = filters.filter_input(
     updatedAt=filters.moment("{t}.updated_at", "When the record last changed."),
     stage=filters.exists(
         "stage_intervals {t} where {t}.tenant_id = $1 and {t}.customer_id = {p}.id and {t}.is_current",
-        "StageFilter", "api.stages", "Where the customer is now.",
+        "StageFilter", "api.stages", "Where the customer is now.", shortcut=_in_default_stage,
     ),
     organisation=filters.exists(
         survivor("{p}.organisation_id"),

@@ -128,9 +128,8 @@ _Q2 = f"""
 with p as materialized (
   select c.*, row_number() over (order by {_LAST} desc, c.id desc) as rank from (
     select c.id, c.kind, c.display_name, c.emails, c.member_ids, c.last_purchase_at
-    from customers c where c.tenant_id = $1 and c.status = 'ACTIVE' and c.country = $3::text and exists (
-      select from stage_intervals h where h.tenant_id = $1 and h.customer_id = c.id and h.is_current
-        and h.lifecycle_key = 'buyer' and h.stage_key = $2::text)
+    from customers c where c.tenant_id = $1 and c.status = 'ACTIVE' and c.country = $3::text
+      and c.default_stage = 'buyer:' || $2::text
     order by {_LAST} desc, c.id desc limit 51) c),
 e as materialized (
   select p.*, s.key as stage_key, s.labels->>'en' as stage_name, {_cursor("$4", "p.last_at", "p.id")} as cursor

@@ -56,9 +56,8 @@ order by h.entered_at, h.id limit 50""",
     "Q2": f"""
 select c.id, c.last_at, coalesce(c.display_name, ''), c.emails, s.key, s.labels->>'en', {_MEMBERS}
 from (select c.*, coalesce(c.last_purchase_at, '-infinity'::timestamptz) as last_at
-  from customers c where c.tenant_id = $1 and c.status = 'ACTIVE' and c.country = $3::text and exists (
-    select from stage_intervals h where h.tenant_id = $1 and h.customer_id = c.id and h.is_current
-      and h.lifecycle_key = 'buyer' and h.stage_key = $2::text)
+  from customers c where c.tenant_id = $1 and c.status = 'ACTIVE' and c.country = $3::text
+    and c.default_stage = 'buyer:' || $2::text
   order by coalesce(c.last_purchase_at, '-infinity'::timestamptz) desc, c.id desc limit 51) c
 join stage_intervals h on h.tenant_id = $1 and h.customer_id = c.id and h.is_current and h.lifecycle_key = 'buyer'
 join stages s on s.tenant_id = $1 and s.id = h.stage_id

@@ -30,10 +30,14 @@ Variables = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Given:
-    """A leaf that the client gave: `now` is its value in this request, `read` finds it in any other of its shape."""
+    """A leaf that the client gave: `now` is its value in this request, `read` finds it in any other of its shape.
+
+    One that is `fixed` stands in the document itself, so that it is the same in every request.
+    """
 
     now: Any
     read: Callable[[Variables], Any]
+    fixed: bool = False
 
 
 Input = Given | dict[str, Any] | list[Any] | None
@@ -66,7 +70,7 @@ def given(node: ValueNode, of: GraphQLInputType, variables: Variables) -> Input:
         leaves = [part for part in parts if isinstance(part, Given)]
         return Given([leaf.now for leaf in leaves], lambda values: [leaf.read(values) for leaf in leaves])
     constant = value_from_ast(node, of)
-    return Given(constant, lambda _values: constant)
+    return Given(constant, lambda _values: constant, fixed=True)
 
 
 def from_value(value: Any, of: GraphQLInputType, read: Callable[[Variables], Any]) -> Input:

@@ -36,7 +36,7 @@ from api.reads.mapping import (
     Part,
     TypeMap,
 )
-from api.reads.rows import EmbeddedRow, Level, Row
+from api.reads.rows import EmbeddedRow, Joined, Level, Row
 from api.reads.selection import Selection
 from api.reads.statement import Binds, Statement, statement
 
@@ -105,7 +105,7 @@ class Planner:
             raise TypeError(message)
         body = self._object(spec.target, _sets(nodes), level.alias, level.row, level)
         source = self._source(spec, level.alias, "", arguments)
-        index = self._statement(f"select {level.row.listed} from {source}")
+        index = self._statement(f"select {level.row.listed} from (select {level.alias}.* from {source}) {level.source}")
         level.fetch(f"await q({index}, a)")
         level.stream(body)
         return level.lines, f"only({level.documents})"
@@ -159,7 +159,7 @@ class Planner:
         source = mapping.by_id.format(t=level.alias, k="k.id")
         index = self._statement(
             f"select {level.row.listed} from unnest({token}) as k(id)"
-            f" cross join lateral (select * from {source}) {level.alias}",
+            f" cross join lateral (select * from {source}) {level.source}",
         )
         level.fetch(f"await q({index}, a)")
         level.stream(body)
@@ -310,13 +310,10 @@ class Planner:
         return body
 
     def _one(self, spec: One, nodes: Nodes, alias: str, row: Row, level: Level, arguments: Mapping[str, Input]) -> str:
-        number = self._number()
-        slot = row.reserve()
-        inner = Row(f"s{number}", reach=f"({row.reach} and {row.reach}[{slot}])")
-        body = self._object(spec.target, _sets(nodes), f"t{number}", inner, level)
-        source = self._source(spec, f"t{number}", alias, arguments)
-        row.fill(slot, f"(select row({inner.listed}) from {source})")
-        return f"(None if ({inner.code} := {row.code}[{slot}]) is None else {body})"
+        t = f"t{self._number()}"
+        level.join(t, self._source(spec, t, alias, arguments))
+        is_there = row.column(f"{t}.is_there")
+        return f"(None if {is_there} is None else {self._object(spec.target, _sets(nodes), t, Joined(row), level)})"
 
     # Lists
 
@@ -324,7 +321,7 @@ class Planner:
         self, spec: Many | Listing, nodes: Nodes, alias: str, row: Row, level: Level, arguments: Mapping[str, Input]
     ) -> str:
         child = Level(self._number(), nested=True)
-        keys = row.gather((spec.keys or "").format(p=alias))
+        keys = row.column((spec.keys or "").format(p=alias))
         child.lines.append(
             f"n{child.number}, k{child.number}, m{child.number} = keys({level.rows}, lambda {level.row.code}: {keys})"
         )
@@ -365,8 +362,9 @@ class Planner:
                     parts.append(f"{key!r}: {self._total(spec, arguments, level, row, counted)}")
                 case _:
                     parts.append(f"{key!r}: {spec.target + 'Connection'!r}")
-        source = self._source(spec, level.alias, "", arguments) + page.where
-        self._fetch(level, source, spec.link, page.order, limit=page.limit)
+        source = self._source(spec, level.alias, "", arguments)
+        shortcut = None if page.shortcut is None else source + page.shortcut
+        self._fetch(level, source + page.where, spec.link, page.order, limit=page.limit, shortcut=shortcut)
         for body in streams:
             level.stream(body)
         bounds = level.bounds if level.nested else f"(0, len({level.rows}))"
@@ -415,25 +413,33 @@ class Planner:
         level.parent_row = row.code
         return column
 
-    def _fetch(self, level: Level, source: str, link: str, order: str, *, limit: str | None) -> None:
+    def _fetch(
+        self, level: Level, source: str, link: str, order: str, *, limit: str | None, shortcut: str | None = None
+    ) -> None:
         """The statement of a level: for a root alone, for all its parents at once, for parents with several keys."""
-        t, listed = level.alias, level.row.listed
+        t, listed, joined = level.alias, level.row.listed, level.source
         tail = f" order by {order}" + (f" limit {limit}" if limit else "")
         if not level.nested:
-            index = self._statement(f"select {listed} from (select {t}.* from {source}{tail}) {t}")
-            level.fetch(f"await q({index}, a)")
+            ways = [
+                f"await q({self._statement(f'select {listed} from (select {t}.* from {one}{tail}) {joined}')}, a)"
+                for one in (shortcut, source)
+                if one is not None
+            ]
+            level.fetch(" or ".join(ways))
             return
         pairs = "unnest($2::int4[], $3::uuid[]) as p(n, k)"
         alone = "(values ($2::int4, $3::uuid)) as p(n, k)"
-        each = f"(select {t}.* from {source} and {t}.{link} = p.k{tail}) {t}"
+        each = f"(select {t}.* from {source} and {t}.{link} = p.k{tail})"
         # The rows come parent by parent: nothing but a nested loop can run a LATERAL, and it keeps the outer order.
-        single = self._statement(f"select p.n, {listed} from {pairs} cross join lateral {each}", lead=3)
+        single = self._statement(f"select p.n, {listed} from {pairs} cross join lateral {each} {joined}", lead=3)
         rank = f"row_number() over (partition by p.n order by {order}) as rank"
-        ranked = f"select p.n, {t}.*, {rank} from {pairs} cross join lateral {each}"
+        ranked = f"select p.n, {t}.*, {rank} from {pairs} cross join lateral {each} {t}"
         cut = f" where {t}.rank <= {limit}" if limit else ""
-        several = self._statement(f"select {t}.n, {listed} from ({ranked}) {t}{cut} order by {t}.n, {t}.rank", lead=3)
+        several = self._statement(
+            f"select {t}.n, {listed} from ({ranked}) {joined}{cut} order by {t}.n, {t}.rank", lead=3
+        )
         # PostgreSQL expects arrays of any length, so it would plan the other two anew each time for a single key.
-        one = self._statement(f"select p.n, {listed} from {alone} cross join lateral {each}", lead=3)
+        one = self._statement(f"select p.n, {listed} from {alone} cross join lateral {each} {joined}", lead=3)
         n = level.number
         batch = f"q({several} if m{n} else {single}, a, n{n}, k{n})"
         level.fetch(f"(await (q({one}, a, n{n}[0], k{n}[0]) if len(k{n}) == 1 else {batch})) if k{n} else ()")
@@ -474,6 +480,19 @@ class Planner:
             rest = self.binds.token(sought, completion.other_words, "text[]")
             where += " and " + spec.search.format(t=alias, longest=longest, rest=rest)
         return where
+
+    def _shortcut(self, spec: Many, arguments: Mapping[str, Input], alias: str) -> str | None:
+        """The same with a condition's shortcut in its place, where one of them has any."""
+        chosen = arguments.get("filter")
+        if not (spec.filter and isinstance(chosen, dict)):
+            return None
+        for name, part in chosen.items():
+            condition = FILTERS[spec.filter].get(name)
+            made = condition.shortcut(self, alias, part) if part and condition and condition.shortcut else None
+            if made is not None:
+                others = {other: one for other, one in chosen.items() if other != name}
+                return f" and {made}{self._filtered(spec, {**arguments, 'filter': others}, alias)}"
+        return None
 
     def conditions(self, filter_name: str, chosen: Mapping[str, Input], alias: str) -> list[str]:
         """The SQL of every field that a filter input sets; an unset field says nothing."""
@@ -571,6 +590,9 @@ class Page:
         self.terms = _terms(spec, arguments.get("orderBy"))
         self.looks_ahead = False
         self._planner = planner
+        asked = last if first is None else first
+        fits = isinstance(asked, Given) and asked.fixed and 1 <= asked.now <= pages.MOST
+        self._fixed: int | None = asked.now if fits else None
         self.size = planner.binds.add(
             lambda variables, _a, _cx: pages.page_size(_read(first, variables), _read(last, variables))
         )
@@ -587,13 +609,18 @@ class Page:
             f"{order.sql.format(t=alias)}{' desc' if descending != self.backward else ''}"
             for _, descending, order in self.terms
         )
-        self.where = planner._filtered(spec, arguments, alias)  # noqa: SLF001 - a part of the planner
-        self.where += self._beyond(after, ahead=True) + self._beyond(before, ahead=False)
+        bounds = self._beyond(after, ahead=True) + self._beyond(before, ahead=False)
+        shortcut = planner._shortcut(spec, arguments, alias)  # noqa: SLF001 - a part of the planner
+        self.shortcut = None if shortcut is None else shortcut + bounds
+        self.where = planner._filtered(spec, arguments, alias) + bounds  # noqa: SLF001 - as above
 
     @property
     def limit(self) -> str:
-        """The bound parameter that limits the statement; one row more where the page says whether there are others."""
+        """What limits the statement: one row more than the page where it says whether there are others."""
         more = 1 if self.looks_ahead else 0
+        if self._fixed is not None:
+            # PostgreSQL takes a limit that it does not know for a tenth of all rows, and plans anew each time.
+            return str(self._fixed + more)
         size = self.size
         index = self._planner.binds.add(lambda _variables, a, _cx: a[size] + more)
         return self._planner.binds.typed(index, "int4")

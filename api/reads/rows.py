@@ -5,11 +5,10 @@ from typing import Any
 
 
 class Row:
-    """The columns of one record, the row of a level or a record nested in it."""
+    """The columns of one record, the row of a level."""
 
-    def __init__(self, code: str, *, reach: str | None = None, offset: int = 0) -> None:
+    def __init__(self, code: str, *, offset: int = 0) -> None:
         self.code = code
-        self.reach = reach or code
         self.memo: dict[Any, str] = {}
         self.names_type: Callable[[], str] | None = None
         self._offset = offset
@@ -17,31 +16,26 @@ class Row:
 
     def column(self, sql: str) -> str:
         """The code of a column; the same expression is selected once."""
-        return f"{self.code}[{self._slot(sql)}]"
-
-    def gather(self, sql: str) -> str:
-        """The code of a column as it is reached from the row of the level, where a record on the way may be null."""
-        slot = self._slot(sql)
-        return f"{self.code}[{slot}]" if self.reach == self.code else f"({self.reach} and {self.reach}[{slot}])"
-
-    def reserve(self) -> int:
-        """A place for a column whose SQL is not known yet."""
-        self._columns.append(f"reserved {len(self._columns)}")
-        return self._offset + len(self._columns) - 1
-
-    def fill(self, slot: int, sql: str) -> None:
-        """Put the SQL of a reserved column in its place."""
-        self._columns[slot - self._offset] = sql
+        if sql not in self._columns:
+            self._columns.append(sql)
+        return f"{self.code}[{self._offset + self._columns.index(sql)}]"
 
     @property
     def listed(self) -> str:
         """The select list."""
         return ", ".join(self._columns) or "1"
 
-    def _slot(self, sql: str) -> int:
-        if sql not in self._columns:
-            self._columns.append(sql)
-        return self._offset + self._columns.index(sql)
+
+class Joined(Row):
+    """The row of another type that is joined to a row: its columns are columns of the same record."""
+
+    def __init__(self, row: Row) -> None:
+        super().__init__(row.code)
+        self._row = row
+
+    def column(self, sql: str) -> str:
+        """The code of a column; the same expression is selected once."""
+        return self._row.column(sql)
 
 
 class EmbeddedRow:
@@ -71,6 +65,7 @@ class Level:
         self.row = Row(f"r{number}", offset=1 if nested else 0)
         self.parent = f"parent{number}"
         self.parent_row = "_"
+        self.joins: list[str] = []
         self.lines: list[str] = []
         self.children: list[str] = []
         self.before: list[str] = []
@@ -89,6 +84,17 @@ class Level:
     def stream_name(self, index: int) -> str:
         """The list of documents that one selection makes of the rows."""
         return f"o{self.number}_{index}"
+
+    @property
+    def source(self) -> str:
+        """What follows the SQL of the rows in a FROM: their name, and what is joined to them."""
+        return self.alias + "".join(self.joins)
+
+    def join(self, alias: str, source: str) -> None:
+        """Join what is at most one row: the limit holds PostgreSQL to a look-up for each row, in the order of the rows."""
+        self.joins.append(
+            f" left join lateral (select true as is_there, {alias}.* from {source} limit 1) {alias} on true"
+        )
 
     def fetch(self, code: str) -> None:
         """Fetch the rows, then those of the levels below, then define what completes several types."""

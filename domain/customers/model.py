@@ -107,6 +107,10 @@ class Customer(Entity):
             "customers_country_idx", "tenant_id", "country", text(_SORTED["last_purchase_at"]), "id",
             postgresql_where=_LISTED,
         ),
+        Index(
+            "customers_default_stage_idx", "tenant_id", "default_stage", "country", text(_SORTED["last_purchase_at"]),
+            "id", postgresql_where=_LISTED,
+        ),
     )  # fmt: skip
 
     kind: Mapped[str] = mapped_column(doc="A person or an organisation.")
@@ -129,6 +133,9 @@ class Customer(Entity):
     )
     first_purchase_at: Mapped[datetime | None] = mapped_column(doc="When the customer first bought.")
     last_purchase_at: Mapped[datetime | None] = mapped_column(doc="When the customer last bought.")
+    default_stage: Mapped[str | None] = mapped_column(
+        doc="On the survivor: where it is in the tenant's default lifecycle, as `lifecycle:stage`; lists are found by it."
+    )
     created_at: Mapped[datetime] = mapped_column(doc="When the record was made here.")
     updated_at: Mapped[datetime] = mapped_column(doc="When the record last changed here.")
     version: Mapped[int] = mapped_column(server_default=text("1"), doc="Counts the changes; guards against lost ones.")

@@ -25,7 +25,7 @@ from domain.stages.model import (
 )
 from domain.stages.rules import CauseKind, Text
 from domain.stages.templates import template
-from domain.stages.transitions import Move, rebuild_intervals, timeline_entry, transition
+from domain.stages.transitions import Move, hide_stages, rebuild_intervals, timeline_entry, transition
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -83,6 +83,7 @@ async def create_lifecycle(
         for other in existing.values():
             other.is_default = False
         await work.flush()
+        await hide_stages(work)
     made = Lifecycle(
         id=work.ids(), key=definition.key, template_key=template_key, labels=_plain(title),
         is_default=default or not existing, created_at=work.now,

@@ -7,7 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import orjson
-from sqlalchemy import ARRAY, Uuid, bindparam, delete, func, select
+from sqlalchemy import ARRAY, Text, Uuid, bindparam, delete, func, select, text
 from sqlalchemy.dialects import postgresql
 
 from domain.core.database import driver_connection
@@ -82,15 +82,30 @@ async def rebuild_intervals(work: Writing, customers: Sequence[UUID]) -> None:
 
 
 async def project(work: Writing, found: Sequence[Family], logs: Mapping[tuple[UUID, UUID], Iterable[Logged]]) -> None:
-    """Make the intervals of these families what their logs say, and rewrite only the rows that differ."""
-    keys = await _keys(work) if logs else {}
-    wanted = {row.id: row for (root, of), log in logs.items() for row in _intervals(root, of, keys[of], log)}
+    """Make the intervals of these families what their logs say, and rewrite only the rows that differ.
+
+    So too the stage of the default lifecycle that the customers' own rows show.
+    """
+    named = {row.id: row for row in await work.rows(_NAMED, {"tenant": work.tenant_id})} if logs else {}
+    wanted = {row.id: row for (root, of), log in logs.items() for row in _intervals(root, of, named[of].key, log)}
     members = [member for family in found for member in family.members]
     kept = {row.id: row for row in await _projected(work, members, list(wanted))}
     stale = [id_ for id_, row in kept.items() if wanted.get(id_) != row]
     if stale:
         await work.execute(delete(_TABLE).where(_TABLE.c.tenant_id == work.tenant_id, _TABLE.c.id == _one_of(stale)))
     await _write(work, StageInterval, [row._asdict() for id_, row in wanted.items() if kept.get(id_) != row])
+    stages = {
+        row.customer_id: f"{row.lifecycle_key}:{row.stage_key}"
+        for row in wanted.values()
+        if row.is_current and named[row.lifecycle_id].is_default
+    }
+    shown = {"members": members, "stages": [stages.get(member) for member in members]}
+    await work.execute(_SHOW_STAGES, {"tenant": work.tenant_id, **shown})
+
+
+async def hide_stages(work: Writing) -> None:
+    """No customer's row shows a stage any more: another lifecycle is the default one, and nobody has entered it yet."""
+    await work.execute(_HIDE_STAGES, {"tenant": work.tenant_id})
 
 
 def timeline_entry(work: Writing, id_: UUID, move: Move, revision: int = 1) -> dict[str, Any]:
@@ -128,6 +143,19 @@ class _Row(NamedTuple):
     cause_id: UUID | None
 
 
+_NAMED = select(Lifecycle.id, Lifecycle.key, Lifecycle.is_default).where(Lifecycle.tenant_id == bindparam("tenant"))
+_SHOW_STAGES = text("""
+UPDATE customers c SET default_stage = known.stage
+FROM unnest(:members, :stages) AS known(id, stage)
+WHERE c.tenant_id = :tenant AND c.id = known.id AND c.default_stage IS DISTINCT FROM known.stage
+""").bindparams(
+    bindparam("tenant", type_=Uuid()),
+    bindparam("members", type_=ARRAY(Uuid())),
+    bindparam("stages", type_=ARRAY(Text(collation="C"))),
+)
+_HIDE_STAGES = text("""
+UPDATE customers SET default_stage = NULL WHERE tenant_id = :tenant AND default_stage IS NOT NULL
+""").bindparams(bindparam("tenant", type_=Uuid()))
 _TABLE = cast("Table", StageInterval.__table__)
 _PROJECTED = [_TABLE.c[name] for name in _Row._fields]
 
@@ -165,11 +193,6 @@ def _transition(work: Writing, logged: Logged, move: Move) -> dict[str, Any]:
         "evidence": move.evidence,
         "corrects": move.corrects,
     }
-
-
-async def _keys(reading: Reading) -> dict[UUID, str]:
-    named = select(Lifecycle.id, Lifecycle.key).where(Lifecycle.tenant_id == reading.tenant_id)
-    return {row.id: row.key for row in await reading.rows(named)}
 
 
 def _intervals(root: UUID, lifecycle_id: UUID, lifecycle_key: str, log: Iterable[Logged]) -> Iterable[_Row]:

@@ -399,6 +399,8 @@ async def _stays(world: World, way: Lifecycle, stages: list[Stage], people: dict
         ]  # fmt: skip
         stage_of = {move.id: move.to_stage_id for move in moves}
         for stay in intervals(log):
+            if stay.is_current and way.is_default:
+                customer.default_stage = f"{way.key}:{stay.stage}"
             world.work.add(
                 StageInterval(
                     id=stay.transition, customer_id=customer.id, lifecycle_id=way.id, lifecycle_key=way.key,

@@ -8,18 +8,46 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from msgspec import to_builtins
 
 from sync import runs, settle
-from sync.landing import customers, deletions, documents, interactions, lines, products, rates, rejects, tables
+from sync.landing import (
+    amounts,
+    credit_notes,
+    customers,
+    deletions,
+    documents,
+    interactions,
+    invoices,
+    lines,
+    merges,
+    payments,
+    products,
+    rates,
+    rejects,
+    tables,
+)
+from sync.landing.customers import Merged
 from sync.runs import Counts
-from tenure_sdk import Customer, ExchangeRate, Interaction, LinePage, Order, Page, Product, Refund, record_type
+from tenure_sdk import (
+    CreditNote,
+    Customer,
+    ExchangeRate,
+    Interaction,
+    Invoice,
+    LinePage,
+    Order,
+    Page,
+    Payment,
+    Product,
+    Refund,
+    record_type,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
     from uuid import UUID
 
     from domain.core.unit_of_work import Writing
-    from sync.landing.customers import Merged
     from sync.runs import Run
-    from tenure_sdk import Record, Reject
+    from tenure_sdk import Document, Record, Reject
 
 
 class Landed(NamedTuple):
@@ -51,6 +79,14 @@ async def merge(work: Writing, run: Run, page: Page | LinePage) -> Landed:
 async def conclude(work: Writing, run: Run, landed: Landed, **progress: object) -> None:
     """Settle the customers that were touched, tell of it, and move the run on; `progress` is for its checkpoint."""
     await settle.customers(work, landed.described, landed.touched)
+    tell(work, run, landed)
+    if progress.get("cursor", True) is None:
+        progress.pop("cursor")  # reading cannot be resumed here: the cursor before stays
+    await runs.advance(work, run, landed.counts, **progress)
+
+
+def tell(work: Writing, run: Run, landed: Landed) -> None:
+    """Tell of a page that changed something."""
     counts = landed.counts
     if counts.created or counts.updated or counts.deleted or counts.rejected:
         work.emit(
@@ -61,9 +97,6 @@ async def conclude(work: Writing, run: Run, landed: Landed, **progress: object) 
             counts=to_builtins(counts),
             customers=[customer_id.hex for customer_id in landed.touched],
         )
-    if progress.get("cursor", True) is None:
-        progress.pop("cursor")  # reading cannot be resumed here: the cursor before stays
-    await runs.advance(work, run, counts, **progress)
 
 
 def total(read: int, parts: Iterable[Merged], *, deleted: int = 0, rejected: int = 0) -> Landed:
@@ -111,7 +144,7 @@ async def _land_records(work: Writing, run: Run, page: Page) -> Landed:
     parts = [part async for part in _merged(work, run, defaultdict(list, present))]
     deleted, touched = await _delete(work, run, page, gone)
     refused = [*page.rejects, *(reject for part in parts for reject in part.rejects)]
-    await rejects.keep(work, run, refused)
+    await rejects.keep(work, run, refused, page.records)
     landed = total(len(page.records) + len(page.rejects), parts, deleted=deleted, rejected=len(refused))
     return landed._replace(touched=sorted({*landed.touched, *touched}), rejects=refused)
 
@@ -124,16 +157,48 @@ async def _merged(work: Writing, run: Run, records: Mapping[type[Record], list[A
         await _clear_parties(work, records, Customer)
         yield await interactions.from_records(work, run, records[Interaction])
     yield await rates.from_records(work, run, records[ExchangeRate])
+    if records[Payment]:
+        await _clear_parties(work, records, Customer, Interaction)
+        yield await payments.from_records(work, run, records[Payment])
     papers = [*records[Order], *records[Refund]]
     if papers:
-        await _clear_parties(work, records, Customer, Product, Interaction)
-        encoded = await lines.copy(work, lines.page_of(papers))
-        for part in await merge_parties(work, run, "pg_temp.incoming_lines"):
-            yield part._replace(created=0, updated=0, unchanged=0)
-        for part in await merge_lines(work, run):
-            yield part._replace(rejects=encoded.rejects)
+        await _clear_parties(work, records, Customer, Product, Interaction, Payment)
+        parties, merged, refused = await _merge_documents(work, run, papers)
+        yield parties
+        yield merged._replace(rejects=[*refused.values()])
+    if records[Invoice] or records[CreditNote]:
+        await _clear_parties(work, records, Customer, Product, Interaction, Payment, Order, Refund)
+        async for part in _merged_bills(work, run, records[CreditNote], records[Invoice]):
+            yield part
     if records[ExchangeRate]:
         await settle.money(work)
+
+
+async def _merged_bills(
+    work: Writing, run: Run, notes: Sequence[CreditNote], bills: Sequence[Invoice]
+) -> AsyncIterator[Merged]:
+    """The merges of credit notes and invoices, after the documents that have their lines."""
+    known = amounts.known()
+    notes, unfit_notes = amounts.sound(notes, credit_notes.stated, known)
+    bills, unfit_bills = amounts.sound(bills, invoices.stated, known)
+    *parts, refused = await _merge_documents(work, run, [*notes, *bills])
+    for part in parts:
+        yield part._replace(created=0, updated=0, unchanged=0)
+    yield Merged(rejects=[*unfit_notes, *unfit_bills, *refused.values()])
+    notes = [note for note in notes if ("credit_note", note.id) not in refused]
+    bills = [bill for bill in bills if ("invoice", bill.id) not in refused]
+    yield await credit_notes.from_records(work, run, notes, known)
+    yield await invoices.from_records(work, run, bills, known)
+
+
+async def _merge_documents(work: Writing, run: Run, papers: Sequence[Document]) -> tuple[Merged, Merged, lines.Refused]:
+    """Merge documents: what the parties they name brought, what they brought themselves, and which stayed out."""
+    await tables.clear(work, "incoming_lines", "landing_documents")
+    refused = await lines.copy_documents(work, papers)
+    parties = await merge_parties(work, run, "pg_temp.incoming_lines")
+    (documents,) = await merge_lines(work, run)
+    described = [customer_id for part in parties for customer_id in part.described]
+    return Merged(described=described), documents, refused
 
 
 async def _clear_parties(work: Writing, records: Mapping[type[Record], list[Any]], *before: type[Record]) -> None:
@@ -143,10 +208,13 @@ async def _clear_parties(work: Writing, records: Mapping[type[Record], list[Any]
 
 
 async def _delete(work: Writing, run: Run, page: Page, gone: Iterable[Record]) -> tuple[int, set[UUID]]:
-    """Deletes what the page names by id, of every type of its stream, and what its records say of themselves."""
+    """Deletes what the page names by id, of every type of its stream, and what its records say of themselves.
+
+    Whom the other side made one is made one here, too.
+    """
     types = [kind.__struct_config__.tag for kind in run.stream.records]
     found, touched = await deletions.delete(work, run, types, page.deletes)  # type: ignore[arg-type]
     for record in gone:
         more, whom = await deletions.delete(work, run, [record_type(record)], [record.id])
         found, touched = found + more, touched | whom
-    return found, touched
+    return found, touched | await merges.merge(work, run, page.merges)

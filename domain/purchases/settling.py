@@ -156,9 +156,9 @@ def _at_the_rate(table: str) -> str:
     """
 
 
-_SETTLE_BASE = [
-    _sql(statement(table)) for table in ("orders", "refunds") for statement in (_same_currency, _at_the_rate)
-]
+_CONVERTED = ("orders", "refunds", "invoices", "payments", "credit_notes")
+
+_SETTLE_BASE = [_sql(statement(table)) for table in _CONVERTED for statement in (_same_currency, _at_the_rate)]
 
 
 async def settle_base_amounts(work: Writing) -> None:

@@ -4,29 +4,51 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sync.landing import invoices
 from sync.landing.tables import sql
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from uuid import UUID
 
+    from sqlalchemy import TextClause
+
     from domain.core.unit_of_work import Writing
     from sync.runs import Run
 
 _GONE = "remote_id = ANY(CAST(:remote_ids AS text[]))"
 
-_DOCUMENTS = [
-    sql(f"""
+
+def _gone(table: str, record: str) -> TextClause:
+    return sql(f"""
     UPDATE {table} AS gone SET superseded_at = greatest(CAST(:now AS timestamptz), gone.recorded_at)
     FROM record_links AS link
     WHERE link.tenant_id = :tenant AND link.integration_id = :integration AND link.type = '{record}'
         AND link.{_GONE} AND gone.tenant_id = :tenant AND gone.id = link.local_id AND gone.superseded_at IS NULL
-    RETURNING gone.customer_id
+    RETURNING gone.id, gone.customer_id
     """)
-    for table, record in (("orders", "order"), ("refunds", "refund"))
-]
 
-# The timeline shows documents under their type, and interactions under their stream.
+
+# An invoice goes with the order that it bills, a credit note with its refund: each is one record that is gone.
+_DOCUMENTS = {
+    "order": (_gone("orders", "order"),),
+    "refund": (_gone("refunds", "refund"),),
+    "invoice": (_gone("invoices", "invoice"), _gone("orders", "invoice")),
+    "payment": (_gone("payments", "payment"),),
+    "credit_note": (_gone("credit_notes", "credit_note"), _gone("refunds", "credit_note")),
+}
+
+_STREAMS = {**{record: (record,) for record in _DOCUMENTS}, "invoice": invoices.STREAMS}
+"""Under which names documents stand on the timeline."""
+
+_SETTLING = {
+    owner: sql(f"""
+    SELECT DISTINCT invoice_id FROM {owner}_allocations WHERE tenant_id = :tenant AND {owner}_id = ANY(:ids)
+    """)
+    for owner in ("payment", "credit_note")
+}
+
+# Interactions stand on the timeline under their stream.
 _INTERACTIONS = sql(f"""
 UPDATE interactions AS gone SET superseded_at = greatest(CAST(:now AS timestamptz), gone.recorded_at)
 WHERE gone.tenant_id = :tenant AND gone.integration_id = :integration AND gone.{_GONE} AND gone.superseded_at IS NULL
@@ -48,17 +70,23 @@ async def delete(work: Writing, run: Run, records: Sequence[str], remote_ids: Se
     """
     if not remote_ids:
         return 0, set()
-    shown = [record for record in records if record in {"order", "refund"}]
-    streams = [*shown, *([run.stream.name] if "interaction" in records else [])]
-    binds = {**run.binds, "now": work.now, "remote_ids": list(remote_ids), "streams": streams}
+    binds = {**run.binds, "now": work.now, "remote_ids": list(remote_ids)}
     found = 0
     touched: set[UUID | None] = set()
-    for statement, record in zip(_DOCUMENTS, ("order", "refund"), strict=True):
-        gone = (await work.execute(statement, binds)).scalars().all() if record in shown else ()
+    papers = [record for record in records if record in _DOCUMENTS]
+    for record in papers:
+        for statement in _DOCUMENTS[record]:
+            gone = await work.rows(statement, binds)
+            touched |= {row.customer_id for row in gone}
         found += len(gone)
-        touched |= set(gone)
-    for row in await work.rows(_INTERACTIONS, binds):
-        found += row.stream == run.stream.name
+        if record in _SETTLING and gone:
+            settling = {"tenant": work.tenant_id, "ids": [row.id for row in gone]}
+            settled = (await work.execute(_SETTLING[record], settling)).scalars().all()
+            await invoices.settled(work, run, settled)
+    own = [run.stream.name] if "interaction" in records else []
+    streams = [*own, *(stream for record in papers for stream in _STREAMS[record])]
+    for row in await work.rows(_INTERACTIONS, {**binds, "streams": streams}):
+        found += row.stream in own
         touched.add(row.customer_id)
     if "customer" in records:
         found += (await work.execute(_CUSTOMERS, binds)).rowcount

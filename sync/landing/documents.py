@@ -53,10 +53,10 @@ SET id = link.local_id, version = coalesce(latest.version, 0), former_customer_i
 FROM record_links AS link
 LEFT JOIN LATERAL (
     SELECT version, customer_id, superseded_at, content_hash FROM orders
-    WHERE link.type = 'order' AND orders.tenant_id = :tenant AND orders.id = link.local_id
+    WHERE link.type IN ('order', 'invoice') AND orders.tenant_id = :tenant AND orders.id = link.local_id
     UNION ALL
     SELECT version, customer_id, superseded_at, content_hash FROM refunds
-    WHERE link.type = 'refund' AND refunds.tenant_id = :tenant AND refunds.id = link.local_id
+    WHERE link.type IN ('refund', 'credit_note') AND refunds.tenant_id = :tenant AND refunds.id = link.local_id
     ORDER BY version DESC LIMIT 1
 ) AS latest ON true
 WHERE link.tenant_id = :tenant AND link.integration_id = :integration AND link.type = landing.record
@@ -96,18 +96,19 @@ WHERE own.record = landing.record AND own.document = landing.document
 """)
 
 
-def _supersede(table: str, version: str) -> str:
+def _supersede(table: str, version: str, records: str) -> str:
     return f"""
     UPDATE {table} SET superseded_at = greatest(CAST(:now AS timestamptz), {table}.recorded_at)
     FROM pg_temp.landing_documents AS landing
     WHERE {table}.tenant_id = :tenant AND {table}.id = landing.id AND {table}.superseded_at IS NULL
-        AND {table}.{version} < landing.version
+        AND {table}.{version} < landing.version AND landing.record IN ({records})
     """
 
 
 _SUPERSEDE = [
-    sql(_supersede(table, version))
-    for table, version in (("orders", "version"), ("refunds", "version"), ("interactions", "revision"))
+    sql(_supersede("orders", "version", "'order', 'invoice'")),
+    sql(_supersede("refunds", "version", "'refund', 'credit_note'")),
+    sql(_supersede("interactions", "revision", "'order', 'refund'")),
 ]
 
 _HEAD = """
@@ -125,7 +126,7 @@ landing.document, landing.hash
 _ORDERS = sql(f"""
 INSERT INTO orders ({_HEAD}, kind, status, channel)
 SELECT {_HEAD_VALUES}, landing.kind, coalesce(landing.status, 'COMPLETED'), landing.channel
-FROM pg_temp.landing_documents AS landing WHERE landing.record = 'order'
+FROM pg_temp.landing_documents AS landing WHERE landing.record IN ('order', 'invoice')
 """)
 
 _REFUNDS = sql(f"""
@@ -135,11 +136,11 @@ FROM pg_temp.landing_documents AS landing
 LEFT JOIN record_links AS link
     ON link.tenant_id = :tenant AND link.integration_id = :integration AND link.type = 'order'
     AND link.remote_id = landing.refunds
-WHERE landing.record = 'refund'
+WHERE landing.record IN ('refund', 'credit_note')
 """)
 
 
-def _lines(table: str, owner: str, record: str) -> str:
+def _lines(table: str, owner: str, records: str) -> str:
     return f"""
     INSERT INTO {table}
         (tenant_id, {owner}_id, {owner}_version, position, product_id, description, quantity, unit_price, discount,
@@ -152,13 +153,16 @@ def _lines(table: str, owner: str, record: str) -> str:
     LEFT JOIN record_links AS link
         ON link.tenant_id = :tenant AND link.integration_id = :integration AND link.type = 'product'
         AND link.remote_id = lines.sku
-    WHERE lines.record = '{record}' AND lines.quantity IS NOT NULL
+    WHERE lines.record IN ({records}) AND lines.quantity IS NOT NULL
     """
 
 
-_LINES = [sql(_lines(*names)) for names in (("order_lines", "order", "order"), ("refund_lines", "refund", "refund"))]
+_LINES = [
+    sql(_lines("order_lines", "order", "'order', 'invoice'")),
+    sql(_lines("refund_lines", "refund", "'refund', 'credit_note'")),
+]
 
-# On the timeline a document has its own id and version.
+# On the timeline a document has its own id and version. Invoices and credit notes see to their entries themselves.
 _TIMELINE = sql("""
 INSERT INTO interactions
     (tenant_id, id, revision, customer_id, kind, family, occurred_at, recorded_at, integration_id, stream, remote_id,
@@ -181,6 +185,7 @@ CROSS JOIN LATERAL (SELECT
     CASE WHEN landing.record = 'refund' THEN 'Refund' WHEN landing.kind = 'ADJUSTMENT' THEN 'Adjustment'
         WHEN landing.status = 'CANCELLED' THEN 'Cancelled order' ELSE 'Order' END AS word
 ) AS shown
+WHERE landing.record IN ('order', 'refund')
 """)
 
 _TOUCHED = text("""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from domain.core.money import minor_units, to_minor
 from sync.landing import cells, tables
-from tenure_sdk import LINE_COLUMNS, LINE_TYPES, LinePage, Order, Reject
+from tenure_sdk import LINE_COLUMNS, LINE_TYPES, CreditNote, Invoice, LinePage, Order, Refund, Reject
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -42,6 +42,27 @@ async def copy(work: Writing, page: LinePage) -> Encoded:
     return encoded
 
 
+Refused = dict[tuple[str, str], Reject]
+"""Why documents stayed out, by the type of their lines and their ids."""
+
+
+async def copy_documents(work: Writing, documents: Sequence[Document]) -> Refused:
+    """Put documents into the staging table as their lines; one that no table can hold stays out, with all its lines."""
+    page = page_of(documents)
+    encoded = encode(page)
+    refused: Refused = {}
+    at = {row[0]: row for row in page.rows} if encoded.rejects else {}
+    for reject in encoded.rejects:
+        _, document, kind, *_ = at[reject.line]
+        refused.setdefault((kind, document), Reject(None, reject.field, reject.value, reject.reason, document))
+    if refused:
+        whole = [row for row in page.rows if (row[2], row[1]) not in refused]
+        encoded = encode(LinePage(page.columns, whole, complete=True))
+    if encoded.accepted:
+        await tables.copy(work, "incoming_lines", encoded.columns, encoded.rows)
+    return refused
+
+
 def encode(page: LinePage) -> Encoded:
     """The lines of a page as COPY reads them."""
     if not page.rows:
@@ -69,7 +90,7 @@ def _written(name: str, values: dict[str, Sequence[Any]]) -> Written:
     if name == "line":
         return list(map(str, column)), False
     if name in _AMOUNTS:
-        known = cells.Cells(lambda pair: cells.NULL if pair[0] is None else _minor(*pair))
+        known = cells.Cells(lambda pair: cells.NULL if pair[0] is None else minor(*pair))
         return [known[pair] for pair in zip(column, values["currency"], strict=True)], known.unfit
     known = cells.Cells(_WRITERS.get(name, cells.text))
     return [known[value] for value in column], known.unfit
@@ -91,21 +112,26 @@ def _line_amount(term: tuple[Decimal | None, Decimal | None, Decimal | None, str
         raise ValueError("is missing where there is a quantity")
     if not (quantity.is_finite() and price.is_finite()):
         raise ValueError("is no number")
-    return _minor(_WIDE.subtract(_WIDE.multiply(quantity, price), discount or Decimal(0)), currency)
+    return minor(_WIDE.subtract(_WIDE.multiply(quantity, price), discount or Decimal(0)), currency)
 
 
-def _minor(amount: Decimal, currency: str) -> str:
+def minor(amount: Decimal, currency: str) -> str:
+    """An amount of money, rounded half-even to the currency's minor unit."""
     if not amount.is_finite():
         raise ValueError("is no number")
     # What has so many digits cannot even be rounded to minor units within the precision of decimals.
-    minor = None if amount.adjusted() > _MOST_DIGITS else to_minor(amount, currency)
-    if minor is None or abs(minor) > _BIGGEST:
+    whole = None if amount.adjusted() > _MOST_DIGITS else to_minor(amount, currency)
+    if whole is None or abs(whole) > _BIGGEST:
         raise ValueError("is too large an amount of money")
-    return str(minor)
+    return str(whole)
+
+
+_TYPES = {**LINE_TYPES, "invoice": ("invoice", "SALE"), "credit_note": ("credit_note", None)}
+"""A bill has the lines of an order or a refund, but is linked under its own type."""
 
 
 def _type(name: str) -> str:
-    record, kind = LINE_TYPES[name]
+    record, kind = _TYPES[name]
     return f"{record}\t{kind or cells.NULL}"
 
 
@@ -134,23 +160,39 @@ def _rejects(written: dict[str, Written], values: dict[str, Sequence[Any]]) -> l
 
 
 def page_of(documents: Sequence[Document]) -> LinePage:
-    """Orders and refunds as the lines that they are made of; a line's number is its place on the page."""
+    """Documents as the lines that they are made of; a line's number is its place on the page."""
     rows = [row for document in documents for row in _rows_of(document)]
     numbered = [(place, *row) for place, row in enumerate(rows, 1)]
     return LinePage(tuple(LINE_COLUMNS), numbered, complete=True)
 
 
+_ORDERED = {"DRAFT": "OPEN", "OPEN": "COMPLETED", "PAID": "COMPLETED", "VOIDED": "CANCELLED"}
+"""The status of the order that an invoice bills."""
+
+
+def _said(document: Document) -> tuple[str, str | None, str | None]:
+    """What only some types of document say: the type of its lines, its status, and the order that it gives back."""
+    match document:
+        case Invoice():
+            return "invoice", _ORDERED[document.status], None
+        case CreditNote():
+            return "credit_note", None, None
+        case Refund():
+            return "refund", None, document.order.id if document.order else None
+        case Order():
+            return "adjustment" if document.kind == "ADJUSTMENT" else "order", document.status, None
+    raise TypeError(type(document))
+
+
 def _rows_of(document: Document) -> list[tuple[Any, ...]]:
-    is_order = isinstance(document, Order)
-    kind = ("adjustment" if document.kind == "ADJUSTMENT" else "order") if is_order else "refund"  # type: ignore[attr-defined]
-    refunds = getattr(document, "order", None)
+    kind, status, refunds = _said(document)
     head = (
         document.id,
         kind,
         document.number,
         document.occurred_at,
-        document.status if is_order else None,  # type: ignore[attr-defined]
-        refunds.id if refunds else None,
+        status,
+        refunds,
         document.customer.id if document.customer else None,
         *(None, None, None),
         document.currency,

@@ -53,6 +53,18 @@ _TABLES = {
         occurred_at timestamptz, version {_TEXT}, correlation_key {_TEXT}, campaign_key {_TEXT},
         machine_suspected boolean, summary {_TEXT}, payload jsonb, id uuid, revision bigint,
         former_customer_id uuid""",
+    "landing_bills": f"""
+        record {_TEXT}, document {_TEXT}, digits bigint, status {_TEXT}, native_status {_TEXT}, due_on date,
+        balance bigint, sent_at timestamptz, changed_at timestamptz, hash bytea, id uuid, version bigint,
+        document_version bigint""",
+    "landing_payments": f"""
+        record {_TEXT}, document {_TEXT}, number {_TEXT}, occurred_at timestamptz, customer {_TEXT}, currency {_TEXT},
+        digits bigint, amount bigint, unapplied bigint, method {_TEXT}, status {_TEXT}, hash bytea, id uuid,
+        version bigint, unchanged boolean, customer_id uuid, former_customer_id uuid""",
+    "landing_allocations": f"record {_TEXT}, document {_TEXT}, invoice {_TEXT}, amount bigint",
+    "landing_entries": f"""
+        stream {_TEXT}, remote_id {_TEXT}, kind {_TEXT}, occurred_at timestamptz, customer_id uuid, id uuid,
+        revision bigint, summary {_TEXT}, payload jsonb, former_id uuid, former_revision bigint""",
     "landing_rates": f"day date, base {_TEXT}, quote {_TEXT}, rate numeric(20, 6), id uuid",
 }
 

@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from sync import runs
 from sync.land import Landed, land
-from tenure_sdk import Account, Customer, ExchangeRate, Interaction, Order, Page, Product, Record, Refund, Stream
+from tenure_sdk import RECORD_TYPES, Account, Page, Record, Stream
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,10 +20,7 @@ if TYPE_CHECKING:
     from sync.runs import Run
     from tenure_sdk import LinePage
 
-STREAM = Stream(
-    "everything", (Customer, Product, Order, Refund, Interaction, ExchangeRate), cursor=None, deletes="inline",
-    depends_on=(),
-)  # fmt: skip
+STREAM = Stream("everything", tuple(RECORD_TYPES.values()), cursor=None, deletes="inline", depends_on=())
 
 
 @dataclass

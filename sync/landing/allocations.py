@@ -1,0 +1,107 @@
+"""Allocations: which part of a payment or a credit note settles which invoice, whichever of them comes first."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from domain.customers import lock_identities
+from sync.landing import cells, tables
+from sync.landing.tables import sql
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from decimal import Decimal
+
+    from domain.core.unit_of_work import Writing
+    from sync.runs import Run
+    from tenure_sdk import CreditNote, Payment
+
+_COLUMNS = ("record", "document", "invoice", "amount")
+
+# An allocation may come before its invoice: the invoice's id is made now, and the invoice takes it when it arrives.
+_AWAITED = sql("""
+INSERT INTO record_links (tenant_id, integration_id, type, remote_id, local_id)
+SELECT :tenant, :integration, 'invoice', awaited.invoice, made.id
+FROM (
+    SELECT invoice, row_number() OVER (ORDER BY invoice) AS place
+    FROM (SELECT DISTINCT invoice FROM pg_temp.landing_allocations) AS named
+    WHERE NOT EXISTS (
+        SELECT FROM record_links AS link
+        WHERE link.tenant_id = :tenant AND link.integration_id = :integration AND link.type = 'invoice'
+            AND link.remote_id = named.invoice
+    )
+) AS awaited
+JOIN unnest(:ids) WITH ORDINALITY AS made (id, place) USING (place)
+""")
+
+_NAMED = sql("""
+SELECT count(*) FROM (SELECT DISTINCT invoice FROM pg_temp.landing_allocations) AS named
+WHERE NOT EXISTS (
+    SELECT FROM record_links AS link
+    WHERE link.tenant_id = :tenant AND link.integration_id = :integration AND link.type = 'invoice'
+        AND link.remote_id = named.invoice
+)
+""")
+
+TOLD = """
+SELECT string_agg(concat(invoice, ' ', amount), E'\\n' ORDER BY invoice) AS allocations,
+    coalesce(sum(amount), 0) AS allocated
+FROM pg_temp.landing_allocations AS told
+WHERE told.record = landing.record AND told.document = landing.document
+"""
+"""SQL for LATERAL: what a record on a page (`landing`) settles: a text to compare, and how much it is in all."""
+
+
+async def copy(work: Writing, record: str, documents: Iterable[Payment | CreditNote], amounts: cells.Cells) -> None:
+    """Stage what documents of a type settle; an invoice that one of them names twice is settled by the sum."""
+    rows = [row for document in documents for row in _rows(record, document, amounts)]
+    if rows:
+        await tables.copy(work, "landing_allocations", _COLUMNS, cells.rows(rows))
+
+
+def _rows(record: str, document: Payment | CreditNote, amounts: cells.Cells) -> Iterator[tuple[str, ...]]:
+    settled: dict[str, int] = {}
+    for allocation in document.allocations:
+        named = allocation.invoice.id
+        settled[named] = settled.get(named, 0) + int(amounts[allocation.amount, document.currency])
+    for invoice, minor in settled.items():
+        yield record, cells.text(document.id), cells.text(invoice), str(minor)
+
+
+def stated(document: Payment | CreditNote) -> Iterator[tuple[str, Decimal | None, str]]:
+    """The amounts of a document's allocations, as `amounts.sound` wants them."""
+    for allocation in document.allocations:
+        yield "allocations", allocation.amount, document.currency
+
+
+async def link(work: Writing, run: Run) -> None:
+    """Have an id for every invoice that the staged allocations name."""
+    await lock_identities(work)
+    ((wanted,),) = await work.rows(_NAMED, run.binds)
+    if wanted:
+        await work.execute(_AWAITED, {**run.binds, "ids": [work.ids() for _ in range(wanted)]})
+
+
+def write(owner: str, source: str) -> str:
+    """SQL that keeps the staged allocations of changed documents; `source` is their table, `owner` their type."""
+    return f"""
+    INSERT INTO {owner}_allocations (tenant_id, {owner}_id, {owner}_version, invoice_id, amount)
+    SELECT :tenant, landing.id, landing.version, link.local_id, told.amount
+    FROM pg_temp.{source} AS landing
+    JOIN pg_temp.landing_allocations AS told USING (record, document)
+    JOIN record_links AS link
+        ON link.tenant_id = :tenant AND link.integration_id = :integration AND link.type = 'invoice'
+        AND link.remote_id = told.invoice
+    WHERE landing.record = '{owner}'
+    """
+
+
+def touched(owner: str, source: str) -> str:
+    """SQL of the ids of the invoices that changed documents settle, or did before."""
+    return f"""
+    SELECT DISTINCT allocation.invoice_id
+    FROM pg_temp.{source} AS landing
+    JOIN {owner}_allocations AS allocation
+        ON allocation.tenant_id = :tenant AND allocation.{owner}_id = landing.id
+    WHERE landing.record = '{owner}'
+    """

@@ -1,0 +1,155 @@
+"""Invoices: the sale that they bill is an order; what is owed, and when it was sent, paid or voided, is their own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from domain.core.money import minor_units
+from sync.landing import bills, cells, tables, timeline
+from sync.landing.bills import Bill
+from sync.landing.customers import Merged
+from sync.landing.tables import sql
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from decimal import Decimal
+    from uuid import UUID
+
+    from domain.core.unit_of_work import Writing
+    from sync.runs import Run
+    from tenure_sdk import Invoice
+
+STREAMS = ("invoice", "invoice.sent", "invoice.paid", "invoice.voided")
+"""Under which names an invoice's entries stand on the timeline; all have the invoice's id at the other side."""
+
+_SAID = ("status", "native_status", "due_on", "balance", "sent_at")
+INVOICE = Bill("invoice", "order", (*_SAID, "changed_at"), _SAID)
+
+_COLUMNS = ("record", "document", "digits", *INVOICE.own)
+
+
+def _since(status: str) -> str:
+    """SQL: since when an invoice has the status that it has now, as far as the other side or we know."""
+    return f"""(
+        SELECT coalesce(version.changed_at, version.recorded_at) FROM invoices AS version
+        WHERE version.tenant_id = :tenant AND version.id = invoice.id AND version.status = '{status}'
+            AND version.version > coalesce((
+                SELECT max(before.version) FROM invoices AS before
+                WHERE before.tenant_id = :tenant AND before.id = invoice.id AND before.status <> '{status}'
+                    AND before.version < invoice.version
+            ), 0)
+        ORDER BY version.version LIMIT 1
+    )"""
+
+
+def _settled(owner: str, counts: str) -> str:
+    return f"""
+    SELECT settling.occurred_at FROM {owner}_allocations AS allocation
+    JOIN {owner}s AS settling
+        ON settling.tenant_id = :tenant AND settling.id = allocation.{owner}_id
+        AND settling.version = allocation.{owner}_version AND settling.superseded_at IS NULL AND {counts}
+    WHERE allocation.tenant_id = :tenant AND allocation.invoice_id = invoice.id
+    """
+
+
+_PAID_AT = f"""coalesce((
+    SELECT max(occurred_at) FROM (
+        {_settled("payment", "settling.status = 'RECEIVED'")} UNION ALL {_settled("credit_note", "true")}
+    ) AS settled
+), {_since("PAID")})"""
+"""SQL: when a paid invoice was paid: with the last payment or credit note that settles it, where one is known."""
+
+_INTO = """
+INSERT INTO pg_temp.landing_entries (stream, remote_id, kind, occurred_at, customer_id, id, revision, summary, payload)
+"""
+
+_PAYLOAD = "jsonb_build_object('invoice_id', invoice.id, 'order_id', invoice.id)"
+
+_ENTRIES = sql(f"""
+{_INTO}
+SELECT entry.stream, landing.document, entry.kind, entry.occurred_at, invoice.customer_id, entry.id, entry.revision,
+    concat('Invoice ', invoice.number, entry.what), {_PAYLOAD}
+FROM pg_temp.landing_bills AS landing
+JOIN invoices AS invoice
+    ON invoice.tenant_id = :tenant AND invoice.id = landing.id AND invoice.version = landing.version
+CROSS JOIN LATERAL (VALUES
+    (
+        'invoice', CASE WHEN invoice.status <> 'DRAFT' THEN 'INVOICE_ISSUED' END, invoice.occurred_at, invoice.id,
+        invoice.version,
+        concat(
+            ', ', CASE WHEN invoice.line_count > 0 THEN concat(
+                invoice.line_count, CASE WHEN invoice.line_count = 1 THEN ' line, ' ELSE ' lines, ' END) END,
+            {timeline.amount("invoice.amount", "landing.digits", "invoice.currency")})
+    ),
+    (
+        'invoice.sent', CASE WHEN invoice.status <> 'DRAFT' AND invoice.sent_at IS NOT NULL THEN 'INVOICE_SENT' END,
+        invoice.sent_at, NULL, NULL, ' sent'
+    ),
+    (
+        'invoice.paid', CASE WHEN invoice.status = 'PAID' THEN 'INVOICE_PAID' END,
+        CASE WHEN invoice.status = 'PAID' THEN {_PAID_AT} END, NULL, NULL, ' paid'
+    ),
+    (
+        'invoice.voided', CASE WHEN invoice.status = 'VOIDED' THEN 'INVOICE_VOIDED' END,
+        CASE WHEN invoice.status = 'VOIDED' THEN {_since("VOIDED")} END, NULL, NULL, ' voided'
+    )
+) AS entry (stream, kind, occurred_at, id, revision, what)
+WHERE landing.record = 'invoice' AND (entry.kind IS NOT NULL OR landing.version > 1)
+""")
+
+_SETTLED = sql(f"""
+{_INTO}
+SELECT 'invoice.paid', invoice.remote_id, 'INVOICE_PAID', {_PAID_AT}, invoice.customer_id, NULL, NULL,
+    concat('Invoice ', invoice.number, ' paid'), {_PAYLOAD}
+FROM invoices AS invoice
+WHERE invoice.tenant_id = :tenant AND invoice.id = ANY(:ids) AND invoice.superseded_at IS NULL
+    AND invoice.status = 'PAID'
+""")
+
+
+async def from_records(work: Writing, run: Run, records: Sequence[Invoice], amounts: cells.Cells) -> Merged:
+    """Merge invoices, whose orders have been merged before."""
+    if not records:
+        return Merged()
+    await tables.copy(work, "landing_bills", _COLUMNS, _rows(records, amounts))
+    merged = await bills.write(work, run, INVOICE, len(records))
+    if merged.created or merged.updated:
+        await work.execute(_ENTRIES, run.binds)
+        await timeline.show(work, run)
+    return merged
+
+
+async def settled(work: Writing, run: Run, invoices: Sequence[UUID]) -> None:
+    """Show paid invoices as paid when what settles them says, now that it says something else."""
+    if invoices:
+        await work.execute(_SETTLED, {**run.binds, "ids": list(invoices)})
+        await timeline.show(work, run)
+
+
+def stated(invoice: Invoice) -> Iterator[tuple[str, Decimal | None, str]]:
+    """The amounts that are the invoice's own, as `amounts.sound` wants them."""
+    yield "balance", invoice.balance, invoice.currency
+
+
+def _rows(records: Sequence[Invoice], amounts: cells.Cells) -> bytes:
+    digits = cells.Cells(lambda currency: str(minor_units(currency)))
+    balances = [amounts[record.balance, record.currency] for record in records]
+    days = cells.Cells(lambda day: day.isoformat())
+    moments = cells.Cells(cells.moment)
+    columns = (
+        ["invoice"] * len(records),
+        cells.texts([record.id for record in records]),
+        [digits[record.currency] for record in records],
+        [_status(record.status, balance) for record, balance in zip(records, balances, strict=True)],
+        cells.optionals([record.native_status for record in records]),
+        [days[record.due_on] for record in records],
+        balances,
+        [moments[record.sent_at] for record in records],
+        [moments[record.updated_at] for record in records],
+    )
+    return cells.rows(zip(*columns, strict=True))
+
+
+def _status(said: str, balance: str) -> str:
+    """An open invoice of which nothing is owed is paid, whatever the other side calls it."""
+    return "PAID" if said == "OPEN" and balance == "0" else said

@@ -7,26 +7,24 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from plugins.quickbooks.sandbox import calendar, ledger, refusals
-from plugins.quickbooks.sandbox.entities import ENTITIES, TAX_CODES
+from plugins.quickbooks.sandbox.completing import complete
+from plugins.quickbooks.sandbox.entities import ENTITIES
 from plugins.quickbooks.sandbox.ledger import ZERO
 from plugins.quickbooks.sandbox.tables import Table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from datetime import datetime
     from decimal import Decimal
 
     from plugins.quickbooks.sandbox.entities import Entity, Record
 
-CURRENCY = {"value": "USD", "name": "United States Dollar"}
-NAME_PARTS = ("Title", "GivenName", "MiddleName", "FamilyName", "Suffix")
 ACCOUNTS = (
     ("35", "Checking", "Bank", "Checking", "Asset"),
     ("79", "Sales of Product Income", "Income", "SalesOfProductIncome", "Revenue"),
     ("84", "Accounts Receivable (A/R)", "Accounts Receivable", "AccountsReceivable", "Asset"),
     ("4", "Undeposited Funds", "Other Current Asset", "UndepositedFunds", "Asset"),
 )
-DAYS_TO_PAY = 30
 
 
 @dataclass(frozen=True)
@@ -100,9 +98,9 @@ class Company:
         """The object, saved again without a change."""
         return self.edit(entity, identifier)
 
-    def merge(self, entity: str, keep: str, lose: str) -> Record:
+    def merge(self, keep: str, lose: str) -> Record:
         """One customer in place of two: documents of the other become the kept one's, the other is gone."""
-        kept, lost = self.read(entity, keep), self.read(entity, lose)
+        kept, lost = self.read("Customer", keep), self.read("Customer", lose)
         for name, table in self.tables.items():
             if "CustomerRef" in table.entity.looked_up:
                 for number in list(table.found("CustomerRef", lose)):
@@ -112,10 +110,10 @@ class Company:
         for each in list(self.records("Customer")):
             if each.get("ParentRef", {}).get("value") == lose:
                 self._save("Customer", {**each, "ParentRef": {"value": keep}})
-        self.tables[entity].delete(int(lose), self._stamp)
+        self.tables["Customer"].delete(int(lose), self._stamp)
         for name in ("Balance", "BalanceWithJobs"):
             kept[name] += lost[name]
-        return self._save(entity, kept, operation="Merge", deleted_id=lose)
+        return self._save("Customer", kept, operation="Merge", deleted_id=lose)
 
     def write(self, entity: str, given: Record) -> Record:
         """Create an object, or update the one whose Id is given: in whole, or sparsely."""
@@ -128,7 +126,7 @@ class Company:
         current = self._current(entity, identifier, token) if identifier else None
         kept = self._kept(kind, current, sparse=given.get("sparse") in (True, "true"))
         record = {name: value for name, value in {**kept, **properties}.items() if value is not None}
-        self._complete(kind, record, current)
+        complete(self, kind, record, new=current is None)
         return self._post(entity, record, current)
 
     def remove(self, entity: str, given: Record) -> None:
@@ -175,9 +173,23 @@ class Company:
         """An id that no object of the entity has had."""
         return str(next(self._ids[entity]))
 
+    def next_address_id(self) -> str:
+        """An id that no address has had."""
+        return str(next(self._address_ids))
+
     def next_number(self, entity: str) -> str:
         """A document number that is not in use."""
         return next(number for number in map(str, self._numbers) if not self.tables[entity].found("DocNumber", number))
+
+    def applied_to(self, document: tuple[str, str], links: Iterable[Record]) -> Decimal:
+        """What payments have applied to a document that links to them."""
+        payments = (self.read("Payment", linked["TxnId"]) for linked in links)
+        return sum((ledger.applications(payment).get(document, ZERO) for payment in payments), ZERO)
+
+    @property
+    def today(self) -> str:
+        """The company's date."""
+        return calendar.day_of(self._stamp)
 
     @property
     def _stamp(self) -> int:
@@ -222,122 +234,6 @@ class Company:
         writable = set(kind.properties) - {"Id", "SyncToken"}
         return dict(current) if sparse else {name: value for name, value in current.items() if name not in writable}
 
-    def _complete(self, kind: Entity, record: Record, current: Record | None) -> None:
-        """Check what a whole object must have, and fill in what the vendor adds by itself."""
-        for name in kind.required:
-            if not record.get(name) and record.get(name) != 0:
-                raise refusals.required(name)
-        if record.setdefault("CurrencyRef", dict(CURRENCY))["value"] != CURRENCY["value"]:
-            raise refusals.against_the_rules("Multi Currency should be enabled to perform this operation")
-        record["CurrencyRef"] = dict(CURRENCY)
-        self._follow(record, new=current is None)
-        if kind.name == "Customer":
-            self._complete_customer(record)
-        elif kind.name == "Item":
-            self._complete_item(record)
-        elif kind.name == "Payment":
-            self._complete_document(record)
-            ledger.settle_payment(record)
-        else:
-            self._complete_sale(kind.name, record)
-        self._keep_unique(kind, record)
-
-    def _complete_customer(self, record: Record) -> None:
-        whole = " ".join(record[part] for part in NAME_PARTS if record.get(part))
-        name = record.setdefault("DisplayName", whole or record.get("CompanyName", ""))
-        if not name:
-            raise refusals.required("DisplayName")
-        if set(name) & set(":\t\n"):
-            raise refusals.invalid("DisplayName has a colon, tab or new line", "DisplayName")
-        record["FullyQualifiedName"] = ":".join([*self._names_above(record), name])
-        for place in ("BillAddr", "ShipAddr"):
-            if place in record:
-                record[place].setdefault("Id", str(next(self._address_ids)))
-        record.setdefault("PrintOnCheckName", record.get("CompanyName") or name[:110])
-        defaults = {"Active": True, "Taxable": True, "Job": False, "BillWithParent": False, "Balance": ZERO}
-        defaults |= {"BalanceWithJobs": ZERO, "PreferredDeliveryMethod": "None", "IsProject": False}
-        record.update({key: value for key, value in defaults.items() if key not in record})
-
-    def _names_above(self, customer: Record) -> list[str]:
-        """The names of those that a customer belongs to, the topmost first."""
-        names: list[str] = []
-        above = customer
-        while parent := above.get("ParentRef"):
-            if parent["value"] == customer.get("Id"):
-                raise refusals.against_the_rules("A customer cannot belong to itself")
-            above = self.read("Customer", parent["value"])
-            names.insert(0, above["DisplayName"])
-        return names
-
-    @staticmethod
-    def _complete_item(record: Record) -> None:
-        record.pop("CurrencyRef")
-        defaults = {"Active": True, "Type": "Service", "Taxable": False, "UnitPrice": ZERO, "TrackQtyOnHand": False}
-        record.update({key: value for key, value in defaults.items() if key not in record})
-        record["FullyQualifiedName"] = record["Name"]
-
-    def _complete_document(self, record: Record) -> None:
-        record.setdefault("TxnDate", calendar.day_of(self._stamp))
-        for line in record.setdefault("Line", []):
-            if "Amount" not in line and "LinkedTxn" in line:
-                raise refusals.required("Line.Amount")
-
-    def _complete_sale(self, entity: str, record: Record) -> None:
-        self._complete_document(record)
-        for line in record["Line"]:
-            if "DetailType" not in line:
-                raise refusals.required("Line.DetailType")
-        ledger.add_up(record)
-        if "DocNumber" not in record:
-            record["DocNumber"] = self.next_number(entity)
-        record.setdefault("PrintStatus", "NotSet")
-        record.setdefault("EmailStatus", "NotSet")
-        if entity == "Invoice":
-            due = calendar.read(record["TxnDate"]) + DAYS_TO_PAY * 86_400 + 43_200
-            record.setdefault("DueDate", calendar.day_of(due))
-        links = record.setdefault("LinkedTxn", [])
-        applied = self._applied_to((entity, record.get("Id", "")), links)
-        ledger.leave_open(entity, record, applied)
-
-    def _keep_unique(self, kind: Entity, record: Record) -> None:
-        if not kind.unique or kind.unique not in record:
-            return
-        value = record[kind.unique]
-        others = [
-            number for number in self.tables[kind.name].found(kind.unique, value) if str(number) != record.get("Id")
-        ]
-        if others:
-            raise refusals.duplicate_number(value) if kind.unique == "DocNumber" else refusals.duplicate_name(value)
-
-    def _follow(self, value: Any, path: str = "", *, new: bool) -> None:
-        """Check that every reference leads somewhere, and write the name of what it leads to."""
-        if isinstance(value, list):
-            for item in value:
-                self._follow(item, path, new=new)
-        elif isinstance(value, dict):
-            for name, part in value.items():
-                if name.endswith("Ref"):
-                    part.update(self._target(name, part["value"], new=new))
-                else:
-                    self._follow(part, name, new=new)
-
-    def _target(self, name: str, identifier: str, *, new: bool) -> dict[str, str]:
-        if name == "CurrencyRef":
-            return CURRENCY
-        if name.endswith("TaxCodeRef"):
-            if identifier not in TAX_CODES:
-                raise refusals.no_such_reference(name, identifier)
-            return {}
-        entity = "Account" if name.endswith("AccountRef") else {"ParentRef": "Customer"}.get(name, name[:-3])
-        table = self.tables.get(entity)
-        row = table.rows.get(int(identifier)) if table and identifier.isdigit() else None
-        if row is None:
-            raise refusals.no_such_reference(name, identifier)
-        if new and not row.active:
-            raise refusals.not_found(entity, identifier)
-        record = row.record
-        return {"name": record.get("DisplayName") or record["Name"]}
-
     def _post(self, entity: str, record: Record, current: Record | None, operation: str = "") -> Record:
         """Save an object with all that follows from it: what is open of documents, and what the customer owes."""
         if entity == "Payment":
@@ -357,7 +253,7 @@ class Company:
             document = self.read(entity, identifier)
             if document["CustomerRef"]["value"] != payment["CustomerRef"]["value"]:
                 raise refusals.against_the_rules("The payment and the transaction are of different customers")
-            if amount > document["Balance"] + before.get((entity, identifier), ZERO):
+            if not 0 <= amount <= document["Balance"] + before.get((entity, identifier), ZERO):
                 raise refusals.against_the_rules("The amount applied exceeds the balance of the transaction")
 
     def _reopen(self, entity: str, before: Record | None, after: Record | None) -> None:
@@ -376,7 +272,7 @@ class Company:
             if document in new:
                 links.append({"TxnId": identifier, "TxnType": "Payment"})
             record["LinkedTxn"] = links
-            ledger.leave_open(kind, record, self._applied_to(document, links))
+            ledger.leave_open(kind, record, self.applied_to(document, links))
             self._save(kind, record)
             self._owe_more(record, ledger.owed(kind, record) - owing)
 
@@ -389,10 +285,6 @@ class Company:
         record["Line"] = [line for line in record["Line"] if gone not in _links(line)]
         ledger.settle_payment(record)
         self._post("Payment", record, current)
-
-    def _applied_to(self, document: tuple[str, str], links: Any) -> Decimal:
-        payments = (self.read("Payment", linked["TxnId"]) for linked in links)
-        return sum((ledger.applications(payment).get(document, ZERO) for payment in payments), ZERO)
 
     def _owe(self, entity: str, before: Record | None, after: Record | None) -> None:
         """Carry a change of a document over to its customer's balance."""

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from plugins.quickbooks.sandbox import calendar
-from plugins.quickbooks.sandbox.company import CURRENCY, DAYS_TO_PAY
+from plugins.quickbooks.sandbox.completing import CURRENCY, DAYS_TO_PAY
 from plugins.quickbooks.sandbox.ledger import ZERO
 
 if TYPE_CHECKING:

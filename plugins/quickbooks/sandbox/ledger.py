@@ -17,9 +17,9 @@ Document = tuple[str, str]
 """An invoice or credit memo: entity and id."""
 
 
-def cents(amount: Decimal) -> Decimal:
+def cents(amount: Decimal | int) -> Decimal:
     """Rounded to the cent, halves away from zero."""
-    return amount.quantize(CENT, ROUND_HALF_UP)
+    return Decimal(amount).quantize(CENT, ROUND_HALF_UP)
 
 
 def add_up(sale: Record) -> None:

@@ -48,7 +48,7 @@ async def test_what_changed_and_what_was_deleted(wire: Wire, company: Company, c
 async def test_a_merged_customer_is_deleted(wire: Wire, company: Company, clock: Clock) -> None:
     company.create("Customer", DisplayName="Amy's Bakery 2")
     clock.forward(seconds=10)
-    company.merge("Customer", "1", "2")
+    company.merge("1", "2")
     (part,) = await changes(wire, "Customer")
     assert [(each["Id"], each.get("status")) for each in part["Customer"]] == [("1", None), ("2", "Deleted")]
 

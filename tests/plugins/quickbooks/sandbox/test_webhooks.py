@@ -78,7 +78,7 @@ async def test_the_legacy_format(sandbox: QuickBooksSandbox, company: Company, r
     sandbox.webhooks.format = "legacy"
     company.create("Customer", DisplayName="Amy's Bakery 2")
     sandbox.company("4620").create("Customer", DisplayName="آرش")
-    company.merge("Customer", "1", "2")
+    company.merge("1", "2")
     assert await sandbox.deliver(receiver) == 1
     at = {"lastUpdated": "2026-03-08T09:59:50.000Z", "name": "Customer"}
     assert receiver.last == {
@@ -100,7 +100,7 @@ async def test_the_legacy_format(sandbox: QuickBooksSandbox, company: Company, r
 
 async def test_cloud_events(sandbox: QuickBooksSandbox, company: Company, receiver: Receiver) -> None:
     company.create("Customer", DisplayName="Amy's Bakery 2")
-    company.merge("Customer", "1", "2")
+    company.merge("1", "2")
     sandbox.company("4620").create("Customer", DisplayName="آرش")
     assert await sandbox.deliver(receiver) == 1
     first, second, third = receiver.last

@@ -4,14 +4,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 JUDGES := $(VENV)/judges/.ready
+JUDGE_GRAPH := $(VENV)/judges-graph/.ready
 PORT ?= 8000
 WORKERS ?= 2
 
-.PHONY: demo test check serve schema docs bench differential faults judges lock format clean
+.PHONY: demo test check serve schema docs bench differential faults judges judge-graph lock format clean
 .DEFAULT_GOAL := help
 
 help: ## Say what there is
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 $(READY): requirements/bootstrap.txt requirements/dev.txt pyproject.toml sdk/pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 or newer is needed: set PYTHON=/path/to/python3"; exit 1; }
@@ -31,6 +32,15 @@ $(JUDGES): requirements/judges.txt $(READY)
 	@touch $(JUDGES)
 
 judges: $(JUDGES) ## Set up the vendors' SDKs that judge the sandboxes
+
+$(JUDGE_GRAPH): requirements/judges-graph.txt $(READY)
+	@echo "Installing Graph's SDK (257 MB) in $(VENV)/judges-graph" >&2
+	@test -x $(VENV)/judges-graph/bin/python || $(BIN)/python -m venv --without-pip $(VENV)/judges-graph
+	@VIRTUAL_ENV=$(CURDIR)/$(VENV)/judges-graph $(BIN)/uv pip install --quiet --require-hashes -r requirements/judges-graph.txt
+	@touch $(JUDGE_GRAPH)
+
+judge-graph: $(JUDGES) $(JUDGE_GRAPH) ## Let Graph's own SDK judge the Outlook sandbox
+	@$(BIN)/python -m pytest tests/judges/judge_graph_sdk.py -p no:xdist
 
 demo: $(READY) ## Start Tenure with a lively demo tenant on 127.0.0.1 (PORT=8000)
 	@$(BIN)/tenure demo --port $(PORT)
@@ -71,7 +81,7 @@ format: $(READY) ## Format the code
 lock: ## Lock the requirements anew
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --require-hashes -r requirements/bootstrap.txt
-	@cd requirements && for name in bootstrap base dev judges; do \
+	@cd requirements && for name in bootstrap base dev judges judges-graph; do \
 	  ../$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links $$name.in -o $$name.txt || exit 1; done
 
 clean: ## Remove what the recipes made (not the data)

@@ -56,16 +56,16 @@ def served(app: ASGIApp, hosts: tuple[str, ...], directory: Path) -> Iterator[Se
         thread.join(PATIENCE)
 
 
-def judge(script: str, brief: dict[str, Any]) -> dict[str, str | None]:
+def judge(script: str, brief: dict[str, Any], python: Path = PYTHON) -> dict[str, str | None]:
     """The verdicts of a judge's script, by scenario: None where all was well."""
-    verdicts: dict[str, str | None] = json.loads(run(script, brief=json.dumps(brief)))
+    verdicts: dict[str, str | None] = json.loads(run(script, brief=json.dumps(brief), python=python))
     return verdicts
 
 
-def run(script: str, *arguments: str, brief: str = "") -> str:
-    if not PYTHON.exists():
+def run(script: str, *arguments: str, brief: str = "", python: Path = PYTHON) -> str:
+    if not python.exists():
         pytest.fail("The judges are not here yet: make judges")
-    command = [str(PYTHON), str(HERE / script), *arguments]
+    command = [str(python), str(HERE / script), *arguments]
     done = subprocess.run(command, input=brief, capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout

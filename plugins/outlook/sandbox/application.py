@@ -34,7 +34,7 @@ from tenure_sdk.http import httpx
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-    from starlette.types import Receive, Scope, Send
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
     from plugins.outlook.sandbox.faults import Fault
     from plugins.outlook.sandbox.mailbox import Person
@@ -76,7 +76,7 @@ class OutlookSandbox:
         self.notifier = Notifier(self)
         self.throttle = Throttle(now)
         self.calls: deque[Recorded] = deque(maxlen=100_000)
-        self.app = self.serve
+        self.app: ASGIApp = self._app()
 
     def mailbox(self, address: str) -> Mailbox:
         """The mailbox of an address, made when it is asked for first."""
@@ -181,8 +181,15 @@ class OutlookSandbox:
         except Refusal as refusal:
             return self._refused(request, refusal)
 
-    async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """The ASGI app."""
+    def _app(self) -> ASGIApp:
+        """The ASGI app: a function, since servers take a bound method for an app of the older kind."""
+
+        async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            await self._serve(scope, receive, send)
+
+        return app
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
         http = HttpRequest(scope, receive)

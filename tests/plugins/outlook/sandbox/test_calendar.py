@@ -24,6 +24,8 @@ MEETING: dict[str, Any] = {
     "attendees": [{"emailAddress": {"name": "Kim Lee", "address": "kim@customer.example"}, "type": "required"}],
 }
 
+WITHOUT_DAYS = {"pattern": {"type": "weekly", "interval": 1}, "range": {"type": "noEnd", "startDate": "2026-11-25"}}
+
 
 def short(entries: list[dict[str, Any]]) -> list[tuple[str, str]]:
     return [(each["type"], each["start"]["dateTime"][:16]) for each in entries]
@@ -72,10 +74,10 @@ async def test_changes_go_by_version(graph: httpx.AsyncClient, ana: Mailbox) -> 
         ({"start": {"dateTime": "tomorrow", "timeZone": "UTC"}}, "RequestBodyRead"),
         ({"isAllDay": True}, "ErrorPropertyValidationFailure"),
         ({"sensitivity": "secret"}, "RequestBodyRead"),
-        ({"recurrence": {"pattern": {"type": "weekly", "interval": 1}, "range": {"type": "noEnd", "startDate": "2026-11-25"}}}, "ErrorInvalidRecurrencePattern"),
+        ({"recurrence": WITHOUT_DAYS}, "ErrorInvalidRecurrencePattern"),
         ({"iCalUId": "mine"}, "RequestBodyRead"),
     ],
-)  # fmt: skip
+)
 async def test_what_cannot_be_is_refused(
     graph: httpx.AsyncClient, ana: Mailbox, change: dict[str, Any], code: str | None
 ) -> None:

@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from plugins.outlook.sandbox import mail
 from tests.plugins.outlook.sandbox.conftest import refusal, rounds
 
 if TYPE_CHECKING:
@@ -110,14 +111,18 @@ async def test_a_delta_may_begin_at_a_date(graph: httpx.AsyncClient, ana: Mailbo
     assert refusal(other) == (400, "ErrorInvalidUrlQueryFilter")
 
 
-async def test_a_filtered_first_round_ends_after_5000(graph: httpx.AsyncClient, ana: Mailbox) -> None:
-    for number in range(5003):
+async def test_a_filtered_first_round_ends_early(
+    graph: httpx.AsyncClient, ana: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert mail.MOST_FILTERED == 5000
+    monkeypatch.setattr(mail, "MOST_FILTERED", 20)
+    for number in range(25):
         ana.receive(KIM, f"Mail {number}")
-    prefer = {"Prefer": "odata.maxpagesize=1000"}
-    found, _ = await rounds(graph, f"{INBOX}?$select=subject&$filter=receivedDateTime gt 2020-01-01", **prefer)
-    assert len(found) == 5000
-    whole, _ = await rounds(graph, f"{INBOX}?$select=id", **prefer)
-    assert len(whole) == 5003
+    found, link = await rounds(graph, f"{INBOX}?$select=subject&$filter=receivedDateTime gt 2020-01-01")
+    assert len(found) == 20
+    assert (await rounds(graph, link))[0] == []
+    whole, _ = await rounds(graph, f"{INBOX}?$select=subject")
+    assert len(whole) == 25
 
 
 async def test_an_evicted_token_answers_410_with_where_to_begin_anew(graph: httpx.AsyncClient, ana: Mailbox) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import asyncpg
@@ -13,16 +13,17 @@ from sqlalchemy.exc import DBAPIError
 
 from domain.core.problems import Conflict
 from domain.integrations import queries, rules
-from domain.integrations.model import RunMode, StreamState
-from sync import contract, dead_letters, land, runs, troubles
+from domain.integrations.model import DriftPolicy, IntegrationState, RunMode, StreamState
+from sync import contract, dead_letters, drift, land, runs, sweeps, troubles
+from sync.drift import Watch
 from sync.heartbeat import Halt, Stop, ahead, beating
 from sync.relay import told
 from sync.runs import Counts
 from sync.troubles import Outcome, Verdict
-from tenure_sdk import ConnectorError, ContractViolation, Control, CursorExpired, Unsupported, Window
+from tenure_sdk import ConnectorError, ContractViolation, Control, CursorExpired, LinePage, Unsupported, Window
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
     from datetime import datetime
     from uuid import UUID
 
@@ -30,9 +31,10 @@ if TYPE_CHECKING:
     from domain.core.unit_of_work import Writing
     from domain.integrations.model import Integration
     from sync.contract import Checked
+    from sync.drift import Change
     from sync.remote import Remote
     from sync.runs import Run
-    from tenure_sdk import LinePage, Page, Stream
+    from tenure_sdk import Page, Stream
 
 log = structlog.get_logger()
 
@@ -110,8 +112,9 @@ class _Pull:
     stream: Stream
     halt: Halt
     secrets: Collection[str]
-    expired: bool = field(default=False)
-    troubled: bool = field(default=False)
+    expired: bool = False
+    troubled: bool = False
+    watched: Watch = field(default_factory=lambda: Watch(DriftPolicy.ACCEPT, None))
 
     async def go(self, mode: RunMode, window: Window | None, request: UUID | None) -> Pulled | None:
         """One run from its lease to its rest; None where its cursor has expired for the first time."""
@@ -145,6 +148,7 @@ class _Pull:
                 window = Window(setting.since)
             run = await runs.begin(work, integration, self.stream, mode=mode, window=window, request=request)
             run.pace = runs.Pace(work.now, run.counts.read)
+            self.watched = await drift.watch(work, run)
             if not run.resumed:
                 work.emit("integrations.RunStarted", self.integration_id, run=run.id.hex, stream=self.stream.name)
         return run
@@ -165,7 +169,7 @@ class _Pull:
         )  # fmt: skip
         if paused is not None:
             raise StreamNotRead(f"The stream {self.stream.name} is paused: {paused}")
-        self.troubled = integration.state != "ACTIVE" or integration.failures > 0
+        self.troubled = integration.state != IntegrationState.ACTIVE or integration.failures > 0
         integration.connector_version = self.remote.connector.version
         return integration
 
@@ -211,10 +215,14 @@ class _Pull:
     async def _land(self, run: Run, page: Page | LinePage) -> bool:
         """Land a page; whether so much of the run was left out that the stream is paused."""
         checked = contract.check(page, self.stream, self.secrets)
+        changes = self.watched.look(checked.page)
+        if changes and self.watched.policy is DriftPolicy.STOP:
+            return await self._stop_for(run, changes)
         before = run.checkpoint, run.counts
         try:
             async with self.database.unit_of_work(self.tenant_id) as work:
-                paused = await self._land_checked(work, run, checked)
+                await drift.note(work, run, self.watched, changes)
+                paused = await self._land_checked(work, run, self._admitted(checked))
         except BaseException:
             run.checkpoint, run.counts = before
             raise
@@ -222,14 +230,30 @@ class _Pull:
             self.halt.ask(Stop.CANCELLED)
         return paused
 
+    def _admitted(self, checked: Checked) -> Checked:
+        """The page without the fields that are in quarantine."""
+        if isinstance(checked.page, LinePage) or not self.watched.quarantined:
+            return checked
+        return replace(checked, page=self.watched.without(checked.page, self.watched.quarantined))
+
+    async def _stop_for(self, run: Run, changes: Sequence[Change]) -> bool:
+        """Leave a page alone that has other fields than before, until somebody has seen that."""
+        async with self.database.unit_of_work(self.tenant_id) as work:
+            await drift.note(work, run, self.watched, changes)
+            await troubles.pause(work, run, drift.reason(changes))
+        return True
+
     async def _land_checked(self, work: Writing, run: Run, checked: Checked) -> bool:
         page, refused = checked.page, len(checked.refused)
         if run.pace is not None:
             run.pace.share = page.progress
         await dead_letters.keep(work, run, checked.refused)
         landed = await land.merge(work, run, page)
+        left_out = [reject.record_id for reject in (*landed.rejects, *(each.reject for each in checked.refused))]
+        seen = await sweeps.note(work, run, page, [each for each in left_out if each]) if run.is_whole else 0
         extra = Counts(read=refused + checked.doubles, rejected=refused, doubles=checked.doubles)
-        await land.conclude(work, run, landed._replace(counts=landed.counts + extra), cursor=page.cursor)
+        progress = {"cursor": page.cursor, "seen": run.checkpoint.seen + seen}
+        await land.conclude(work, run, landed._replace(counts=landed.counts + extra), **progress)
         if self.troubled:
             await troubles.recover(work, run)
             self.troubled = False
@@ -250,6 +274,8 @@ class _Pull:
         """What follows when there are no more pages: because all are read, or because the run was asked to stop."""
         match self.halt.why:
             case None:
+                if run.is_whole:
+                    await sweeps.sweep(self.database, self.remote, run)
                 await self._end(run)
                 return Verdict(Outcome.FINISHED)
             case Stop.CANCELLED:
@@ -266,6 +292,10 @@ class _Pull:
         async with self.database.unit_of_work(self.tenant_id) as work:
             if error is None:
                 await troubles.recover(work, run)
+                gone = await drift.conclude(work, run, self.watched)
+                if gone and self.watched.policy is DriftPolicy.STOP:
+                    await troubles.pause(work, run, drift.reason(gone))
+                    return
             await troubles.end(work, run, error=error)
 
     async def _meet(self, run: Run, problem: ConnectorError) -> Verdict:

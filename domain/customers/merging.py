@@ -64,7 +64,10 @@ async def lock_identities(work: Writing) -> None:
     await work.execute(_LOCK, {"tenant": work.tenant_id.hex})
 
 
-async def merge(work: Writing, into_id: UUID, customer_ids: Sequence[UUID], reason: str | None = None) -> Merged:
+async def merge(
+    work: Writing, into_id: UUID, customer_ids: Sequence[UUID], reason: str | None = None, *,
+    evidence: dict[str, Any] | None = None,
+) -> Merged:  # fmt: skip
     """Make customers one: `into_id` absorbs the others, and no row of theirs is rewritten.
 
     Raises NothingToMerge, NotFound, CustomerErased, MergedWithItself, AlreadyMerged or MergeVetoed (`evidence`: the
@@ -82,7 +85,8 @@ async def merge(work: Writing, into_id: UUID, customer_ids: Sequence[UUID], reas
         "customers.merge", f"customer:{into_id.hex}",
         after={"customers": [each.hex for each in customer_ids], "batch": batch_id.hex},
     )  # fmt: skip
-    return await _record(work, log, made, reason=reason)
+    proof = {edge.id: evidence for edge in made} if evidence else None
+    return await _record(work, log, made, reason=reason, evidence=proof)
 
 
 async def unmerge(

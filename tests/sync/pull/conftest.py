@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from msgspec import Struct
-from sqlalchemy import select, text
+from sqlalchemy import delete, select, text
 
-from domain.core.events import OutboxEvent
+from domain.core.events import DueWork, OutboxEvent
 from domain.integrations.model import Integration, StreamState, SyncRun
 from sync import runs
 from sync.pull import Pulled, pull
@@ -19,7 +19,6 @@ from tenure_sdk import (
     Connector,
     Context,
     Customer,
-    Interaction,
     Order,
     Page,
     Record,
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from domain.core.database import Database
+    from domain.core.unit_of_work import Writing
 
 PAGE = 10
 
@@ -71,7 +71,7 @@ class Side:
 
 
 def connector_of(side: Side) -> type[Connector[NoConfig]]:
-    """A connector of this remote side: a stream that goes by a cursor, one that is whole, and documents."""
+    """A connector whose streams go by a cursor."""
 
     class Shop(Connector[NoConfig]):
         """The shop."""
@@ -94,12 +94,6 @@ def connector_of(side: Side) -> type[Connector[NoConfig]]:
             for number, start in enumerate(range(cursor or 0, len(side.orders), side.size)):
                 yield await side.page(number, side.orders[start : start + side.size], start + side.size)
 
-        @stream(Customer, Interaction, deletes="snapshot")
-        async def everyone(self, ctx: Context[NoConfig], cursor: Any) -> AsyncIterator[Page]:
-            side.asked.append(cursor)
-            for number, start in enumerate(range(cursor or 0, len(side.rows), side.size)):
-                yield await side.page(number, side.rows[start : start + side.size], start + side.size)
-
         @fetch(Customer)
         async def by_id(self, ctx: Context[NoConfig], ids: Sequence[str]) -> list[Customer]:
             return [row for row in side.rows if row.id in ids]
@@ -109,6 +103,26 @@ def connector_of(side: Side) -> type[Connector[NoConfig]]:
             return Totals(len(side.rows))
 
     return Shop
+
+
+def club_of(side: Side) -> type[Connector[NoConfig]]:
+    """A connector whose stream is read whole every time."""
+
+    class Club(Connector[NoConfig]):
+        """The club."""
+
+        key, title, version, category = "club", "Club", "1", "crm"
+
+        async def check(self, ctx: Context[NoConfig]) -> Account:
+            return Account(side.account, "Club")
+
+        @stream(Customer, deletes="snapshot")
+        async def everyone(self, ctx: Context[NoConfig], cursor: Any) -> AsyncIterator[Page]:
+            side.asked.append(cursor)
+            for number, start in enumerate(range(cursor or 0, len(side.rows), side.size)):
+                yield await side.page(number, side.rows[start : start + side.size], start + side.size)
+
+    return Club
 
 
 @dataclass
@@ -143,6 +157,12 @@ class Shop:
         """The remote ids of the customers that are not deleted."""
         found = await self.rows("SELECT remote_id FROM remote_records WHERE $t AND type = 'customer' AND NOT deleted")
         return {remote_id for (remote_id,) in found}
+
+    async def forget_due(self, work: Writing, kind: str, key: str) -> None:
+        """Take an entry of due work, as the worker does before it runs a job again."""
+        await work.execute(
+            delete(DueWork).where(DueWork.tenant_id == self.tenant, DueWork.kind == kind, DueWork.key == key)
+        )
 
     async def integration(self) -> Integration:
         async with self.database.reading(self.tenant) as reading:
@@ -181,12 +201,16 @@ def side() -> Side:
 
 @pytest.fixture
 async def shop(database: Database, tenant: UUID, side: Side) -> Shop:
-    return await connected(database, tenant, side)
+    return await connected(database, tenant, side, connector_of(side))
 
 
-async def connected(database: Database, tenant: UUID, side: Side) -> Shop:
+@pytest.fixture
+async def club(database: Database, tenant: UUID, side: Side) -> Shop:
+    return await connected(database, tenant, side, club_of(side))
+
+
+async def connected(database: Database, tenant: UUID, side: Side, connector: type[Connector[NoConfig]]) -> Shop:
     """An integration of the tenant with the remote side."""
-    connector = connector_of(side)
     async with database.unit_of_work(tenant) as work:
-        integration = await runs.enabled(work, connector.key, Account(side.account, "Shop"))
+        integration = await runs.enabled(work, connector.key, Account(side.account, connector.title))
     return Shop(database, tenant, side, connector, integration.id)

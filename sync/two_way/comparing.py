@@ -1,0 +1,274 @@
+"""What changed on either side of a customer since both agreed: ours is queued for them, theirs is taken, or asked.
+
+It looks at what is, not at what happened: asked twice it says the same once, and what was missed once is found the
+next time. Reactions call it for the customers that a page or a person touched.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from sqlalchemy import exists, select
+
+from domain.customers import refresh_heads, settle_identities
+from domain.customers.model import Customer
+from domain.customers.queries import roots_of, within
+from domain.integrations import rules
+from domain.integrations.model import (
+    ChangeStatus,
+    Integration,
+    OutboundChange,
+    Ownership,
+    RecordLink,
+    RemoteRecord,
+    StreamSetting,
+    SyncConflict,
+    SyncDirection,
+)
+from domain.purchases.model import Order
+from sync.two_way import matching, queue, views
+from sync.two_way.merging import Merged, Side, merge
+from tenure_sdk import Customer as Record
+from tenure_sdk import Push
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from uuid import UUID
+
+    from domain.core.unit_of_work import Reading, Writing
+    from sync.registry import Registry
+    from sync.two_way.views import Known
+    from tenure_sdk import Connector
+
+_CUSTOMER = "customer"
+
+
+@dataclass(frozen=True)
+class Road:
+    """An integration that takes our customers: which fields of them, and who owns each."""
+
+    integration: Integration
+    connector: type[Connector[Any]]
+    push: Push
+    ownership: Mapping[str, str]
+
+    @property
+    def source(self) -> str:
+        """As facts name it."""
+        return f"{self.integration.connector}:{self.integration.account}"
+
+    @property
+    def most(self) -> dict[str, int | None]:
+        """The fields that can be written and go both ways, and how many values of each are kept."""
+        return {name: limit.most for name, limit in self.push.fields.items() if name in views.FIELDS}
+
+    def owner(self, field: str) -> Ownership:
+        """Who wins a conflict about a field."""
+        return Ownership(rules.owner_of(field, self.connector.category, self.ownership))
+
+
+@dataclass(frozen=True)
+class Linked:
+    """A customer's record at the other side, as it was last seen."""
+
+    link: RecordLink
+    record: RemoteRecord
+
+
+async def roads(work: Reading, registry: Registry) -> list[Road]:
+    """The integrations of the tenant to which customers go both ways."""
+    found = await work.rows(
+        select(Integration, StreamSetting)
+        .join(
+            StreamSetting,
+            (StreamSetting.tenant_id == Integration.tenant_id) & (StreamSetting.integration_id == Integration.id),
+        )
+        .where(
+            Integration.tenant_id == work.tenant_id, StreamSetting.direction == SyncDirection.TWO_WAY,
+            Integration.state != "DISCONNECTED",
+        )
+        .order_by(Integration.id)
+    )  # fmt: skip
+    return [
+        Road(integration, connector, push, setting.ownership)
+        for integration, setting in (tuple(row) for row in found)
+        if (connector := registry.connectors.get(integration.connector)) is not None
+        and any(stream.name == setting.stream and Record in stream.records for stream in connector.streams())
+        for push in connector.declared(Push)
+        if push.record is Record
+    ]
+
+
+async def compare(work: Writing, registry: Registry, customers: Sequence[UUID], *, hops: int = 0) -> int:
+    """Bring these customers together with their records at every integration that takes them; how many were queued."""
+    open_roads = await roads(work, registry)
+    if not open_roads:
+        return 0
+    roots = await roots_of(work, customers)
+    return sum([await _compare(work, road, roots, hops) for road in open_roads])
+
+
+async def rebase(work: Writing, registry: Registry, customers: Sequence[UUID]) -> None:
+    """Take what we have of these customers for agreed on: a merge, or its undoing, sends nothing to anybody."""
+    roots = await roots_of(work, customers)
+    known = await views.known(work, roots)
+    for road in await roads(work, registry):
+        for root, linked in await _linked(work, road, known):
+            ours, theirs = _sides(road, known[root], linked.record)
+            _agree(linked.link, {name: (ours.values.get(name), theirs.values.get(name)) for name in road.most})
+
+
+async def agree_on(work: Writing, registry: Registry, integration_id: UUID, sent: OutboundChange) -> None:
+    """Note that both sides have what was sent, each as it writes it; the answer has landed before."""
+    for road in await roads(work, registry):
+        if road.integration.id != integration_id:
+            continue
+        known = await views.known(work, await roots_of(work, [sent.local_id]))
+        ours = views.view(sent.record or {}, next((each.country for each in known.values()), None))
+        for root, linked in await _linked(work, road, known):
+            if linked.link.remote_id == sent.remote_id:
+                _, theirs = _sides(road, known[root], linked.record)
+                fields = road.most.keys() & set(sent.fields)
+                _agree(linked.link, {name: (ours.get(name), theirs.values.get(name)) for name in fields})
+
+
+async def _compare(work: Writing, road: Road, roots: Sequence[UUID], hops: int) -> int:
+    known = await views.known(work, roots)
+    linked = await _linked(work, road, known)
+    whose = [*known, *(each.link.local_id for _, each in linked)]
+    on_their_way = await queue.open_for(work, road.integration.id, whose)
+    queued = 0
+    for root, each in linked:
+        merged = await _merged(work, road, known[root], each, hops)
+        if merged.take:
+            await views.yield_to(work, known[root], merged.take)
+            await refresh_heads(work, [root])
+            await settle_identities(work, [root])
+            known |= await views.known(work, [root])
+            ours, theirs = _sides(road, known[root], each.record)
+            merged.agreed |= {name: (ours.values.get(name), theirs.values.get(name)) for name in merged.take}
+        _agree(each.link, merged.agreed)
+        if merged.send:
+            queued += await _send(work, road, known[root], each, merged.send, on_their_way, hops)
+    missing = known.keys() - {root for root, _ in linked} - on_their_way.keys()
+    for root in await matching.unmatched(work, road.integration.id, await _wanted(work, road, sorted(missing))):
+        values = views.cut(known[root].values, road.most)
+        record = views.record(root.hex, values)
+        await queue.enqueue(work, road.integration.id, root, "create", record, list(values), hops=hops + 1)
+        queued += 1
+    return queued
+
+
+async def _merged(work: Writing, road: Road, known: Known, linked: Linked, hops: int) -> Merged:
+    """What each field needs, without those that wait for a person already."""
+    ours, theirs = _sides(road, known, linked.record)
+    asked = await _still_asked(work, linked.link, ours, theirs)
+    base = {name: (pair[0], pair[1]) for name, pair in (linked.link.agreed or {}).items()}
+    merged = merge([name for name in road.most if name not in asked], base, ours, theirs, road.owner)
+    if hops >= queue.MOST_HOPS:  # systems that rewrite each other's values would go on for ever
+        merged.ask, merged.send = merged.ask + merged.send, []
+    for name in merged.ask:
+        mine, their = ours.values.get(name), theirs.values.get(name)
+        conflict = SyncConflict(
+            id=work.ids(), integration_id=road.integration.id, type=_CUSTOMER, remote_id=linked.link.remote_id,
+            local_id=linked.link.local_id, field=name, policy=road.owner(name), base={"value": base.get(name)},
+            ours={"value": mine}, theirs={"value": their}, recorded_at=work.now,
+        )  # fmt: skip
+        work.add(conflict)
+        work.emit("integrations.ConflictFound", conflict.id, integration=road.integration.id.hex, field=name)
+    return merged
+
+
+async def _still_asked(work: Writing, link: RecordLink, ours: Side, theirs: Side) -> set[str]:
+    """The fields about which a person is asked and nothing changed since; others are asked anew."""
+    asked = set()
+    for conflict in await work.all(
+        select(SyncConflict).where(
+            SyncConflict.tenant_id == work.tenant_id, SyncConflict.integration_id == link.integration_id,
+            SyncConflict.local_id == link.local_id, SyncConflict.remote_id == link.remote_id,
+            SyncConflict.resolution.is_(None),
+        )
+    ):  # fmt: skip
+        stands = ({"value": ours.values.get(conflict.field)}, {"value": theirs.values.get(conflict.field)})
+        if (conflict.ours, conflict.theirs) == stands:
+            asked.add(conflict.field)
+        else:
+            conflict.resolution, conflict.resolved_at = "SUPERSEDED", work.now
+    return asked
+
+
+async def _send(
+    work: Writing, road: Road, known: Known, linked: Linked, fields: list[str],
+    on_their_way: Mapping[UUID, OutboundChange], hops: int,
+) -> int:  # fmt: skip
+    """Queue what we have of these fields, unless it is on its way; how many changes that made."""
+    values = views.cut(known.values, road.most)
+    record = views.record(linked.link.local_id.hex, values)
+    underway = on_their_way.get(linked.link.local_id)
+    if underway is not None and (underway.status == ChangeStatus.SENDING or _is_same(underway, record, fields)):
+        return 0  # what is being sent is compared again when its outcome is known
+    base = {name: (linked.link.agreed or {}).get(name) for name in fields}
+    await queue.enqueue(
+        work, road.integration.id, linked.link.local_id, "update", record, fields, remote_id=linked.link.remote_id,
+        remote_version=linked.record.version, base=base, hops=hops + 1,
+    )  # fmt: skip
+    return 1
+
+
+def _is_same(underway: OutboundChange, record: Record, fields: Iterable[str]) -> bool:
+    return bool(underway.record == msgspec.to_builtins(record) and underway.fields == sorted(fields))
+
+
+async def _linked(work: Reading, road: Road, known: Mapping[UUID, Known]) -> list[tuple[UUID, Linked]]:
+    """The records of these customers at the other side that live, each with the customer whose it is."""
+    whose = {member: root for root, each in known.items() for member in each.members}
+    rows = await work.rows(
+        select(RecordLink, RemoteRecord)
+        .join(
+            RemoteRecord,
+            (RemoteRecord.tenant_id == RecordLink.tenant_id)
+            & (RemoteRecord.integration_id == RecordLink.integration_id)
+            & (RemoteRecord.type == RecordLink.type)
+            & (RemoteRecord.remote_id == RecordLink.remote_id),
+        )
+        .where(
+            RecordLink.tenant_id == work.tenant_id, RecordLink.integration_id == road.integration.id,
+            RecordLink.type == _CUSTOMER, within(RecordLink.local_id, list(whose)), RemoteRecord.deleted.is_(False),
+            RemoteRecord.payload.is_not(None),
+        )
+        .order_by(RecordLink.local_id, RecordLink.remote_id)
+        .with_for_update(of=RecordLink)
+        .execution_options(populate_existing=True)
+    )  # fmt: skip
+    return [(whose[link.local_id], Linked(link, record)) for link, record in (tuple(row) for row in rows)]
+
+
+def _sides(road: Road, known: Known, record: RemoteRecord) -> tuple[Side, Side]:
+    ours, theirs = known.ours(road.source), known.theirs(road.source, record.payload or {})
+    most = road.most
+    return Side(views.cut(ours.values, most), ours.since), Side(views.cut(theirs.values, most), theirs.since)
+
+
+def _agree(link: RecordLink, pairs: Mapping[str, tuple[Any, Any]]) -> None:
+    agreed = {**(link.agreed or {}), **{name: list(pair) for name, pair in pairs.items()}}
+    if agreed != link.agreed:
+        link.agreed = agreed
+
+
+async def _wanted(work: Reading, road: Road, roots: Sequence[UUID]) -> Sequence[UUID]:
+    """Who of these customers shall be made at the other side: in accounting, who has bought or was billed."""
+    if "create" not in road.push.ops or not roots:
+        return []
+    if road.connector.category != "accounting":
+        return roots
+    return await work.all(
+        select(Customer.id).where(
+            Customer.tenant_id == work.tenant_id, within(Customer.id, roots),
+            exists().where(
+                Order.tenant_id == work.tenant_id, Order.customer_id == Customer.member_ids.any_(),
+                Order.superseded_at.is_(None),
+            ),
+        )
+    )  # fmt: skip

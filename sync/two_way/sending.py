@@ -1,0 +1,326 @@
+"""Sending: what we owe an integration's other side goes out, one change after the other, each exactly once.
+
+A change is marked as being sent before it goes out, and its outcome is committed after. Whoever finds one in between
+does not know whether the other side has it: it asks, by the same idempotency key or by looking for what it made. Until
+that is known, nothing that the other side made lands (`is_unsettled`), so that it cannot be taken for something new.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, cast
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import exists, select
+from sqlalchemy.dialects.postgresql import insert
+
+from domain.core.problems import NotFound as NothingHere
+from domain.customers.queries import within
+from domain.integrations import queries, rules
+from domain.integrations.model import ChangeStatus, OutboundChange, RecordLink, RemoteRecord
+from sync import land, runs, settle, troubles
+from sync.runs import Checkpoint, Counts, Run
+from sync.two_way import comparing, lease, queue
+from sync.two_way.queue import change_of
+from tenure_sdk import (
+    RECORD_TYPES,
+    Conflict,
+    ConnectorError,
+    Fetch,
+    Lookup,
+    NotFound,
+    Page,
+    Push,
+    RateLimited,
+    RecordRejected,
+    Stream,
+    Transient,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from domain.core.database import Database
+    from domain.core.unit_of_work import Reading, Writing
+    from domain.integrations.model import Integration
+    from sync.heartbeat import Halt
+    from sync.registry import Registry
+    from sync.remote import Remote
+    from tenure_sdk import Pushed, Record
+
+MOST_ATTEMPTS = 8
+"""How often a change is sent that fails for no reason that we know; then a person has to look at it."""
+
+_PATIENCE = timedelta(seconds=5)
+_WAITS = timedelta(minutes=1)
+"""How long a change waits for what it refers to, before it is looked at again."""
+
+
+@dataclass(frozen=True)
+class Sent:
+    """How many changes the other side has taken, and when there is more to do; None: not before something changes."""
+
+    count: int
+    again_at: datetime | None = None
+
+
+async def is_unsettled(work: Reading, integration_id: UUID, types: list[str]) -> bool:
+    """Whether something of these types may have been made at the other side that we do not know of yet."""
+    unsettled = exists().where(
+        OutboundChange.tenant_id == work.tenant_id, OutboundChange.integration_id == integration_id,
+        OutboundChange.type.in_(types), OutboundChange.op == "create", OutboundChange.status == ChangeStatus.SENDING,
+    )  # fmt: skip
+    return bool(await work.one(select(unsettled)))
+
+
+async def send(
+    database: Database, remote: Remote, registry: Registry, tenant_id: UUID, integration_id: UUID, halt: Halt
+) -> Sent:
+    """Send what waits, in the order of its dependence, until nothing does, the other side protests, or we are to stop.
+
+    Returns at once where another worker is at it. What fails stays owed; a record that the other side does not take is
+    set aside with the reason, and the others go on.
+    """
+    sender = _Sender(database, remote, registry, tenant_id, integration_id)
+    async with database.unit_of_work(tenant_id) as work:
+        sender.fence = await lease.take(work, integration_id, queue.PUSH)
+    if sender.fence is None:
+        return Sent(0)
+    try:
+        return await sender.drain(halt)
+    finally:
+        async with database.unit_of_work(tenant_id) as work:
+            await lease.give_back(work, integration_id, queue.PUSH, sender.fence)
+
+
+@dataclass
+class _Sender:
+    """One worker that sends to one integration."""
+
+    database: Database
+    remote: Remote
+    registry: Registry
+    tenant_id: UUID
+    integration_id: UUID
+    fence: int | None = None
+
+    async def drain(self, halt: Halt) -> Sent:
+        """Send change after change."""
+        count = 0
+        while halt.why is None and (owed := await self._claim()) is not None:
+            again_at = await self._sent(*owed)
+            if again_at is not None:
+                return Sent(count, again_at)
+            count += 1
+        return Sent(count, await self._next_time())
+
+    async def _claim(self) -> tuple[OutboundChange, bool, dict[str, str]] | None:
+        """The next change, marked as being sent, whether it was so before, and the remote ids of what it refers to."""
+        while True:
+            async with self._step() as work:
+                integration = await queries.integration(work, self.integration_id)
+                if integration.state not in rules.READABLE:
+                    return None
+                owed = await queue.next_change(work, self.integration_id)
+                if owed is None:
+                    return None
+                again = owed.status == ChangeStatus.SENDING
+                refs = await self._refs(work, owed)
+                if refs is None:
+                    owed.status, owed.next_at = ChangeStatus.WAITING, work.now + _WAITS
+                    owed.error = "It refers to something that the other side does not have yet."
+                    continue
+                if (refusal := self._refusal(owed)) is not None and not again:
+                    await _reject(work, owed, refusal)
+                    continue
+                owed.status, owed.next_at, owed.attempts = ChangeStatus.SENDING, None, owed.attempts + 1
+                await work.flush()
+                work.session.expunge(owed)
+                return owed, again, refs
+
+    async def _sent(self, owed: OutboundChange, again: bool, refs: dict[str, str]) -> datetime | None:
+        """Send a change and note its outcome; when to go on, where the other side asks for a pause."""
+        change = change_of(owed, refs)
+        try:
+            pushed = None
+            if again and owed.op == "create" and not self._push(owed).replays and self._can(Lookup, owed):
+                pushed = await self.remote.lookup(change)
+            pushed = pushed or await self.remote.push(change)
+        except RecordRejected as problem:
+            async with self._step() as work:
+                await _reject(work, await self._mine(work, owed), str(problem))
+            return None
+        except (Conflict, NotFound) as problem:
+            return await self._reread(owed, problem)
+        except ConnectorError as problem:
+            return await self._failed(owed, problem)
+        async with self._step() as work:
+            await self._note(work, await self._mine(work, owed), pushed)
+        return None
+
+    async def _note(self, work: Writing, owed: OutboundChange, pushed: Pushed) -> None:
+        """The other side has it: link, land its answer, and remember what both sides have now."""
+        owed.status, owed.sent_at, owed.error = ChangeStatus.SENT, work.now, None
+        owed.remote_id, owed.remote_version = pushed.id, pushed.version
+        await self._link(work, owed, pushed)
+        answer = pushed.record or await self._assumed(work, owed, pushed)
+        if owed.op == "delete":
+            await self._land(work, Page([], [pushed.id]), owed.type)
+        else:
+            await self._land(work, Page([answer]), owed.type)
+        await work.flush()
+        if owed.type == "customer" and owed.op != "delete":
+            await comparing.agree_on(work, self.registry, self.integration_id, owed)
+            await comparing.compare(work, self.registry, [owed.local_id], hops=owed.hops)
+        work.emit("integrations.ChangeSent", owed.id, integration=self.integration_id.hex, type=owed.type, op=owed.op)
+
+    async def _link(self, work: Writing, owed: OutboundChange, pushed: Pushed) -> None:
+        values = {"pushed_version": pushed.version, "hops": owed.hops}
+        entry = insert(RecordLink).values(
+            tenant_id=work.tenant_id, integration_id=self.integration_id, type=owed.type, remote_id=pushed.id,
+            local_id=owed.local_id, **values,
+        )  # fmt: skip
+        keys = ["tenant_id", "integration_id", "type", "remote_id"]
+        await work.execute(entry.on_conflict_do_update(index_elements=keys, set_=values))
+
+    async def _assumed(self, work: Reading, owed: OutboundChange, pushed: Pushed) -> Record:
+        """What the other side has now, where it did not say: what it had, with what we sent."""
+        before = await work.one(
+            select(RemoteRecord.payload).where(
+                RemoteRecord.tenant_id == work.tenant_id, RemoteRecord.integration_id == self.integration_id,
+                RemoteRecord.type == owed.type, RemoteRecord.remote_id == pushed.id,
+            )
+        )  # fmt: skip
+        sent = {name: value for name, value in (owed.record or {}).items() if name in owed.fields}
+        assumed: Record = _record(owed.type, {**(before or {}), **sent, "id": pushed.id, "version": pushed.version})
+        return assumed
+
+    async def _reread(self, owed: OutboundChange, problem: ConnectorError) -> datetime | None:
+        """The other side has a newer version, or none any more: look at it, and decide anew what there is to send."""
+        if owed.remote_id is None or not self._can(Fetch, owed):
+            return await self._failed(owed, problem)
+        try:
+            found = await self.remote.fetch(owed.type, [owed.remote_id])
+        except ConnectorError as trouble:
+            return await self._failed(owed, trouble)
+        async with self._step() as work:
+            mine = await self._mine(work, owed)
+            mine.status, mine.error = ChangeStatus.SUPERSEDED, str(problem)
+            await work.flush()
+            await self._land(work, Page(list(found), [] if found else [owed.remote_id]), owed.type)
+            await comparing.compare(work, self.registry, [owed.local_id], hops=owed.hops)
+        return None
+
+    async def _failed(self, owed: OutboundChange, problem: ConnectorError) -> datetime | None:
+        """Leave the change owed. Whether the other side has it stays open, unless the failure says that it has not."""
+        async with self._step() as work:
+            mine = await self._mine(work, owed)
+            mine.error = str(problem)
+            known = isinstance(problem, RateLimited) or (isinstance(problem, Transient) and not problem.unknown_outcome)
+            if known and mine.attempts == 1:
+                mine.status = ChangeStatus.QUEUED
+            elif mine.attempts >= MOST_ATTEMPTS and not isinstance(problem, RateLimited | Transient):
+                await _reject(work, mine, str(problem))
+                return None
+            verdict = await troubles.meet(work, self.integration_id, None, problem)
+            mine.next_at = verdict.again_at or work.now + _PATIENCE
+            return mine.next_at
+
+    async def _refs(self, work: Reading, owed: OutboundChange) -> dict[str, str] | None:
+        """The remote ids of what a change refers to, by ours; None while one of them has none yet."""
+        wanted = set(_references(owed.record or {}))
+        if not wanted:
+            return {}
+        rows = await work.rows(
+            select(RecordLink.local_id, RecordLink.remote_id)
+            .where(
+                RecordLink.tenant_id == work.tenant_id, RecordLink.integration_id == self.integration_id,
+                within(RecordLink.local_id, map(UUID, wanted)),
+            )
+            .order_by(RecordLink.remote_id)
+        )  # fmt: skip
+        found = {row.local_id.hex: row.remote_id for row in rows}
+        return found if found.keys() >= wanted else None
+
+    def _refusal(self, owed: OutboundChange) -> str | None:
+        """Why the other side would not take a change: a limit that it declared."""
+        if owed.op == "delete":
+            return None
+        record = _record(owed.type, owed.record or {})
+        for name, limit in self._push(owed).fields.items():
+            value = getattr(record, name, None)
+            asked = name in owed.fields or owed.op == "create"
+            if asked and (why := limit.refuses(value[: limit.most] if isinstance(value, tuple) else value)):
+                return f"{name} {why}."
+        return None
+
+    def _push(self, owed: OutboundChange) -> Push:
+        for declared in self.remote.connector.declared(Push):
+            if declared.record is RECORD_TYPES[owed.type]:
+                return declared
+        raise NothingHere(type=owed.type)
+
+    def _can(self, kind: type[Lookup | Fetch], owed: OutboundChange) -> bool:
+        return any(each.record is RECORD_TYPES[owed.type] for each in self.remote.connector.declared(kind))
+
+    async def _land(self, work: Writing, page: Page, kind: str) -> None:
+        """Land what the other side answered, outside of any run."""
+        integration = await queries.integration(work, self.integration_id)
+        run = aside(work, integration, Stream(queue.PUSH, (RECORD_TYPES[kind],)))
+        landed = await land.merge(work, run, page)
+        await settle.customers(work, landed.described, landed.touched)
+        land.tell(work, run, landed)
+
+    async def _mine(self, work: Writing, owed: OutboundChange) -> OutboundChange:
+        """The change, for as long as it is ours to note an outcome of. Raises LeaseLost."""
+        found = await work.one(
+            select(OutboundChange)
+            .where(OutboundChange.tenant_id == work.tenant_id, OutboundChange.id == owed.id)
+            .with_for_update()
+            .execution_options(populate_existing=True)
+        )
+        if found is None or found.status != ChangeStatus.SENDING:
+            raise runs.LeaseLost
+        return found
+
+    async def _next_time(self) -> datetime | None:
+        async with self._step() as work:
+            return await queue.next_time(work, self.integration_id)
+
+    def _step(self) -> Any:
+        return lease.step(self.database, self.tenant_id, self.integration_id, queue.PUSH, self.fence)
+
+
+def aside(work: Writing, integration: Integration, stream: Stream) -> Run:
+    """Something like a run, for a page that belongs to none."""
+    id_ = work.ids()
+    return Run(
+        id=id_, tenant_id=work.tenant_id, integration_id=integration.id,
+        source=f"{integration.connector}:{integration.account}", stream=stream, owner="", fence=0,
+        checkpoint=Checkpoint(run=id_), counts=Counts(),
+    )  # fmt: skip
+
+
+async def _reject(work: Writing, owed: OutboundChange, reason: str) -> None:
+    owed.status, owed.error = ChangeStatus.REJECTED, reason
+    work.emit("integrations.ChangeRejected", owed.id, integration=owed.integration_id.hex, type=owed.type)
+    await work.flush()
+
+
+def _record(kind: str, values: dict[str, Any]) -> Any:
+    return msgspec.convert({**values, "type": kind}, cast("Any", RECORD_TYPES[kind]))
+
+
+def _references(value: Any) -> Iterator[str]:
+    """The ids of all references in a record of ours; they are ids of ours, too."""
+    if isinstance(value, dict):
+        if value.keys() == {"type", "id"}:
+            yield value["id"]
+        for part in value.values():
+            yield from _references(part)
+    elif isinstance(value, list | tuple):
+        for part in value:
+            yield from _references(part)

@@ -119,7 +119,7 @@ async def test_a_dropped_answer_cuts_the_connection(sandbox: QuickBooksSandbox, 
 async def everything() -> list[tuple[str, Any]]:
     """Every kind of payload in both directions, by the element of the schema that it is."""
     sandbox = QuickBooksSandbox(now=Clock())
-    sandbox.fill(REALM, customers=60)
+    sandbox.fill(REALM, customers=25)
     wire = Wire(sandbox)
     await write(wire)
     await read(wire)

@@ -100,20 +100,26 @@ class Company:
 
     def merge(self, keep: str, lose: str) -> Record:
         """One customer in place of two: documents of the other become the kept one's, the other is gone."""
-        kept, lost = self.read("Customer", keep), self.read("Customer", lose)
-        for name, table in self.tables.items():
-            if "CustomerRef" in table.entity.looked_up:
-                for number in list(table.found("CustomerRef", lose)):
-                    document = table.rows[number].record
-                    document["CustomerRef"] = {"value": keep, "name": kept["DisplayName"]}
-                    self._save(name, document)
+        lost = self.read("Customer", lose)
+        if lose in self.above(keep) or keep == lose:
+            raise refusals.against_the_rules("A customer cannot be merged into itself or one that belongs to it")
+        self._carry(lost.get("ParentRef"), -lost["BalanceWithJobs"])
+        self._move_documents(lose, keep)
         for each in list(self.records("Customer")):
             if each.get("ParentRef", {}).get("value") == lose:
                 self._save("Customer", {**each, "ParentRef": {"value": keep}})
         self.tables["Customer"].delete(int(lose), self._stamp)
-        for name in ("Balance", "BalanceWithJobs"):
-            kept[name] += lost[name]
+        self._carry({"value": keep}, lost["BalanceWithJobs"])
+        kept = self.read("Customer", keep)
+        kept["Balance"] += lost["Balance"]
         return self._save("Customer", kept, operation="Merge", deleted_id=lose)
+
+    def above(self, customer: str) -> list[str]:
+        """The ids of those that a customer belongs to, the nearest first."""
+        ids: list[str] = []
+        while parent := self.read("Customer", ids[-1] if ids else customer).get("ParentRef"):
+            ids.append(parent["value"])
+        return ids
 
     def write(self, entity: str, given: Record) -> Record:
         """Create an object, or update the one whose Id is given: in whole, or sparsely."""
@@ -127,6 +133,8 @@ class Company:
         kept = self._kept(kind, current, sparse=given.get("sparse") in (True, "true"))
         record = {name: value for name, value in {**kept, **properties}.items() if value is not None}
         complete(self, kind, record, new=current is None)
+        if current and current.get("LinkedTxn") and record["CustomerRef"]["value"] != current["CustomerRef"]["value"]:
+            raise refusals.against_the_rules("The transaction has payments applied: its customer cannot change")
         return self._post(entity, record, current)
 
     def remove(self, entity: str, given: Record) -> None:
@@ -238,6 +246,9 @@ class Company:
         """Save an object with all that follows from it: what is open of documents, and what the customer owes."""
         if entity == "Payment":
             self._check_applications(record, current)
+        if entity == "Customer" and current and record.get("ParentRef") != current.get("ParentRef"):
+            self._carry(current.get("ParentRef"), -current["BalanceWithJobs"])
+            self._carry(record.get("ParentRef"), current["BalanceWithJobs"])
         saved = self._save(entity, record, operation=operation)
         self._reopen(entity, current, saved)
         self._owe(entity, current, saved)
@@ -276,6 +287,14 @@ class Company:
             self._save(kind, record)
             self._owe_more(record, ledger.owed(kind, record) - owing)
 
+    def _move_documents(self, customer: str, other: str) -> None:
+        """Documents of one customer become those of another; the balances stay as they are."""
+        reference = {"value": other, "name": self.read("Customer", other)["DisplayName"]}
+        for name, table in self.tables.items():
+            if "CustomerRef" in table.entity.looked_up:
+                for number in list(table.found("CustomerRef", customer)):
+                    self._save(name, {**table.rows[number].record, "CustomerRef": reference})
+
     def _unapply(self, payment: str, document: tuple[str, str]) -> None:
         """Take a document out of a payment: what it paid becomes unapplied."""
         current = self.read("Payment", payment)
@@ -293,16 +312,25 @@ class Company:
                 self._owe_more(record, sign * ledger.owed(entity, record))
 
     def _owe_more(self, document: Record, amount: Decimal) -> None:
-        """The customer owes more, and with it whoever it belongs to. Its version stays, its time of change does not."""
+        """The customer of a document owes more."""
         reference = document.get("CustomerRef")
-        own = True
+        if amount and reference:
+            customer = self.read("Customer", reference["value"])
+            customer["Balance"] += amount
+            self._put_balance(customer)
+            self._carry(reference, amount)
+
+    def _carry(self, reference: Record | None, amount: Decimal) -> None:
+        """A customer owes more together with those that belong to it, and so does whoever it belongs to."""
         while amount and reference:
             customer = self.read("Customer", reference["value"])
-            if own:
-                customer["Balance"] += amount
             customer["BalanceWithJobs"] += amount
-            self.tables["Customer"].put(self._dated(customer, customer, self._stamp), self._stamp)
-            reference, own = customer.get("ParentRef"), False
+            self._put_balance(customer)
+            reference = customer.get("ParentRef")
+
+    def _put_balance(self, customer: Record) -> None:
+        """A balance changes a customer's time of change, and not its version."""
+        self.tables["Customer"].put(self._dated(customer, customer, self._stamp), self._stamp)
 
     def _save(self, entity: str, record: Record, *, operation: str = "", deleted_id: str | None = None) -> Record:
         """Keep an object under the next version, and announce it."""

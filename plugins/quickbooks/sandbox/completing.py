@@ -57,14 +57,11 @@ def _complete_customer(company: Company, record: Record) -> None:
 
 def _names_above(company: Company, customer: Record) -> list[str]:
     """The names of those that a customer belongs to, the topmost first."""
-    names: list[str] = []
-    above = customer
-    while parent := above.get("ParentRef"):
-        if parent["value"] == customer.get("Id"):
-            raise refusals.against_the_rules("A customer cannot belong to itself")
-        above = company.read("Customer", parent["value"])
-        names.insert(0, above["DisplayName"])
-    return names
+    parent = customer.get("ParentRef")
+    ids = [parent["value"], *company.above(parent["value"])] if parent else []
+    if customer.get("Id") in ids:
+        raise refusals.against_the_rules("A customer cannot belong to itself")
+    return [company.read("Customer", identifier)["DisplayName"] for identifier in reversed(ids)]
 
 
 def _complete_item(record: Record) -> None:

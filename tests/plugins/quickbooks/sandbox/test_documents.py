@@ -228,6 +228,17 @@ async def test_sending_an_invoice(wire: Wire, company: Company) -> None:
     assert (await wire.post(f"invoice/{made}/send", {})).error[1] == "2010"
 
 
+def test_a_document_changes_its_customer_until_it_is_paid(company: Company) -> None:
+    company.create("Customer", DisplayName="Another")
+    bill = company.create("Invoice", **sale("1", line("10")))["Id"]
+    company.edit("Invoice", bill, CustomerRef={"value": "2"})
+    assert balances(company, ("Customer", "1"), ("Customer", "2")) == [0, 10]
+    company.create("Payment", **payment("2", "10", Invoice=(bill, "10")))
+    with pytest.raises(Refused, match="6000"):
+        company.edit("Invoice", bill, CustomerRef={"value": "1"})
+    assert company.read("Invoice", bill)["CustomerRef"] == {"value": "2", "name": "Another"}
+
+
 def test_merging_customers(company: Company) -> None:
     company.create("Customer", DisplayName="Amy's Bakery 2")
     company.create("Customer", DisplayName="Its shop", ParentRef={"value": "2"})

@@ -18,6 +18,7 @@ from api.scalars import CurrencyCode
 from domain.core.problems import Invalid
 from domain.core.unit_of_work import Writing
 from domain.customers.model import CustomerKind
+from domain.integrations.model import RunMode
 from domain.interactions.model import Direction, InteractionKind
 from domain.purchases.model import OrderKind, OrderStatus
 from sync import runs
@@ -29,7 +30,7 @@ CONNECTOR = "api"
 """The connector that records sent here belong to; its accounts are the sources that clients name."""
 
 _STREAM = Stream("records", (Customer, Order, Refund, Interaction))
-_MODE = "PUSH"
+_MODE = RunMode.INCREMENTAL
 
 
 class RecordRefused(Invalid):

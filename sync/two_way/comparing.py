@@ -118,6 +118,7 @@ async def rebase(work: Writing, registry: Registry, customers: Sequence[UUID]) -
         for root, linked in await _linked(work, road, known):
             ours, theirs = _sides(road, known[root], linked.record)
             _agree(linked.link, {name: (ours.values.get(name), theirs.values.get(name)) for name in road.most})
+    await work.flush()
 
 
 async def agree_on(work: Writing, registry: Registry, integration_id: UUID, sent: OutboundChange) -> None:
@@ -132,6 +133,7 @@ async def agree_on(work: Writing, registry: Registry, integration_id: UUID, sent
                 _, theirs = _sides(road, known[root], linked.record)
                 fields = road.most.keys() & set(sent.fields)
                 _agree(linked.link, {name: (ours.get(name), theirs.values.get(name)) for name in fields})
+    await work.flush()
 
 
 async def _compare(work: Writing, road: Road, roots: Sequence[UUID], hops: int) -> int:

@@ -1,0 +1,115 @@
+"""Both sides write: every change arrives once, conflicts are objects, and it comes to rest."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from domain.integrations.model import Ownership
+from tenure_sdk import Customer
+
+if TYPE_CHECKING:
+    from tests.sync.two_way.conftest import Books
+
+EVERYONE = lambda _: True  # noqa: E731 - a fault is a function of the change
+
+
+async def test_who_has_bought_is_made_there_once(books: Books) -> None:
+    await books.buyer("Ada", emails=["ada@example.com"], phones=["+442079460000"])
+    assert (await books.go_round()).count == 1
+    assert books.there() == {"Ada": ("ada@example.com", "+442079460000")}
+    for _ in range(3):
+        assert (await books.go_round()).count == 0
+    assert books.side.writes == [("create", "r1")]
+    assert await books.here() == books.there()
+    assert await books.changes() == [("create", "SENT")]
+
+
+async def test_disjoint_edits_of_both_sides_survive(books: Books) -> None:
+    ada = await books.buyer("Ada", emails=["ada@example.com"])
+    await books.go_round()
+    await books.edit(ada, phones=["+442079460000"])
+    books.side.put("r1", emails=("ada@new.example",))
+    for _ in range(2):
+        await books.go_round()
+    assert books.there() == {"Ada": ("ada@new.example", "+442079460000")} == await books.here()
+    assert books.side.writes == [("create", "r1"), ("update", "r1")]
+    assert await books.conflicts() == []
+
+
+async def test_a_conflict_of_manual_fields_waits_for_a_person_and_nothing_is_written(books: Books) -> None:
+    await own(books, name=Ownership.MANUAL)
+    ada = await books.buyer("Ada")
+    await books.go_round()
+    await books.edit(ada, name="Ada Here")
+    books.side.put("r1", name="Ada There")
+    for _ in range(2):
+        await books.go_round()
+    (conflict,) = await books.conflicts()
+    assert (conflict.field, conflict.ours, conflict.theirs) == ("name", {"value": "Ada Here"}, {"value": "Ada There"})
+    assert (list(await books.here()), list(books.there())) == (["Ada Here"], ["Ada There"])
+    assert books.side.writes == [("create", "r1")]
+
+
+async def test_a_value_that_they_write_their_way_is_no_change_of_theirs(books: Books) -> None:
+    books.side.writes_as = lambda row: Customer(**{**_values(row), "name": (row.name or "").upper()})
+    ada = await books.buyer("Ada")
+    for _ in range(10):
+        await books.go_round()
+    assert books.side.writes == [("create", "r1")]
+    await books.edit(ada, name="Bea")
+    for _ in range(10):
+        await books.go_round()
+    assert books.side.writes == [("create", "r1"), ("update", "r1")]
+    assert list(books.there()) == ["BEA"]
+
+
+async def test_a_lost_reply_makes_nobody_twice(books: Books) -> None:
+    books.side.lose_reply = EVERYONE
+    await books.buyer("Ada")
+    sent = await books.go_round()
+    assert (sent.count, len(books.side.rows)) == (0, 1)
+    assert await books.changes() == [("create", "SENDING")]
+    books.side.lose_reply = lambda _: False
+    await books.make_due()
+    assert (await books.send()).count == 1
+    await books.go_round()
+    assert (list(books.there()), list(await books.here())) == (["Ada"], ["Ada"])
+    assert books.side.writes == [("create", "r1")]
+
+
+async def test_what_they_do_not_take_is_told_before_it_is_sent_and_holds_up_nobody(books: Books) -> None:
+    await books.buyer("A: B")
+    await books.buyer("Ada")
+    assert (await books.go_round()).count == 1
+    assert sorted(await books.changes()) == [("create", "REJECTED"), ("create", "SENT")]
+    assert list(books.there()) == ["Ada"]
+
+
+async def test_a_namesake_over_there_waits_for_a_person(books: Books) -> None:
+    books.side.put("7", name="Ada")
+    await books.pull()
+    await books.buyer("Ada")
+    await books.go_round()
+    assert books.side.writes == []
+    assert await books.changes() == []
+
+
+async def test_read_only_is_never_written(books: Books) -> None:
+    await own(books, direction="READ_ONLY")
+    await books.buyer("Ada")
+    await books.go_round()
+    assert (books.side.writes, await books.changes()) == ([], [])
+
+
+async def own(books: Books, direction: str = "TWO_WAY", **ownership: Ownership) -> None:
+    from domain.integrations import actions, queries
+    from domain.integrations.model import SyncDirection
+
+    async with books.database.unit_of_work(books.tenant) as work:
+        integration = await queries.integration(work, books.id, lock=True)
+        choice = actions.StreamChoice("customers", direction=SyncDirection(direction), ownership=ownership)
+        await actions.choose(work, integration, [choice])
+
+
+def _values(row: Customer) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in row.__struct_fields__}

@@ -131,14 +131,19 @@ async def move(work: Writing, integration: Integration, to: IntegrationState, re
     await work.flush()
 
 
-async def recognise(work: Writing, integration: Integration, account: str, label: str) -> None:
-    """Note which account an integration reads: once and for ever. Raises OtherAccount, or AccountTaken."""
+def check_account(integration: Integration, account: str, label: str) -> None:
+    """Raises OtherAccount where an integration already reads another account than this."""
     if integration.account is not None and integration.account != account:
         raise OtherAccount(
             f"This is the account {label}; the integration reads {integration.account_label or integration.account}. "
             "Authorise with that one, or make a new integration for this one.",
             account=account,
         )
+
+
+async def recognise(work: Writing, integration: Integration, account: str, label: str) -> None:
+    """Note which account an integration reads: once and for ever. Raises OtherAccount, or AccountTaken."""
+    check_account(integration, account, label)
     if integration.account is None:
         taken = select(Integration.id).where(
             Integration.tenant_id == work.tenant_id,

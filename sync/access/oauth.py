@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 import httpx2 as httpx
 import msgspec
 
 from sync.access import egress
-from tenure_sdk import AuthRevoked, ConfigInvalid, RateLimited, Transient
+from tenure_sdk import AuthRevoked, ConfigInvalid, OAuth2, RateLimited, Transient
 from tenure_sdk.http import retry_after
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from authlib.integrations.httpx_client import AsyncOAuth2Client
 
-    from tenure_sdk import ClientCredentials, OAuth2
+    from tenure_sdk import ClientCredentials
 
 PATIENCE = 30.0
 """Seconds that a token endpoint has to answer."""
@@ -85,10 +86,13 @@ class Endpoint:
         self._url = url
         self._redirect_uri = redirect_uri
 
-    def authorize_url(self, url: str, state: str, verifier: str | None, extra: Mapping[str, str]) -> str:
-        """Where a person's browser goes to authorise."""
+    def authorize_url(self, url: str, state: str, verifier: str | None) -> str:
+        """Where a browser goes, for a person to authorise or an administrator to consent."""
+        if not isinstance(self._auth, OAuth2):
+            asked = {"client_id": self._app.client_id, "redirect_uri": self._redirect_uri or "", "state": state}
+            return f"{url}{'&' if '?' in url else '?'}{urlencode(asked)}"
         made, _ = self._client().create_authorization_url(
-            url, state=state, code_verifier=verifier, scope=self._scope(), **extra
+            url, state=state, code_verifier=verifier, scope=self._scope(), **self._auth.extra_authorize
         )
         return str(made)
 
@@ -168,7 +172,7 @@ class Endpoint:
         return " ".join(self._auth.scopes) or None
 
     def _headers(self) -> dict[str, Any]:
-        extra = getattr(self._auth, "extra_token_headers", {})
+        extra = self._auth.extra_token_headers if isinstance(self._auth, OAuth2) else {}
         return {
             "headers": {
                 "Accept": "application/json",

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import logging
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from hashlib import blake2b
+from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self
-from urllib.parse import quote
 
-from domain.core.settings import oauth_name
 from domain.core.vault import Vault
-from domain.integrations import queries
-from sync.access import config, egress, host, secrets, tokens
+from sync.access import egress, host, parties, readiness
 from sync.access.host import Access
 from sync.access.limiter import Limiter
-from sync.access.oauth import App, Endpoint
-from sync.access.secrets import APP
+from sync.access.oauth import Endpoint
 from sync.access.tokens import Grant, Tokens
 from sync.remote import LoopRemote
 from tenure_sdk import ClientCredentials, ConfigInvalid, Context, OAuth2
@@ -32,14 +28,13 @@ if TYPE_CHECKING:
     from domain.core.database import Database
     from domain.core.settings import Settings
     from domain.integrations.model import Integration
+    from sync.access.host import LetIn
     from sync.access.oauth import Token
+    from sync.access.parties import Party
     from sync.registry import Registry
     from sync.remote import Remote
     from tenure_sdk import Connector, Window
     from tenure_sdk.auth import Auth
-
-CALLBACK = "/oauth/callback"
-"""Where vendors send browsers back to, after `TENURE_PUBLIC_URL`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +43,7 @@ class Bound:
 
     connector: type[Connector[Any]]
     integration: Integration
-    config: msgspec.Struct
+    config: msgspec.Struct = field(repr=False)
     auth: Auth | None
     host: Access
     client: httpx.AsyncClient
@@ -125,75 +120,34 @@ class Remotes:
     ) -> Bound:
         """The connector of an integration with what its requests need; a parked token takes the place of its own."""
         async with self.database.reading(tenant_id) as reading:
-            integration = await queries.integration(reading, integration_id)
-            known = await secrets.secrets_of(reading, self.vault, integration_id)
-            issued = await tokens.issued_to(reading, self.vault, integration_id)
-        connector = self.registry.connector(integration.connector)
-        decoded = config.decoded(connector, integration.config, known)
-        auth = connector().auth_for(decoded)
-        token = parked or (issued and issued.token)
-        callback = token.callback if token else {}
-        if parked is not None:
-            let_in = host.parked(parked)
-        elif isinstance(auth, OAuth2 | ClientCredentials):
-            endpoint = self.endpoint(connector, auth, decoded, known, callback)
-            let_in = host.renewing(self.tokens, Grant(tenant_id, integration_id, auth, endpoint), issued)
-        else:
-            let_in = host.static(auth, known)
-        scope = self._scope(connector, integration, known)
+            party = await parties.party(reading, self.registry, self.vault, integration_id)
+        token = parked or (party.issued and party.issued.token)
+        let_in = self._let_in(tenant_id, party) if parked is None else host.parked(parked)
         return Bound(
-            connector=connector, integration=integration, config=decoded, auth=auth,
-            host=Access(self.limiter, scope, connector.rate, let_in),
-            client=self.client(connector.key), callback=callback, log=_log(connector.key, known.values()),
-            now=self.database.clock.now, deadline=deadline,
+            connector=party.connector, integration=party.integration, config=party.config, auth=party.auth,
+            host=Access(self.limiter, party.pace_scope(self.settings), party.connector.rate, let_in),
+            client=self.client(party.connector.key), callback=token.callback if token else {},
+            log=_log(party.connector.key, party.secrets.values()), now=self.database.clock.now, deadline=deadline,
         )  # fmt: skip
 
-    def endpoint(
-        self,
-        connector: type[Connector[Any]],
-        auth: OAuth2 | ClientCredentials,
-        decoded: msgspec.Struct,
-        known: Mapping[str, Any],
-        callback: Mapping[str, str],
-    ) -> Endpoint:
+    def endpoint(self, party: Party, callback: Mapping[str, str]) -> Endpoint:
         """The token endpoint of an integration's vendor, for the app that it uses. Raises ConfigInvalid."""
-        app = self.app(connector.key, known)
+        auth, app = party.auth, party.app(self.settings)
+        if not isinstance(auth, OAuth2 | ClientCredentials):
+            raise ConfigInvalid(f"{party.connector.title} has no token with these settings.")
         if app is None:
-            raise ConfigInvalid(" ".join(self.readiness(connector, known)))
+            missing = readiness.missing(self.settings, party.connector, known=party.secrets, auth=auth)
+            raise ConfigInvalid(" ".join(missing))
         return Endpoint(
-            auth, app, self.transport(connector.key), now=self.database.clock.now,
-            url=filled(auth.token_url, decoded, callback), redirect_uri=self.redirect_uri,
+            auth, app, self.transport(party.connector.key), now=self.database.clock.now,
+            url=party.filled(auth.token_url, callback), redirect_uri=readiness.redirect_uri(self.settings),
         )  # fmt: skip
 
-    def app(self, connector: str, known: Mapping[str, Any]) -> App | None:
-        """The app at the vendor: the tenant's own among its secrets, or else the operator's."""
-        if all(known.get(name) for name in APP):
-            return App(*(str(known[name]) for name in APP))
-        found = self.settings.oauth_app(connector)
-        return App(found.client_id, found.client_secret.get_secret_value()) if found else None
-
-    def readiness(self, connector: type[Connector[Any]], known: Iterable[str] = ()) -> list[str]:
-        """What is missing before the connector can be used, in words; nothing when it is ready.
-
-        `known` are the names of the secrets that the integration has: they may be an app of the tenant's own.
-        """
-        if not isinstance(connector.auth, OAuth2 | ClientCredentials):
-            return []
-        missing = []
-        if self.settings.oauth_app(connector.key) is None and not set(APP) <= set(known):
-            name = oauth_name(connector.key)
-            missing.append(
-                f"{connector.title} needs an app at the vendor: the operator sets TENURE_OAUTH_{name}_ID and "
-                f"TENURE_OAUTH_{name}_SECRET, or the tenant gives client_id and client_secret of its own."
-            )
-        if self.redirect_uri is None and getattr(connector.auth, "consent_url", "a person authorises") is not None:
-            missing.append("The operator sets TENURE_PUBLIC_URL, so that the vendor can send the browser back.")
-        return missing
-
-    @property
-    def redirect_uri(self) -> str | None:
-        """Where vendors send browsers back to; it is registered with each app."""
-        return f"{self.settings.public_url}{CALLBACK}" if self.settings.public_url else None
+    def _let_in(self, tenant_id: UUID, party: Party) -> LetIn:
+        if isinstance(party.auth, OAuth2 | ClientCredentials):
+            grant = Grant(tenant_id, party.integration.id, party.auth, partial(self.endpoint, party))
+            return host.renewing(self.tokens, grant, party.issued)
+        return host.static(party.auth, party.secrets)
 
     def client(self, connector: str) -> httpx.AsyncClient:
         """The client that all integrations of a connector share in this process."""
@@ -207,29 +161,6 @@ class Remotes:
             sandbox = self.settings.sandbox_addresses.get(connector)
             self._transports[connector] = egress.Sandboxed(sandbox) if sandbox else egress.Guarded()
         return self._transports[connector]
-
-    def _scope(self, connector: type[Connector[Any]], integration: Integration, known: Mapping[str, Any]) -> str:
-        """Whose limit requests count against: that of the app, or of the account; ids stand there as digests."""
-        if connector.rate.scope == "app":
-            app = self.app(connector.key, known)
-            return f"{connector.key}:app:{_digest(app.client_id if app else '')}"
-        return f"{connector.key}:account:{_digest(integration.account or integration.id.hex)}"
-
-
-def filled(template: str, decoded: msgspec.Struct, callback: Mapping[str, str]) -> str:
-    """An address with the settings and callback parameters that it names, none of which can lead elsewhere.
-
-    Raises ConfigInvalid where one of them is missing.
-    """
-    values = {name: getattr(decoded, name) for name in decoded.__struct_fields__} | dict(callback)
-    try:
-        return template.format_map({name: quote(str(value), safe="") for name, value in values.items()})
-    except KeyError as missing:
-        raise ConfigInvalid(f"{missing.args[0]} is missing.", key=str(missing.args[0])) from None
-
-
-def _digest(name: str) -> str:
-    return blake2b(name.encode(), digest_size=16).hexdigest()
 
 
 def _log(connector: str, values: Iterable[Any]) -> logging.Logger:

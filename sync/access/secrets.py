@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from domain.core.unit_of_work import Reading, Writing
 
 TOKEN = "token"  # noqa: S105 - the name under which a token is kept
-APP = ("client_id", "client_secret")
-"""The names of the secrets that make an app of the tenant's own."""
 
 
 async def set_secrets(work: Writing, vault: Vault, integration_id: UUID, given: Mapping[str, Any]) -> None:

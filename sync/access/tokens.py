@@ -12,13 +12,14 @@ from sqlalchemy.dialects.postgresql import insert
 
 from domain.core import events
 from domain.integrations.model import IntegrationSecret
-from sync.access import secrets
+from sync.access import readiness, secrets
 from sync.access.oauth import Token
 from sync.access.secrets import TOKEN
 from tenure_sdk import AuthRevoked, OAuth2, RateLimited, Transient
 from tenure_sdk.limits import duration
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from datetime import datetime, timedelta
     from uuid import UUID
 
@@ -48,7 +49,8 @@ class Grant:
     tenant_id: UUID
     integration_id: UUID
     auth: OAuth2 | ClientCredentials
-    endpoint: Endpoint
+    endpoint: Callable[[Mapping[str, str]], Endpoint]
+    """Where it is renewed, by what the redirect of its authorization brought."""
 
     @property
     def before(self) -> timedelta:
@@ -127,15 +129,16 @@ class Tokens:
         return _opened(self._vault, row)
 
     async def _asked(self, grant: Grant, token: Token | None) -> Token:
-        if not isinstance(grant.auth, OAuth2):
-            return await grant.endpoint.granted(token.callback if token else {})
-        if token is None:
+        if token is None and readiness.needs_a_person(grant.auth):
             raise AuthRevoked("Nobody has authorised this integration yet.")
-        if token.revoked:
+        if token is not None and token.revoked:
             raise AuthRevoked
+        if token is None or not isinstance(grant.auth, OAuth2):
+            callback = token.callback if token else {}
+            return await grant.endpoint(callback).granted(callback)
         if token.refresh_token is None:
             raise AuthRevoked("The token has expired, and the vendor gave none to renew it with.")
-        return await grant.endpoint.refreshed(token)
+        return await grant.endpoint(token.callback).refreshed(token)
 
     def is_usable(self, issued: Issued, grant: Grant, refused: str | None) -> bool:
         """Whether a token lets requests in, as far as is known here."""

@@ -30,7 +30,7 @@ def test_it_has_at_most_450_words() -> None:
 
 
 def targets() -> set[str]:
-    return set(re.findall(r"^([a-z]+):.*## ", text_of(ROOT / "Makefile"), re.MULTILINE))
+    return set(re.findall(r"^([a-z-]+):.*## ", text_of(ROOT / "Makefile"), re.MULTILINE))
 
 
 def test_it_starts_with_two_commands() -> None:
@@ -55,4 +55,4 @@ async def test_its_query_has_the_answer_that_it_shows(
 
 @pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
 def test_what_a_page_makes_can_be_made(page: Path) -> None:
-    assert set(re.findall(r"(?:`|^ *)make ([a-z]+)", text_of(page), re.MULTILINE)) <= targets()
+    assert set(re.findall(r"(?:`|^ *)make ([a-z-]+)", text_of(page), re.MULTILINE)) <= targets()

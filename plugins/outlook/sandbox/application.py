@@ -177,6 +177,7 @@ class OutlookSandbox:
         try:
             if request.path.startswith(VERSION):
                 return await self._graph(request)
+            await asyncio.sleep(self.faults.slow)
             return login.answer(self, request)
         except Refusal as refusal:
             return self._refused(request, refusal)
@@ -202,8 +203,6 @@ class OutlookSandbox:
         )
         fault = self.faults.next(request, self.random)
         answer = self._prevented(request, fault) or await self.answer(request)
-        if self.faults.slow:
-            await asyncio.sleep(self.faults.slow)
         self.calls.append(Recorded(request.method, request.path, answer.status))
         await _sent(answer, fault, send)
 

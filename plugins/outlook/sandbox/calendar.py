@@ -14,10 +14,10 @@ from urllib.parse import quote
 from plugins.outlook.sandbox import ids, inputs, occurrences, recurrence
 from plugins.outlook.sandbox.calls import Answer
 from plugins.outlook.sandbox.errors import bad_request, malformed_id, not_found
-from plugins.outlook.sandbox.mail import body_shown, extended, extended_in, removed
 from plugins.outlook.sandbox.mailbox import address_of
 from plugins.outlook.sandbox.occurrences import Occurrence, Window
 from plugins.outlook.sandbox.paging import TOKENS, changes, listing
+from plugins.outlook.sandbox.showing import body, extended, extended_in, filtered, identity, only, removed, sort_value
 from plugins.outlook.sandbox.store import CALENDAR, Item
 from plugins.outlook.sandbox.times import instant, moment, pair, stamp, zone
 
@@ -97,10 +97,10 @@ def shown(
     fields = {**DEFAULTS, **item.fields, **own}
     series = bool(item.fields.get("recurrence"))
     start, end = (when.start, when.end) if when else (instant(fields["start"]), instant(fields["end"]))
-    identity = _shown_id(call, item, day)
-    body, preview = body_shown(fields["body"], call.preferences)
+    shown_id = _shown_id(call, item, day)
+    written, preview = body(fields["body"], call.preferences)
     fields |= {
-        "body": body,
+        "body": written,
         "bodyPreview": preview,
         "start": pair(start, call.preferences.zone),
         "end": pair(end, call.preferences.zone),
@@ -110,7 +110,7 @@ def shown(
         "changeKey": ids.change_key(item.key, item.version),
         "createdDateTime": item.created,
         "lastModifiedDateTime": item.modified,
-        "webLink": f"https://outlook.office365.com/owa/?itemid={quote(identity, safe='')}&path=/calendar/item",
+        "webLink": f"https://outlook.office365.com/owa/?itemid={quote(shown_id, safe='')}&path=/calendar/item",
     }
     if day:
         regular = occurrences.on_day(item.fields, day)
@@ -118,7 +118,7 @@ def shown(
         fields |= {"recurrence": None, "iCalUId": uid, "originalStart": stamp(regular.start if regular else start)}
     if select is not None:
         fields = {name: fields.get(name) for name in select if name != "id"}
-    return {"@odata.etag": item.etag, "id": identity, **fields, **extended(item, call.options.expanded())}
+    return {"@odata.etag": item.etag, "id": shown_id, **fields, **extended(item, call.options.expanded())}
 
 
 def list_calendars(call: Call) -> Answer:
@@ -140,13 +140,9 @@ def list_events(call: Call) -> Answer:
     select = call.options.selected(SELECTABLE, "event")
     wanted = call.options.filtered(COMPARED)
     name, last_first = call.options.order(SORTABLE, "start/dateTime desc")
-    entries = call.mailbox.listed(
-        call.mailbox.known(CALENDAR), "event", (name, last_first), lambda item: _sort_value(item, name)
-    )
-    if wanted.clauses:
-        if wanted.indexed:
-            entries = [item for item in call.mailbox.found(*wanted.indexed) if item.kind == "event"]
-        entries = [item for item in entries if wanted.wants(shown(call, item), item.extended)]
+    calendar = call.mailbox.known(CALENDAR)
+    entries = call.mailbox.listed(calendar, "event", (name, last_first), lambda item: _sort_value(item, name))
+    entries = filtered(call, "event", calendar, wanted, entries, DEFAULTS)
     return listing(call, entries, lambda item: shown(call, item, select=select), "events")
 
 
@@ -273,14 +269,13 @@ def _vanished(call: Call, change: Change, item: Item | None, window: Window) -> 
     key, _, suffix = change.key.partition("~")[0].partition(".")
     before = change.before
     if suffix:
-        identity = ids.immutable_id(f"{key}.{suffix}") if item is None else _shown_id(call, item, suffix)
-        return [removed(identity)]
+        return [removed(identity(f"{key}.{suffix}", item.moves if item else 0, call.preferences))]
     then = occurrences.within(before["fields"], before["exceptions"], before["cancelled"], window)
     now = occurrences.within(item.fields, item.exceptions, item.cancelled, window) if item else []
     gone = {each.suffix for each in then} - {each.suffix for each in now}
     if then and not now:
         gone.add("")
-    return [removed(_plain_id(call, key + suffix, before["moves"])) for suffix in sorted(gone)]
+    return [removed(identity(key + suffix, before["moves"], call.preferences)) for suffix in sorted(gone)]
 
 
 def _entry(call: Call, item: Item, when: Occurrence | None) -> dict[str, Any]:
@@ -288,12 +283,8 @@ def _entry(call: Call, item: Item, when: Occurrence | None) -> dict[str, Any]:
     return {"@odata.type": "#microsoft.graph.event", **shown(call, item, when, bare)}
 
 
-def _plain_id(call: Call, key: str, moves: int) -> str:
-    return ids.immutable_id(key) if call.preferences.immutable_ids else ids.default_id(key, moves)
-
-
 def _shown_id(call: Call, item: Item, day: str | None) -> str:
-    return _plain_id(call, f"{item.key}.{day}" if day else item.key, item.moves)
+    return identity(f"{item.key}.{day}" if day else item.key, item.moves, call.preferences)
 
 
 def _event(call: Call) -> tuple[Item, str | None]:
@@ -394,12 +385,8 @@ def _calendar_shown(call: Call, select: Collection[str] | None) -> dict[str, Any
         "defaultOnlineMeetingProvider": "teamsForBusiness",
         "owner": {"name": call.mailbox.name, "address": call.mailbox.address},
     }
-    return found if select is None else {name: value for name, value in found.items() if name in {"id", *select}}
+    return only(found, select)
 
 
 def _sort_value(item: Item, name: str) -> tuple[str, str]:
-    if name == "start/dateTime":
-        return stamp(instant(item.fields["start"])), item.key
-    return str(
-        {"createdDateTime": item.created, "lastModifiedDateTime": item.modified}.get(name) or item.fields.get(name)
-    ), item.key
+    return (stamp(instant(item.fields["start"])), item.key) if name == "start/dateTime" else sort_value(item, name)

@@ -6,8 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 from plugins.outlook.sandbox import ids, inputs
 from plugins.outlook.sandbox.calls import Answer
-from plugins.outlook.sandbox.mail import extended, extended_in, id_before, removed
 from plugins.outlook.sandbox.paging import changes, listing
+from plugins.outlook.sandbox.showing import (
+    extended,
+    extended_in,
+    filtered,
+    id_before,
+    only,
+    removed,
+    selected,
+    sort_value,
+)
 from plugins.outlook.sandbox.store import CONTACTS, Folder, Item
 from plugins.outlook.sandbox.times import moment, stamp
 
@@ -82,12 +91,13 @@ def create_folder(call: Call) -> Answer:
 
 def folder_changes(call: Call) -> Answer:
     """The delta of the folders of contacts."""
+    call.options.selected(FOLDER_PROPERTIES, "contactFolder")
 
-    def entries(change: Change, _given: Mapping[str, str]) -> list[dict[str, Any]]:
+    def entries(change: Change, given: Mapping[str, str]) -> list[dict[str, Any]]:
         if change.gone:
             return [removed(change.before)]
-        folder = call.mailbox.folders[change.key]
-        return [{"@odata.type": "#microsoft.graph.contactFolder", **_folder_shown(folder)}]
+        folder = _folder_shown(call.mailbox.folders[change.key], selected(given))
+        return [{"@odata.type": "#microsoft.graph.contactFolder", **folder}]
 
     return changes(call, call.mailbox.trees["contact"], "tree:contact", "contactFolders/$delta", entries)
 
@@ -99,13 +109,8 @@ def list_contacts(call: Call) -> Answer:
     expanded = call.options.expanded()
     wanted = call.options.filtered(COMPARED)
     name, last_first = call.options.order(SORTABLE, "displayName")
-    entries = call.mailbox.listed(folder, "contact", (name, last_first), lambda item: _sort_value(item, name))
-    if wanted.clauses:
-        if wanted.indexed:
-            entries = [
-                item for item in call.mailbox.found(*wanted.indexed) if item.kind == "contact" and item.folder is folder
-            ]
-        entries = [item for item in entries if wanted.wants(shown(item, call.preferences), item.extended)]
+    entries = call.mailbox.listed(folder, "contact", (name, last_first), lambda item: sort_value(item, name))
+    entries = filtered(call, "contact", folder, wanted, entries, DEFAULTS)
     return listing(call, entries, lambda item: shown(item, call.preferences, select, expanded), "contacts")
 
 
@@ -117,10 +122,8 @@ def contact_changes(call: Call) -> Answer:
     def entries(change: Change, given: Mapping[str, str]) -> list[dict[str, Any]]:
         if change.gone:
             return [removed(id_before(change, call.preferences))]
-        select = tuple(given["$select"].split(",")) if "$select" in given else None
-        return [
-            {"@odata.type": "#microsoft.graph.contact", **shown(folder.items[change.key], call.preferences, select)}
-        ]
+        shown_item = shown(folder.items[change.key], call.preferences, selected(given))
+        return [{"@odata.type": "#microsoft.graph.contact", **shown_item}]
 
     return changes(call, folder.log, f"contact:{folder.key}", "contacts/$delta", entries)
 
@@ -165,12 +168,7 @@ def _folder(call: Call) -> Folder:
 
 def _folder_shown(folder: Folder, select: Collection[str] | None = None) -> dict[str, Any]:
     found = {"id": folder.id, "displayName": folder.name, "parentFolderId": ids.folder_id(folder.parent)}
-    return found if select is None else {name: value for name, value in found.items() if name in {"id", *select}}
-
-
-def _sort_value(item: Item, name: str) -> tuple[str, str]:
-    computed = {"createdDateTime": item.created, "lastModifiedDateTime": item.modified}
-    return str(computed.get(name) or item.fields.get(name) or "").lower(), item.key
+    return only(found, select)
 
 
 def _named(fields: dict[str, Any]) -> dict[str, Any]:

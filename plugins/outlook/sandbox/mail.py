@@ -1,8 +1,7 @@
-"""Mail: folders, messages, drafts, sending and moving, and their deltas."""
+"""Messages: received ones, drafts, sending and moving, and the delta of a folder."""
 
 from __future__ import annotations
 
-import html
 import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -13,7 +12,17 @@ from plugins.outlook.sandbox.errors import Refusal, bad_request
 from plugins.outlook.sandbox.mailbox import address_of, conversation
 from plugins.outlook.sandbox.odata import Filter, invalid_filter
 from plugins.outlook.sandbox.paging import changes, listing
-from plugins.outlook.sandbox.store import ROOT, Folder, Item
+from plugins.outlook.sandbox.showing import (
+    body,
+    comparable,
+    extended,
+    extended_in,
+    filtered,
+    id_before,
+    removed,
+    selected,
+    sort_value,
+)
 from plugins.outlook.sandbox.times import stamp
 
 if TYPE_CHECKING:
@@ -22,6 +31,7 @@ if TYPE_CHECKING:
     from plugins.outlook.sandbox.calls import Call
     from plugins.outlook.sandbox.changes import Change
     from plugins.outlook.sandbox.odata import Preferences
+    from plugins.outlook.sandbox.store import Item
 
 DEFAULTS: dict[str, Any] = {
     "categories": [],
@@ -59,9 +69,6 @@ COMPUTED = (
 ON_REQUEST = ("internetMessageHeaders", "uniqueBody")
 """Properties that come only when `$select` names them."""
 SELECTABLE = frozenset({*DEFAULTS, *COMPUTED, *ON_REQUEST})
-FOLDER_PROPERTIES = frozenset(
-    {"id", "displayName", "parentFolderId", "childFolderCount", "unreadItemCount", "totalItemCount", "isHidden"}
-)
 COMPARED = {
     **dict.fromkeys(("receivedDateTime", "sentDateTime", "createdDateTime", "lastModifiedDateTime"), "time"),
     **dict.fromkeys(("subject", "conversationId", "internetMessageId", "importance", "parentFolderId"), "text"),
@@ -82,13 +89,13 @@ def shown(
     """A message as a request sees it."""
     identity = item.shown_id(preferences)
     fields = {**DEFAULTS, **item.fields}
-    text = _text(fields["body"])
-    fields["body"] = _preferred(fields["body"], text, preferences)
+    written, preview = body(fields["body"], preferences)
     fields |= {
+        "body": written,
         "changeKey": ids.change_key(item.key, item.version),
         "createdDateTime": item.created,
         "lastModifiedDateTime": item.modified,
-        "bodyPreview": text[:255],
+        "bodyPreview": preview,
         "parentFolderId": item.folder.id,
         "conversationIndex": "AQHc" + ids.guid("index", item.key).replace("-", "")[:24],
         "webLink": f"https://outlook.office365.com/owa/?ItemID={quote(identity, safe='')}&viewmodel=ReadMessageItem",
@@ -104,75 +111,6 @@ def shown(
     return {"@odata.etag": item.etag, "id": identity, **fields, **extended(item, expanded)}
 
 
-def extended(item: Item, expanded: Collection[str]) -> dict[str, Any]:
-    """The properties of a client's own, which come only when they are expanded by name."""
-    found = [{"id": name, "value": value} for name, value in item.extended.items() if name in expanded]
-    return {"singleValueExtendedProperties": found} if found else {}
-
-
-def extended_in(fields: dict[str, Any]) -> dict[str, str]:
-    """Take the properties of a client's own out of a body."""
-    return {each["id"]: each["value"] for each in fields.pop("singleValueExtendedProperties", [])}
-
-
-def list_folders(call: Call) -> Answer:
-    """The folders below the root, or below one folder."""
-    parent = _parent(call)
-    hidden = (call.options.get("includeHiddenFolders") or "false") == "true"
-    select = call.options.selected(FOLDER_PROPERTIES, "mailFolder")
-    found = [each for each in call.mailbox.folders.values() if each.kind == "message" and each.parent == parent]
-    visible = [each for each in found if hidden or not each.hidden]
-    return listing(call, visible, lambda folder: _folder_shown(call, folder, select), "mailFolders")
-
-
-def get_folder(call: Call) -> Answer:
-    """One folder, by id or well-known name."""
-    if call.ids["folder"].lower() == ROOT:
-        raise bad_request("The root folder is not offered by the sandbox.", "ErrorInvalidRequest")
-    folder = call.mailbox.folder(call.ids["folder"], "message")
-    select = call.options.selected(FOLDER_PROPERTIES, "mailFolder")
-    return Answer(200, {"@odata.context": call.context("mailFolders/$entity"), **_folder_shown(call, folder, select)})
-
-
-def create_folder(call: Call) -> Answer:
-    """A new folder below the root, or below one folder."""
-    wanted = inputs.read(call.request.body, inputs.Folder)
-    folder = call.mailbox.open_folder("message", wanted.display_name, _parent(call))
-    folder.hidden = wanted.is_hidden is True
-    return Answer(201, {"@odata.context": call.context("mailFolders/$entity"), **_folder_shown(call, folder)})
-
-
-def rename_folder(call: Call) -> Answer:
-    """Another name for a folder."""
-    folder = call.mailbox.folder(call.ids["folder"], "message")
-    call.mailbox.rename_folder(folder, inputs.read(call.request.body, inputs.Folder).display_name)
-    return Answer(200, {"@odata.context": call.context("mailFolders/$entity"), **_folder_shown(call, folder)})
-
-
-def delete_folder(call: Call) -> Answer:
-    """Delete a folder with what lies in it."""
-    call.mailbox.close_folder(call.mailbox.folder(call.ids["folder"], "message"))
-    return Answer(204)
-
-
-def folder_changes(call: Call) -> Answer:
-    """The delta of the folder tree."""
-    select = call.options.selected(FOLDER_PROPERTIES, "mailFolder")
-
-    def entries(change: Change, given: Mapping[str, str]) -> list[dict[str, Any]]:
-        if change.gone:
-            return [removed(change.before)]
-        names = tuple(given["$select"].split(",")) if "$select" in given else select
-        return [
-            {
-                "@odata.type": "#microsoft.graph.mailFolder",
-                **_folder_shown(call, call.mailbox.folders[change.key], names),
-            }
-        ]
-
-    return changes(call, call.mailbox.trees["message"], "tree:message", "mailFolders/$delta", entries)
-
-
 def list_messages(call: Call) -> Answer:
     """The messages of one folder or of all, the latest first."""
     folder = call.mailbox.folder(call.ids["folder"], "message") if "folder" in call.ids else None
@@ -180,9 +118,8 @@ def list_messages(call: Call) -> Answer:
     expanded = call.options.expanded()
     wanted = call.options.filtered(COMPARED)
     name, last_first = call.options.order(SORTABLE, "receivedDateTime desc")
-    entries = call.mailbox.listed(folder, "message", (name, last_first), lambda item: _sort_value(item, name))
-    if wanted.clauses:
-        entries = _filtered(call, wanted, folder, entries)
+    entries = call.mailbox.listed(folder, "message", (name, last_first), lambda item: sort_value(item, name))
+    entries = filtered(call, "message", folder, wanted, entries, DEFAULTS)
     return listing(call, entries, lambda item: shown(item, call.preferences, select, expanded), "messages")
 
 
@@ -197,13 +134,12 @@ def message_changes(call: Call) -> Answer:
 
     def entries(change: Change, given: Mapping[str, str]) -> list[dict[str, Any]]:
         if change.gone:
-            return [removed(_id_before(change, call.preferences))]
+            return [removed(id_before(change, call.preferences))]
         item = folder.items[change.key]
         since = Filter.read(given.get("$filter"), {"receivedDateTime": "time"})
-        if not since.wants({**DEFAULTS, **item.fields}, {}):
+        if not since.wants(comparable(item, DEFAULTS), item.extended):
             return []
-        select = tuple(given["$select"].split(",")) if "$select" in given else None
-        return [{"@odata.type": "#microsoft.graph.message", **shown(item, call.preferences, select)}]
+        return [{"@odata.type": "#microsoft.graph.message", **shown(item, call.preferences, selected(given))}]
 
     return changes(call, folder.log, f"message:{folder.key}", "messages/$delta", entries, MOST_FILTERED)
 
@@ -263,9 +199,9 @@ def send_draft(call: Call) -> Answer:
     item = _message(call)
     if not item.fields.get("isDraft"):
         raise bad_request("The message has already been sent.", "ErrorInvalidOperation")
-    if call.request.body:
+    if call.request.body.strip() not in {b"", b"{}"}:
         raise bad_request("The action 'send' takes no body.", "RequestBodyRead")
-    _check_recipients({**DEFAULTS, **item.fields})
+    _check_sendable(call, {**DEFAULTS, **item.fields})
     at = stamp(call.mailbox.now())
     call.mailbox.change(item, {"isDraft": False, "sentDateTime": at, "receivedDateTime": at})
     call.mailbox.move(item, call.mailbox.known("sentitems"))
@@ -277,7 +213,7 @@ def send_mail(call: Call) -> Answer:
     """Send without a draft: 202, and no id to find the message by."""
     wanted = inputs.read(call.request.body, inputs.SendMail, action=True)
     fields, own = _fields(call, wanted.message)
-    _check_recipients({**DEFAULTS, **fields})
+    _check_sendable(call, {**DEFAULTS, **fields})
     fields |= {"isRead": True}
     if wanted.save_to_sent_items:
         call.mailbox.put("message", call.mailbox.known("sentitems"), fields, own)
@@ -285,63 +221,11 @@ def send_mail(call: Call) -> Answer:
     return Answer(202)
 
 
-def removed(identity: str) -> dict[str, Any]:
-    """What a delta says of an entry that is here no more. For moves Graph's reason is UNVERIFIED."""
-    return {"@removed": {"reason": "deleted"}, "id": identity}
-
-
-def id_before(change: Change, preferences: Preferences) -> str:
-    """The id under which a removed item was known."""
-    return _id_before(change, preferences)
-
-
-def _id_before(change: Change, preferences: Preferences) -> str:
-    return (
-        ids.immutable_id(change.key)
-        if preferences.immutable_ids
-        else ids.default_id(change.key, change.before["moves"])
-    )
-
-
 def _message(call: Call) -> Item:
     item = call.mailbox.item(call.ids["message"], "message")
     if "folder" in call.ids and call.mailbox.folder(call.ids["folder"], "message") is not item.folder:
         raise Refusal(404, "ErrorItemNotFound", "The specified object was not found in the store.")
     return item
-
-
-def _parent(call: Call) -> str:
-    name = call.ids.get("folder", ROOT)
-    return call.mailbox.root_key() if name.lower() == ROOT else call.mailbox.folder(name, "message").key
-
-
-def _folder_shown(call: Call, folder: Folder, select: Collection[str] | None = None) -> dict[str, Any]:
-    folders = call.mailbox.folders.values()
-    found = {
-        "id": folder.id,
-        "displayName": folder.name,
-        "parentFolderId": ids.folder_id(folder.parent),
-        "childFolderCount": sum(each.parent == folder.key and each.kind == "message" for each in folders),
-        "unreadItemCount": folder.unread,
-        "totalItemCount": len(folder.items),
-        "isHidden": folder.hidden,
-    }
-    return found if select is None else {name: value for name, value in found.items() if name in {"id", *select}}
-
-
-def _sort_value(item: Item, name: str) -> tuple[str, str]:
-    computed = {"createdDateTime": item.created, "lastModifiedDateTime": item.modified}
-    return str(computed.get(name) or item.fields.get(name) or ""), item.key
-
-
-def _filtered(call: Call, wanted: Filter, folder: Folder | None, entries: list[Item]) -> list[Item]:
-    if wanted.indexed:
-        entries = [
-            each
-            for each in call.mailbox.found(*wanted.indexed)
-            if each.kind == "message" and folder in {None, each.folder}
-        ]
-    return [each for each in entries if wanted.wants(shown(each, call.preferences), each.extended)]
 
 
 def _fields(call: Call, written: inputs.Message) -> tuple[dict[str, Any], dict[str, str]]:
@@ -372,30 +256,11 @@ def _bodied(fields: dict[str, Any]) -> dict[str, Any]:
     return fields
 
 
-def _check_recipients(fields: Mapping[str, Any]) -> None:
+def _check_sendable(call: Call, fields: Mapping[str, Any]) -> None:
+    if (fields["from"]["emailAddress"].get("address") or "").lower() != call.mailbox.address:
+        message = "The account of this request does not have the right to send mail on behalf of the sending account."
+        raise Refusal(403, "ErrorSendAsDenied", message)
     people = [*fields["toRecipients"], *fields["ccRecipients"], *fields["bccRecipients"]]
     addresses = [each["emailAddress"].get("address") or "" for each in people]
     if not addresses or any("@" not in address for address in addresses):
         raise bad_request("At least one recipient is not valid.", "ErrorInvalidRecipients")
-
-
-def _text(body: Mapping[str, str]) -> str:
-    if body["contentType"] == "text":
-        return body["content"]
-    return html.unescape(re.sub(r"<[^>]+>", "", re.sub(r"<(br|/p|/div)[^>]*>", "\n", body["content"]))).strip()
-
-
-def _preferred(body: Mapping[str, str], text: str, preferences: Preferences) -> dict[str, str]:
-    """The body as text when that is preferred, else as HTML."""
-    if preferences.text:
-        return {"contentType": "text", "content": text}
-    if body["contentType"] == "html":
-        return dict(body)
-    written = html.escape(text, quote=False).replace("\n", "<br>\n")
-    return {"contentType": "html", "content": f"<html><body>{written}</body></html>"}
-
-
-def body_shown(body: Mapping[str, str], preferences: Preferences) -> tuple[dict[str, str], str]:
-    """A body as it is preferred, and its first 255 characters as text."""
-    text = _text(body)
-    return _preferred(body, text, preferences), text[:255]

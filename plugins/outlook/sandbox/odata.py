@@ -205,7 +205,7 @@ class Filter:
     def _compared(self, path: str, sign: str, literal: str, kinds: Mapping[str, str]) -> None:
         wanted = _literal(literal, kinds.get(path))
         if path == "internetMessageId" and sign == "eq":
-            self.indexed = (path, str(wanted))
+            self.indexed = (path, _unquoted(literal[1:-1]))
         as_kind = _READ[kinds[path]]
         self.clauses.append(lambda shown, _: _holds(as_kind(_at(shown, path)), sign, wanted))
 

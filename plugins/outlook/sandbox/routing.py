@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from plugins.outlook.sandbox import calendar, contacts, mail, notifications, users
+from plugins.outlook.sandbox import calendar, contacts, mail, mail_folders, notifications, users
 from plugins.outlook.sandbox.errors import Refusal, unknown_segment
 
 if TYPE_CHECKING:
@@ -61,14 +61,14 @@ def _routes() -> list[Route]:
     folder, message = "mailFolders/{folder}", "messages/{message}"
     table: list[tuple[str, str, tuple[str, ...], tuple[str, ...], Callable[[Call], Answer | Awaitable[Answer]]]] = [
         ("GET", "", USER, ("$select",), users.get_user),
-        ("GET", "mailFolders", MAIL, FOLDERS, mail.list_folders),
-        ("POST", "mailFolders", MAIL, NOTHING, mail.create_folder),
-        ("GET", "mailFolders/delta", MAIL, FOLDER_DELTA, mail.folder_changes),
-        ("GET", folder, MAIL, ("$select",), mail.get_folder),
-        ("PATCH", folder, MAIL, NOTHING, mail.rename_folder),
-        ("DELETE", folder, MAIL, NOTHING, mail.delete_folder),
-        ("GET", f"{folder}/childFolders", MAIL, FOLDERS, mail.list_folders),
-        ("POST", f"{folder}/childFolders", MAIL, NOTHING, mail.create_folder),
+        ("GET", "mailFolders", MAIL, FOLDERS, mail_folders.list_folders),
+        ("POST", "mailFolders", MAIL, NOTHING, mail_folders.create_folder),
+        ("GET", "mailFolders/delta", MAIL, FOLDER_DELTA, mail_folders.folder_changes),
+        ("GET", folder, MAIL, ("$select",), mail_folders.get_folder),
+        ("PATCH", folder, MAIL, NOTHING, mail_folders.rename_folder),
+        ("DELETE", folder, MAIL, NOTHING, mail_folders.delete_folder),
+        ("GET", f"{folder}/childFolders", MAIL, FOLDERS, mail_folders.list_folders),
+        ("POST", f"{folder}/childFolders", MAIL, NOTHING, mail_folders.create_folder),
         ("GET", f"{folder}/messages/delta", MAIL, DELTA, mail.message_changes),
         ("POST", "sendMail", SEND, NOTHING, mail.send_mail),
         *[

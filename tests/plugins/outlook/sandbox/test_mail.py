@@ -73,7 +73,7 @@ async def test_listing_pages_from_the_latest_with_absolute_links(
         ("receivedDateTime ge 2026-11-23T09:03:00Z", ["Mail 4", "Mail 3"]),
         ("isRead eq true and from/emailAddress/address eq 'KIM@customer.example'", ["Mail 3"]),
         ("startswith(subject,'mail 1')", ["Mail 1"]),
-        ("internetMessageId eq '<m0@customer.example>'", ["Mail 0"]),
+        ("internetMessageId eq '<M0@customer.example>'", ["Mail 0"]),
         ("conversationId eq 'none'", []),
     ],
 )
@@ -81,7 +81,7 @@ async def test_filters_find_what_they_say(
     graph: httpx.AsyncClient, ana: Mailbox, clock: Clock, clause: str, subjects: list[str]
 ) -> None:
     for number in range(5):
-        message_id = f"<m{number}@customer.example>"
+        message_id = f"<M{number}@customer.example>"
         ana.receive(KIM, f"Mail {number}", is_read=number == 3, internet_message_id=message_id)
         clock.forward(minutes=1)
     found = (await graph.get("me/messages", params={"$filter": clause})).json()["value"]
@@ -188,6 +188,18 @@ async def test_a_draft_to_nobody_is_not_sent(graph: httpx.AsyncClient, ana: Mail
     made = (await graph.post("me/messages", json={"subject": "A"})).json()
     assert refusal(await graph.post(f"me/messages/{made['id']}/send")) == (400, "ErrorInvalidRecipients")
     assert len(ana.known("drafts").items) == 1
+
+
+async def test_nobody_sends_as_somebody_else(graph: httpx.AsyncClient, ana: Mailbox) -> None:
+    message = {"subject": "A", "toRecipients": TO_KIM, "from": TO_KIM[0]}
+    assert refusal(await graph.post("me/sendMail", json={"message": message})) == (403, "ErrorSendAsDenied")
+    assert ana.items == {}
+
+
+async def test_a_message_is_reached_through_its_folder_only(graph: httpx.AsyncClient, ana: Mailbox) -> None:
+    mail = ana.receive(KIM, "Offer?")
+    assert (await graph.get(f"me/mailFolders/inbox/messages/{mail.id}")).json()["subject"] == "Offer?"
+    assert refusal(await graph.get(f"me/mailFolders/archive/messages/{mail.id}")) == (404, "ErrorItemNotFound")
 
 
 async def test_deleting_moves_to_deleted_items_and_there_for_good(graph: httpx.AsyncClient, ana: Mailbox) -> None:

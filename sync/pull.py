@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import asyncpg
@@ -20,6 +21,7 @@ from sync.heartbeat import Halt, Stop, ahead, beating
 from sync.relay import told
 from sync.runs import Counts
 from sync.troubles import Outcome, Verdict
+from sync.two_way import sending
 from tenure_sdk import ConnectorError, ContractViolation, Control, CursorExpired, LinePage, Unsupported, Window
 
 if TYPE_CHECKING:
@@ -49,6 +51,14 @@ LOST = (
 
 FEW_REJECTS, MANY_REJECTS = 20, 0.05
 """A stream of which more than this share, and at least so many records, cannot be taken is paused."""
+
+
+HOLD = timedelta(seconds=2)
+"""How long a stream waits for the outcome of what was sent to the other side."""
+
+
+class _Held(Exception):
+    """Something may have been made at the other side that is not known here yet."""
 
 
 class StreamNotRead(Conflict):
@@ -124,6 +134,8 @@ class _Pull:
                 verdict = await self._read(run)
         except runs.LeaseLost:
             verdict = Verdict(Outcome.LOST)
+        except _Held:
+            verdict = await self._hold(run)
         except CursorExpired as problem:
             if not self.expired:
                 self.expired = True
@@ -221,6 +233,7 @@ class _Pull:
         before = run.checkpoint, run.counts
         try:
             async with self.database.unit_of_work(self.tenant_id) as work:
+                await self._wait_for_outcomes(work)
                 await drift.note(work, run, self.watched, changes)
                 paused = await self._land_checked(work, run, self._admitted(checked))
         except BaseException:
@@ -297,6 +310,16 @@ class _Pull:
                     await troubles.pause(work, run, drift.reason(gone))
                     return
             await troubles.end(work, run, error=error)
+
+    async def _wait_for_outcomes(self, work: Writing) -> None:
+        if await sending.is_unsettled(work, self.integration_id, self.stream.types):
+            raise _Held
+
+    async def _hold(self, run: Run) -> Verdict:
+        """Come back when it is known what was made over there: it must not be taken for something new."""
+        async with self.database.unit_of_work(self.tenant_id) as work:
+            await runs.interrupt(work, run, "It waits for the outcome of a change that was sent.")
+            return Verdict(Outcome.PARKED, work.now + HOLD)
 
     async def _meet(self, run: Run, problem: ConnectorError) -> Verdict:
         try:

@@ -40,7 +40,7 @@ from tenure_sdk import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
 
     from domain.core.database import Database
@@ -67,7 +67,7 @@ class Sent:
     again_at: datetime | None = None
 
 
-async def is_unsettled(work: Reading, integration_id: UUID, types: list[str]) -> bool:
+async def is_unsettled(work: Reading, integration_id: UUID, types: Sequence[str]) -> bool:
     """Whether something of these types may have been made at the other side that we do not know of yet."""
     unsettled = exists().where(
         OutboundChange.tenant_id == work.tenant_id, OutboundChange.integration_id == integration_id,

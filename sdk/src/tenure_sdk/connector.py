@@ -70,6 +70,11 @@ class Stream(Declaration, frozen=True):
         """The stream's name: that of the method."""
         return self.method
 
+    @property
+    def types(self) -> tuple[str, ...]:
+        """The types of its records, as keys of `RECORD_TYPES`."""
+        return tuple(str(record.__struct_config__.tag) for record in self.records)
+
     def read(
         self, connector: Connector[Any], ctx: Context[Any], cursor: Cursor = None
     ) -> AsyncGenerator[Page | LinePage, None]:
@@ -91,10 +96,12 @@ class Limit(Struct, frozen=True, kw_only=True):
     forbid: str = ""
     """Characters that must not stand in it."""
     required: bool = False
+    most: int | None = None
+    """How many values of a list it keeps, the first ones; None: all of them."""
 
     def refuses(self, value: object) -> str | None:
         """Why the remote side would not take the value; None when it does."""
-        if value is None or value in ("", ()):
+        if value is None or value in {"", ()}:
             return "has to be given" if self.required else None
         texts = [text for text in (value if isinstance(value, tuple) else (value,)) if isinstance(text, str)]
         if self.max_len is not None and any(len(text) > self.max_len for text in texts):
@@ -321,19 +328,19 @@ class Connector(Generic[Config]):
         """The account that these settings lead to; raises a ConnectorError when they do not work."""
         raise NotImplementedError
 
-    def auth_for(self, config: Config) -> Auth | None:  # noqa: ARG002 - for those whose settings choose
+    def auth_for(self, config: Config) -> Auth | None:
         """How requests are let in with these settings: `auth`, unless the settings choose."""
         return self.auth
 
-    def classify(self, answer: Answer) -> ConnectorError | None:  # noqa: ARG002 - for those who know better
+    def classify(self, answer: Answer) -> ConnectorError | None:
         """What an answer of the remote side means, where its status does not say it; None leaves it to the host."""
         return None
 
-    async def custom_fields(self, ctx: Context[Config]) -> Sequence[Field]:  # noqa: ARG002 - most have none
+    async def custom_fields(self, ctx: Context[Config]) -> Sequence[Field]:
         """The fields that only this account has."""
         return ()
 
-    def migrate_cursor(self, stream: str, from_version: str, cursor: Cursor) -> Cursor:  # noqa: ARG002
+    def migrate_cursor(self, stream: str, from_version: str, cursor: Cursor) -> Cursor:
         """A cursor that an earlier version of this connector wrote, as this version writes it."""
         return cursor
 

@@ -69,6 +69,8 @@ async def test_a_lost_reply_makes_nobody_twice(books: Books) -> None:
     sent = await books.go_round()
     assert (sent.count, len(books.side.rows)) == (0, 1)
     assert await books.changes() == [("create", "SENDING")]
+    await books.pull()  # what was made there must not land as somebody new while nobody knows whose it is
+    assert list(await books.here()) == ["Ada"]
     books.side.lose_reply = lambda _: False
     await books.make_due()
     assert (await books.send()).count == 1

@@ -15,8 +15,10 @@ import uvloop
 
 from cli import logs, terminal
 from cli.rights import RefusedToStart
-from sync import figures, worker
+from sync import figures, registry, worker
+from sync.access.remotes import Remotes
 from sync.hints import Hints
+from sync.schedule import Syncs
 from sync.worker import Worker
 
 if TYPE_CHECKING:
@@ -33,7 +35,7 @@ DRAIN = 5
 """Seconds that requests under way get to end, once the server is asked to stop."""
 
 FINISH = 7.0
-"""Seconds that the worker's transaction under way gets; then it is undone, and stays due."""
+"""Seconds that the worker's transactions under way get; then they are undone, and what they did stays due."""
 
 
 _YOUNG_OBJECTS = 50_000
@@ -64,7 +66,7 @@ async def serve(
             if prepare is not None and not await _done(prepare(database), stopping):
                 return
             server = Server(create_app(settings, database), lambda: announce(_address(listening)))
-            async with _working(database, stopping):
+            async with _working(settings, database, stopping):
                 await answer(server, listening, stopping)
 
 
@@ -74,7 +76,7 @@ async def work(settings: Settings, announce: Callable[[str], None]) -> None:
     worker.load()
     stopping = _stop_on_signals()
     with figures.served(settings.metrics_port):
-        async with terminal.opened(settings) as database, _working(database, stopping):
+        async with terminal.opened(settings) as database, _working(settings, database, stopping):
             announce("Working.")
             await stopping.wait()
 
@@ -137,14 +139,23 @@ class Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def _working(database: Database, stopping: asyncio.Event) -> AsyncIterator[None]:
-    """A worker beside whatever runs inside; at the end it may finish its transaction."""
-    async with Hints(database) as hints, asyncio.TaskGroup() as tasks:
-        working = tasks.create_task(Worker(database, stopping).run(hints))
+async def _working(settings: Settings, database: Database, stopping: asyncio.Event) -> AsyncIterator[None]:
+    """A worker beside whatever runs inside; at the end it may finish its transactions."""
+    installed = registry.load()
+    async with (
+        Hints(database) as hints,
+        Remotes(database, settings, installed) as remotes,
+        asyncio.TaskGroup() as tasks,
+    ):
+        working = {
+            tasks.create_task(Worker(database, stopping).run(hints)),
+            tasks.create_task(Syncs(database, remotes, installed, stopping).run()),
+        }
         yield
         stopping.set()
-        await asyncio.wait({working}, timeout=FINISH)
-        working.cancel()
+        await asyncio.wait(working, timeout=FINISH)
+        for task in working:
+            task.cancel()
 
 
 async def _pass_on(stopping: asyncio.Event, server: Server) -> None:

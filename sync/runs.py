@@ -200,12 +200,12 @@ async def begin(
     before = None if checkpoint is None or checkpoint.over else await _row(work, checkpoint.run)
     whole = checkpoint is not None and await _is_whole(work, checkpoint)
     if before and not (resume and whole and mode in {RunMode.INCREMENTAL, before.mode}):
-        await _abandon(work, before.id)
+        await abandon(work, before.id, "Interrupted; another run began from the start.")
         before = None
     row = before or await _opened(work, integration, stream, mode, window, request)
     run = Run(
         id=row.id, tenant_id=work.tenant_id, integration_id=integration.id,
-        source=f"{integration.connector}:{integration.account}", stream=stream, owner=_me(), fence=state.fence,
+        source=f"{integration.connector}:{integration.account}", stream=stream, owner=me(), fence=state.fence,
         checkpoint=Checkpoint(run=row.id), counts=msgspec.convert(row.counters, Counts), mode=row.mode,
         window=Window(row.window_start, row.window_end), cursor_version=state.cursor_version,
         resumed=before is not None,
@@ -282,6 +282,26 @@ def of_lane(work: Writing, run: Run) -> tuple[Any, ...]:
     )
 
 
+async def abandon(work: Writing, run_id: UUID, why: str) -> None:
+    """End a run that nobody works on."""
+    await _drop_staged(work, run_id)
+    await work.execute(
+        update(SyncRun)
+        .where(*_this(SyncRun, work, run_id), SyncRun.ended_at.is_(None))
+        .values(ended_at=work.now, error=why)
+    )
+
+
+async def forget(work: Writing, integration: Integration, stream: str) -> Checkpoint | None:
+    """Forget how far a stream has been read, and return it. Raises StreamBusy while a run reads it."""
+    state = await _locked_state(work, integration, stream)
+    _check_free(state, work.now)
+    checkpoint = msgspec.convert(state.cursor, Checkpoint) if state.cursor else None
+    state.cursor = None
+    await work.flush()
+    return checkpoint
+
+
 async def _locked_state(work: Writing, integration: Integration, lane: str) -> StreamState:
     entry = insert(StreamState).values(
         tenant_id=work.tenant_id, integration_id=integration.id, stream=lane, updated_at=work.now
@@ -302,13 +322,20 @@ async def _locked_state(work: Writing, integration: Integration, lane: str) -> S
 
 
 def _check_free(state: StreamState, now: datetime) -> None:
+    if not is_free(state, now):
+        owner = state.lease_owner
+        raise StreamBusy(
+            f"Another run ({owner}) is reading this stream. Wait until it has ended; what it has read stays."
+        )
+
+
+def is_free(state: StreamState, now: datetime) -> bool:
+    """Whether nobody who is alive holds the lease."""
     owner, until = state.lease_owner, state.lease_until
-    if owner is None or until is None or until <= now or _is_dead(owner):
-        return
-    raise StreamBusy(f"Another run ({owner}) is reading this stream. Wait until it has ended; what it has read stays.")
+    return owner is None or until is None or until <= now or _is_dead(owner)
 
 
-def _me() -> str:
+def me() -> str:
     """This process, so that others on the same machine see when it is gone."""
     return f"{socket.gethostname()}:{os.getpid()}"
 
@@ -366,15 +393,6 @@ async def _opened(
     work.add(row)
     await work.flush()
     return row
-
-
-async def _abandon(work: Writing, run_id: UUID) -> None:
-    await _drop_staged(work, run_id)
-    await work.execute(
-        update(SyncRun)
-        .where(*_this(SyncRun, work, run_id), SyncRun.ended_at.is_(None))
-        .values(ended_at=work.now, error="Interrupted; another run began from the start.")
-    )
 
 
 async def _drop_staged(work: Writing, run_id: UUID) -> None:

@@ -114,7 +114,9 @@ class Worker:
 
 
 def load() -> None:
-    """Import the actions of every concept, so that all reactions and jobs are registered."""
+    """Import the actions of every concept, and the syncs, so that all reactions and jobs are registered."""
+    for syncing in ("sync.schedule", "sync.sweeps"):
+        import_module(syncing)
     for concept in pkgutil.iter_modules(domain.__path__, "domain."):
         if concept.ispkg and find_spec(f"{concept.name}.actions"):
             import_module(f"{concept.name}.actions")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sqlalchemy import text
+
 from domain.customers import lock_identities
 from sync.landing import cells, tables
 from sync.landing.tables import sql
@@ -24,32 +26,26 @@ INSERT INTO record_links (tenant_id, integration_id, type, remote_id, local_id)
 SELECT :tenant, :integration, 'invoice', awaited.invoice, made.id
 FROM (
     SELECT invoice, row_number() OVER (ORDER BY invoice) AS place
-    FROM (SELECT DISTINCT invoice FROM pg_temp.landing_allocations) AS named
-    WHERE NOT EXISTS (
-        SELECT FROM record_links AS link
-        WHERE link.tenant_id = :tenant AND link.integration_id = :integration AND link.type = 'invoice'
-            AND link.remote_id = named.invoice
-    )
+    FROM (SELECT DISTINCT invoice FROM pg_temp.landing_allocations WHERE invoice_id IS NULL) AS named
 ) AS awaited
 JOIN unnest(:ids) WITH ORDINALITY AS made (id, place) USING (place)
 """)
 
 _NAMED = sql("""
-SELECT count(*) FROM (SELECT DISTINCT invoice FROM pg_temp.landing_allocations) AS named
-WHERE NOT EXISTS (
-    SELECT FROM record_links AS link
-    WHERE link.tenant_id = :tenant AND link.integration_id = :integration AND link.type = 'invoice'
-        AND link.remote_id = named.invoice
-)
+UPDATE pg_temp.landing_allocations AS told SET invoice_id = link.local_id
+FROM record_links AS link
+WHERE link.tenant_id = :tenant AND link.integration_id = :integration AND link.type = 'invoice'
+    AND link.remote_id = told.invoice
 """)
 
+_UNKNOWN = text("SELECT count(DISTINCT invoice) FROM pg_temp.landing_allocations WHERE invoice_id IS NULL")
+
 TOLD = """
-SELECT string_agg(concat(invoice, ' ', amount), E'\\n' ORDER BY invoice) AS allocations,
-    coalesce(sum(amount), 0) AS allocated
-FROM pg_temp.landing_allocations AS told
-WHERE told.record = landing.record AND told.document = landing.document
+SELECT record, document, string_agg(concat(invoice, ' ', amount), E'\\n' ORDER BY invoice) AS allocations,
+    sum(amount) AS allocated
+FROM pg_temp.landing_allocations GROUP BY record, document
 """
-"""SQL for LATERAL: what a record on a page (`landing`) settles: a text to compare, and how much it is in all."""
+"""SQL of what each record on a page settles: a text to compare, and how much it is in all."""
 
 
 async def copy(work: Writing, record: str, documents: Iterable[Payment | CreditNote], amounts: cells.Cells) -> None:
@@ -57,6 +53,7 @@ async def copy(work: Writing, record: str, documents: Iterable[Payment | CreditN
     rows = [row for document in documents for row in _rows(record, document, amounts)]
     if rows:
         await tables.copy(work, "landing_allocations", _COLUMNS, cells.rows(rows))
+        await tables.analyse(work, "landing_allocations", "record, document, invoice")
 
 
 def _rows(record: str, document: Payment | CreditNote, amounts: cells.Cells) -> Iterator[tuple[str, ...]]:
@@ -75,33 +72,38 @@ def stated(document: Payment | CreditNote) -> Iterator[tuple[str, Decimal | None
 
 
 async def link(work: Writing, run: Run) -> None:
-    """Have an id for every invoice that the staged allocations name."""
-    await lock_identities(work)
-    ((wanted,),) = await work.rows(_NAMED, run.binds)
-    if wanted:
-        await work.execute(_AWAITED, {**run.binds, "ids": [work.ids() for _ in range(wanted)]})
+    """Have the id of every invoice that the staged allocations name."""
+    await lock_identities(work)  # nobody else makes an id for the same invoice meanwhile
+    await work.execute(_NAMED, run.binds)
+    ((unknown,),) = await work.rows(_UNKNOWN)
+    if unknown:
+        await work.execute(_AWAITED, {**run.binds, "ids": [work.ids() for _ in range(unknown)]})
+        await work.execute(_NAMED, run.binds)
 
 
 def write(owner: str, source: str) -> str:
     """SQL that keeps the staged allocations of changed documents; `source` is their table, `owner` their type."""
     return f"""
     INSERT INTO {owner}_allocations (tenant_id, {owner}_id, {owner}_version, invoice_id, amount)
-    SELECT :tenant, landing.id, landing.version, link.local_id, told.amount
-    FROM pg_temp.{source} AS landing
-    JOIN pg_temp.landing_allocations AS told USING (record, document)
-    JOIN record_links AS link
-        ON link.tenant_id = :tenant AND link.integration_id = :integration AND link.type = 'invoice'
-        AND link.remote_id = told.invoice
+    SELECT :tenant, landing.id, landing.version, told.invoice_id, told.amount
+    FROM pg_temp.{source} AS landing JOIN pg_temp.landing_allocations AS told USING (record, document)
     WHERE landing.record = '{owner}'
     """
 
 
-def touched(owner: str, source: str) -> str:
+def settled(owner: str, source: str) -> str:
     """SQL of the ids of the invoices that changed documents settle, or did before."""
     return f"""
-    SELECT DISTINCT allocation.invoice_id
-    FROM pg_temp.{source} AS landing
-    JOIN {owner}_allocations AS allocation
-        ON allocation.tenant_id = :tenant AND allocation.{owner}_id = landing.id
+    SELECT told.invoice_id
+    FROM pg_temp.{source} AS landing JOIN pg_temp.landing_allocations AS told USING (record, document)
     WHERE landing.record = '{owner}'
+    UNION
+    SELECT former.invoice_id
+    FROM pg_temp.{source} AS landing
+    CROSS JOIN LATERAL (
+        SELECT invoice_id FROM {owner}_allocations
+        WHERE tenant_id = :tenant AND {owner}_version = landing.version - 1
+            AND {tables.found_by(f"{owner}_id", "landing.id")}
+    ) AS former
+    WHERE landing.record = '{owner}' AND landing.version > 1
     """

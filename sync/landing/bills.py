@@ -39,8 +39,8 @@ class Bill(NamedTuple):
         return sql(f"""
         MERGE INTO pg_temp.landing_bills AS bill
         USING (
-            SELECT landing.document, link.local_id, document.version AS document_version, told.hash, known.version,
-                known.superseded_at IS NULL AND known.content_hash = told.hash
+            SELECT landing.document, link.local_id, document.version AS document_version, content.hash, known.version,
+                known.superseded_at IS NULL AND known.content_hash = content.hash
                     AND known.{self.document}_version = document.version AS is_same
             FROM pg_temp.landing_bills AS landing
             JOIN record_links AS link
@@ -50,13 +50,14 @@ class Bill(NamedTuple):
                 SELECT version, content_hash FROM {self.document}s
                 WHERE tenant_id = :tenant AND id = link.local_id AND superseded_at IS NULL LIMIT 1
             ) AS document ON true
+            LEFT JOIN ({allocations.TOLD}) AS told
+                ON told.record = landing.record AND told.document = landing.document
             CROSS JOIN LATERAL (
                 SELECT sha256(convert_to(concat(
-                    ROW({", ".join(f"landing.{name}" for name in self.compared)}), E'\\n', allocations, E'\\n',
+                    ROW({", ".join(f"landing.{name}" for name in self.compared)}), E'\\n', told.allocations, E'\\n',
                     document.content_hash
                 ), 'UTF8')) AS hash
-                FROM ({allocations.TOLD}) AS told
-            ) AS told
+            ) AS content
             LEFT JOIN LATERAL (
                 SELECT version, superseded_at, content_hash, {self.document}_version FROM {self.record}s
                 WHERE tenant_id = :tenant AND id = link.local_id ORDER BY version DESC LIMIT 1

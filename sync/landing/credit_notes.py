@@ -34,7 +34,7 @@ JOIN credit_notes AS note ON note.tenant_id = :tenant AND note.id = landing.id A
 WHERE landing.record = 'credit_note'
 """)
 
-_SETTLED = sql(allocations.touched("credit_note", "landing_bills"))
+_SETTLED = sql(allocations.settled("credit_note", "landing_bills"))
 
 
 async def from_records(work: Writing, run: Run, records: Sequence[CreditNote], amounts: cells.Cells) -> Merged:
@@ -49,7 +49,7 @@ async def from_records(work: Writing, run: Run, records: Sequence[CreditNote], a
         await work.execute(_ALLOCATIONS, run.binds)
         await work.execute(_ENTRIES, run.binds)
         await timeline.show(work, run)
-        await invoices.settled(work, run, list((await work.execute(_SETTLED, run.binds)).scalars()))
+        await invoices.settled(work, run, _SETTLED)
     return merged
 
 

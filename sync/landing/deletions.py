@@ -41,7 +41,7 @@ _DOCUMENTS = {
 _STREAMS = {**{record: (record,) for record in _DOCUMENTS}, "invoice": invoices.STREAMS}
 """Under which names documents stand on the timeline."""
 
-_SETTLING = {
+_SETTLED = {
     owner: sql(f"""
     SELECT DISTINCT invoice_id FROM {owner}_allocations WHERE tenant_id = :tenant AND {owner}_id = ANY(:ids)
     """)
@@ -79,10 +79,8 @@ async def delete(work: Writing, run: Run, records: Sequence[str], remote_ids: Se
             gone = await work.rows(statement, binds)
             touched |= {row.customer_id for row in gone}
         found += len(gone)
-        if record in _SETTLING and gone:
-            settling = {"tenant": work.tenant_id, "ids": [row.id for row in gone]}
-            settled = (await work.execute(_SETTLING[record], settling)).scalars().all()
-            await invoices.settled(work, run, settled)
+        if record in _SETTLED and gone:
+            await invoices.settled(work, run, _SETTLED[record], ids=[row.id for row in gone])
     own = [run.stream.name] if "interaction" in records else []
     streams = [*own, *(stream for record in papers for stream in _STREAMS[record])]
     for row in await work.rows(_INTERACTIONS, {**binds, "streams": streams}):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from domain.core.money import minor_units
 from sync.landing import bills, cells, tables, timeline
@@ -13,7 +13,8 @@ from sync.landing.tables import sql
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from decimal import Decimal
-    from uuid import UUID
+
+    from sqlalchemy import TextClause
 
     from domain.core.unit_of_work import Writing
     from sync.runs import Run
@@ -43,20 +44,23 @@ def _since(status: str) -> str:
 
 
 def _settled(owner: str, counts: str) -> str:
-    return f"""
-    SELECT settling.occurred_at FROM {owner}_allocations AS allocation
-    JOIN {owner}s AS settling
-        ON settling.tenant_id = :tenant AND settling.id = allocation.{owner}_id
-        AND settling.version = allocation.{owner}_version AND settling.superseded_at IS NULL AND {counts}
-    WHERE allocation.tenant_id = :tenant AND allocation.invoice_id = invoice.id
-    """
+    """SQL: when the last document of a type that settles an invoice happened."""
+    return f"""(
+        SELECT max(settling.occurred_at) FROM (
+            SELECT {owner}_id AS id, {owner}_version AS version FROM {owner}_allocations
+            WHERE tenant_id = :tenant AND {tables.found_by("invoice_id", "invoice.id")}
+        ) AS allocation
+        CROSS JOIN LATERAL (
+            SELECT occurred_at FROM {owner}s
+            WHERE tenant_id = :tenant AND version = allocation.version AND superseded_at IS NULL AND {counts}
+                AND {tables.found_by("id", "allocation.id")}
+        ) AS settling
+    )"""
 
 
-_PAID_AT = f"""coalesce((
-    SELECT max(occurred_at) FROM (
-        {_settled("payment", "settling.status = 'RECEIVED'")} UNION ALL {_settled("credit_note", "true")}
-    ) AS settled
-), {_since("PAID")})"""
+_PAID_AT = f"""coalesce(
+    greatest({_settled("payment", "status = 'RECEIVED'")}, {_settled("credit_note", "true")}), {_since("PAID")}
+)"""
 """SQL: when a paid invoice was paid: with the last payment or credit note that settles it, where one is known."""
 
 _INTO = """
@@ -101,9 +105,11 @@ _SETTLED = sql(f"""
 {_INTO}
 SELECT 'invoice.paid', invoice.remote_id, 'INVOICE_PAID', {_PAID_AT}, invoice.customer_id, NULL, NULL,
     concat('Invoice ', invoice.number, ' paid'), {_PAYLOAD}
-FROM invoices AS invoice
-WHERE invoice.tenant_id = :tenant AND invoice.id = ANY(:ids) AND invoice.superseded_at IS NULL
-    AND invoice.status = 'PAID'
+FROM unnest(:ids) AS settled (id)
+CROSS JOIN LATERAL (
+    SELECT * FROM invoices
+    WHERE tenant_id = :tenant AND superseded_at IS NULL AND status = 'PAID' AND {tables.found_by("id", "settled.id")}
+) AS invoice
 """)
 
 
@@ -114,15 +120,22 @@ async def from_records(work: Writing, run: Run, records: Sequence[Invoice], amou
     await tables.copy(work, "landing_bills", _COLUMNS, _rows(records, amounts))
     merged = await bills.write(work, run, INVOICE, len(records))
     if merged.created or merged.updated:
-        await work.execute(_ENTRIES, run.binds)
+        async with tables.found_by_remote_id(work):
+            await work.execute(_ENTRIES, run.binds)
         await timeline.show(work, run)
     return merged
 
 
-async def settled(work: Writing, run: Run, invoices: Sequence[UUID]) -> None:
-    """Show paid invoices as paid when what settles them says, now that it says something else."""
-    if invoices:
-        await work.execute(_SETTLED, {**run.binds, "ids": list(invoices)})
+async def settled(work: Writing, run: Run, invoices: TextClause, **binds: Any) -> None:
+    """Show paid invoices as paid when what settles them says, now that it says something else.
+
+    `invoices` selects their ids.
+    """
+    async with tables.found_by_remote_id(work):
+        ids = (await work.execute(invoices, {"tenant": work.tenant_id, **binds})).scalars().all()
+        if ids:
+            await work.execute(_SETTLED, {"tenant": work.tenant_id, "ids": ids})
+    if ids:
         await timeline.show(work, run)
 
 

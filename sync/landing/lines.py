@@ -67,8 +67,9 @@ def encode(page: LinePage) -> Encoded:
     """The lines of a page as COPY reads them."""
     if not page.rows:
         return Encoded((), b"", 0, [])
-    values: dict[str, Sequence[Any]] = dict(zip(page.columns, zip(*page.rows, strict=True), strict=True))
-    written = {name: _written(name, values) for name in page.columns}
+    given = zip(page.columns, zip(*page.rows, strict=True), strict=True)
+    values: dict[str, Sequence[Any]] = {name: column for name, column in given if _says_something(column)}
+    written = {name: _written(name, values) for name in values}
     if "quantity" in values:
         written["amount"] = _amounts(values)
     columns = tuple(target for name in written for target in _TARGETS.get(name, (name,)))
@@ -79,6 +80,10 @@ def encode(page: LinePage) -> Encoded:
         kept = [line not in bad for line in values["line"]]
         texts = [list(compress(column, kept)) for column in texts]
     return Encoded(columns, cells.rows(zip(*texts, strict=True)), len(texts[0]), rejects)
+
+
+def _says_something(column: Sequence[Any]) -> bool:
+    return any(value is not None for value in column)
 
 
 Written = tuple["list[str]", bool]
@@ -99,8 +104,9 @@ def _written(name: str, values: dict[str, Sequence[Any]]) -> Written:
 def _amounts(values: dict[str, Sequence[Any]]) -> Written:
     """Quantity by unit price less discount, rounded half-even to the currency's minor unit."""
     known = cells.Cells(_line_amount)
-    discounts = values.get("discount") or [None] * len(values["line"])
-    terms = zip(values["quantity"], values["unit_price"], discounts, values["currency"], strict=True)
+    nothing = [None] * len(values["line"])
+    prices, discounts = values.get("unit_price") or nothing, values.get("discount") or nothing
+    terms = zip(values["quantity"], prices, discounts, values["currency"], strict=True)
     return [known[term] for term in terms], known.unfit
 
 
@@ -153,7 +159,7 @@ def _rejects(written: dict[str, Written], values: dict[str, Sequence[Any]]) -> l
         for line, cell, place in zip(values["line"], column, range(len(column)), strict=True) if unfit else ():
             if isinstance(cell, cells.Unfit) and line not in found:
                 field = "unit_price" if name == "amount" else name
-                value = values[field][place]
+                value = values[field][place] if field in values else None
                 given = None if value is None else str(value)
                 found[line] = Reject(line, field, given, str(cell), values["document"][place])
     return [found[line] for line in sorted(found)]

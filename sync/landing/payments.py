@@ -36,11 +36,11 @@ _COLUMNS = (
 )
 
 _HASH = text(f"""
-UPDATE pg_temp.landing_payments AS landing SET unapplied = landing.amount - told.allocated,
+UPDATE pg_temp.landing_payments AS landing SET unapplied = landing.amount - coalesce(told.allocated, 0),
     hash = sha256(convert_to(concat(ROW(landing.number, extract(epoch FROM landing.occurred_at), landing.customer,
         landing.currency, landing.amount, landing.method, landing.status), E'\\n', told.allocations), 'UTF8'))
 FROM pg_temp.landing_payments AS own
-CROSS JOIN LATERAL ({allocations.TOLD.replace("landing.", "own.")}) AS told
+LEFT JOIN ({allocations.TOLD}) AS told USING (record, document)
 WHERE own.document = landing.document
 """)
 
@@ -102,7 +102,7 @@ SELECT 'payment', document, CASE status WHEN 'RECEIVED' THEN 'PAYMENT_RECEIVED' 
 FROM pg_temp.landing_payments
 """)
 
-_SETTLED = sql(allocations.touched("payment", "landing_payments"))
+_SETTLED = sql(allocations.settled("payment", "landing_payments"))
 
 _TOUCHED = text("""
 SELECT DISTINCT touched.id FROM pg_temp.landing_payments
@@ -159,7 +159,7 @@ async def _write(work: Writing, run: Run, tenant: Tenant, *, some_known: bool) -
     for statement in (*([_SUPERSEDE] if some_known else ()), _INSERT, _ALLOCATIONS, _ENTRIES):
         await work.execute(statement, binds)
     await timeline.show(work, run)
-    await invoices.settled(work, run, (await work.execute(_SETTLED, run.binds)).scalars().all())
+    await invoices.settled(work, run, _SETTLED)
 
 
 def _stated(payment: Payment) -> Iterator[tuple[str, Decimal | None, str]]:

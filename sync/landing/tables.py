@@ -61,7 +61,7 @@ _TABLES = {
         record {_TEXT}, document {_TEXT}, number {_TEXT}, occurred_at timestamptz, customer {_TEXT}, currency {_TEXT},
         digits bigint, amount bigint, unapplied bigint, method {_TEXT}, status {_TEXT}, hash bytea, id uuid,
         version bigint, unchanged boolean, customer_id uuid, former_customer_id uuid""",
-    "landing_allocations": f"record {_TEXT}, document {_TEXT}, invoice {_TEXT}, amount bigint",
+    "landing_allocations": f"record {_TEXT}, document {_TEXT}, invoice {_TEXT}, amount bigint, invoice_id uuid",
     "landing_entries": f"""
         stream {_TEXT}, remote_id {_TEXT}, kind {_TEXT}, occurred_at timestamptz, customer_id uuid, id uuid,
         revision bigint, summary {_TEXT}, payload jsonb, former_id uuid, former_revision bigint""",
@@ -105,7 +105,12 @@ def is_remote_id(named: str) -> str:
     read all that the tenant has, for every row of a page. Only the index by remote id gives this order, and within
     `found_by_remote_id` nothing else may make it.
     """
-    return f"remote_id BETWEEN {named} AND {named} ORDER BY remote_id LIMIT 1"
+    return f"{found_by('remote_id', named)} LIMIT 1"
+
+
+def found_by(column: str, value: str) -> str:
+    """The end of a subquery that looks rows up by the index that has this column behind the tenant."""
+    return f"{column} BETWEEN {value} AND {value} ORDER BY {column}"
 
 
 @asynccontextmanager

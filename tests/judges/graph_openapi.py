@@ -41,14 +41,12 @@ class Judge:
         self.spec = msgspec.json.decode((directory / "graph_v1.0.subset.json").read_bytes())
         document = gzip.decompress((directory / "v1.0-Prod.csdl.gz").read_bytes())
         self.metadata = ET.fromstring(document)  # noqa: S314  the vendor's own document, kept beside the project
-        self.judged = 0
 
     def problems(self, method: str, path: str, status: int, body: Any) -> list[str]:
         """What is wrong with an answer; an empty list if nothing is."""
         operation = self._operation(method, plain(path))
         if operation is None:
             return [f"{method} {path} is not described, but was answered with {status}"] if status < 400 else []
-        self.judged += 1
         if status >= 400:
             return self._against(_key(ERROR), body)
         schema = _schema(self._resolved(_response(operation, status)))

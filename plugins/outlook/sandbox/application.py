@@ -71,6 +71,8 @@ class OutlookSandbox:
         """Whether notification URLs may be plain HTTP, as on a developer's machine; the vendor refuses them."""
         self.post: Callable[[str, Mapping[str, str], bytes], Awaitable[tuple[int, bytes]]] = post_over_http
         self.faults = Faults()
+        self.lagging: dict[str, datetime] = {}
+        """Until when a message that was sent is not found yet, by its key."""
         self.mailboxes: dict[str, Mailbox] = {}
         self.issuer = Issuer(now, seed)
         self.notifier = Notifier(self)

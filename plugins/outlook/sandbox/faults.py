@@ -33,6 +33,8 @@ class Faults:
     """What a throttled call is told; the vendor's sample has a fraction too."""
     slow: float = 0.0
     """Seconds that every answer takes longer."""
+    sent_lag: float = 0.0
+    """Seconds for which a message that was just sent is not found by its id; listings and deltas show it."""
     expire_token_after: int | None = None
     """After how many calls each access token ends before its time."""
     empty_pages: float = 0.0

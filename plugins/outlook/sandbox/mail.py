@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from plugins.outlook.sandbox import ids, inputs
 from plugins.outlook.sandbox.calls import Answer
-from plugins.outlook.sandbox.errors import Refusal, bad_request
+from plugins.outlook.sandbox.errors import Refusal, bad_request, not_found
 from plugins.outlook.sandbox.mailbox import address_of, conversation
 from plugins.outlook.sandbox.odata import Filter, invalid_filter
 from plugins.outlook.sandbox.paging import changes, listing
@@ -205,6 +206,7 @@ def send_draft(call: Call) -> Answer:
     at = stamp(call.mailbox.now())
     call.mailbox.change(item, {"isDraft": False, "sentDateTime": at, "receivedDateTime": at})
     call.mailbox.move(item, call.mailbox.known("sentitems"))
+    call.sandbox.lagging[item.key] = call.sandbox.now() + timedelta(seconds=call.sandbox.faults.sent_lag)
     call.sandbox.carry(item.fields)
     return Answer(202)
 
@@ -224,7 +226,9 @@ def send_mail(call: Call) -> Answer:
 def _message(call: Call) -> Item:
     item = call.mailbox.item(call.ids["message"], "message")
     if "folder" in call.ids and call.mailbox.folder(call.ids["folder"], "message") is not item.folder:
-        raise Refusal(404, "ErrorItemNotFound", "The specified object was not found in the store.")
+        raise not_found()
+    if item.key in call.sandbox.lagging and call.sandbox.now() < call.sandbox.lagging[item.key]:
+        raise not_found()
     return item
 
 

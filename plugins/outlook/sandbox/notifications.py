@@ -106,7 +106,9 @@ class Notifier:
             if (each.address, each.kind) != (mailbox.address, item.kind) or change not in each.changes:
                 continue
             if each.folder in {None, folder.key}:
-                self._wait(each, each.shown["notificationUrl"], _notification(each, mailbox, item, change))
+                self.count += 1
+                told = {"id": ids.guid("notification", self.count), **_notification(each, mailbox, item, change)}
+                self._wait(each, each.shown["notificationUrl"], told)
 
     def lifecycle(self, subscription: Subscription, event: Lifecycle) -> None:
         """Tell what happens to a subscription itself, if it asked to be told."""
@@ -159,8 +161,6 @@ class Notifier:
                 self.lifecycle(each.subscription, "missed")
 
     def _wait(self, subscription: Subscription, url: str, payload: dict[str, Any]) -> None:
-        self.count += 1
-        payload["id"] = ids.guid("notification", self.count)
         self.waiting.append(Waiting(subscription, url, payload, self.sandbox.now()))
 
 
@@ -241,6 +241,8 @@ def _resource(call: Call, resource: str) -> tuple[Mailbox, str, str | None]:
     if found is None:
         raise bad_request(f"Resource '{resource}' is not supported.", "InvalidRequest")
     if found["owner"].lower() == "me":
+        if call.grant.address is None:
+            raise bad_request("/me request is only valid with delegated authentication flow.")
         mailbox = call.mailbox
     else:
         name = re.sub(r"^users(?:/|\(')|'\)$", "", found["owner"], flags=re.IGNORECASE)

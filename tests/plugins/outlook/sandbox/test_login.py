@@ -261,6 +261,15 @@ async def test_one_consent_opens_the_listed_mailboxes_and_no_others(
     assert "AppOnly AccessPolicy" in blocked.json()["error"]["message"]
     assert refusal(await graph.get("users/nobody@acme.example", **app)) == (404, "Request_ResourceNotFound")
     assert refusal(await graph.get("me", **app)) == (400, "BadRequest")
+    wanted = {
+        "changeType": "created",
+        "notificationUrl": BACK,
+        "resource": "me/events",
+        "expirationDateTime": "2026-11-24T00:00:00Z",
+    }
+    assert refusal(await graph.post("subscriptions", json=wanted, **app)) == (400, "BadRequest")
+    closed = wanted | {"resource": "users/bo@acme.example/events"}
+    assert refusal(await graph.post("subscriptions", json=closed, **app)) == (403, "ErrorAccessDenied")
 
 
 @pytest.mark.parametrize(

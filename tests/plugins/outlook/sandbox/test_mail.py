@@ -190,6 +190,17 @@ async def test_a_draft_to_nobody_is_not_sent(graph: httpx.AsyncClient, ana: Mail
     assert len(ana.known("drafts").items) == 1
 
 
+async def test_a_sent_message_may_be_found_a_little_later(
+    graph: httpx.AsyncClient, sandbox: OutlookSandbox, clock: Clock
+) -> None:
+    sandbox.faults.sent_lag = 5
+    made = (await graph.post("me/messages", json={"subject": "A", "toRecipients": TO_KIM})).json()
+    assert (await graph.post(f"me/messages/{made['id']}/send")).status_code == 202
+    assert refusal(await graph.get(f"me/messages/{made['id']}")) == (404, "ErrorItemNotFound")
+    clock.forward(seconds=5)
+    assert (await graph.get(f"me/messages/{made['id']}")).json()["isDraft"] is False
+
+
 async def test_nobody_sends_as_somebody_else(graph: httpx.AsyncClient, ana: Mailbox) -> None:
     message = {"subject": "A", "toRecipients": TO_KIM, "from": TO_KIM[0]}
     assert refusal(await graph.post("me/sendMail", json={"message": message})) == (403, "ErrorSendAsDenied")

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from sync.two_way import comparing
+from sync.two_way import comparing, switching
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
+    from domain.core.due import Jobs
     from domain.core.events import OutboxEvent, Reactions
     from domain.core.unit_of_work import Writing
     from sync.registry import Registry
@@ -22,8 +24,8 @@ _ABOUT_ONE = ("customers.CustomerCreated", "customers.CustomerChanged", "purchas
 _MERGES = ("customers.CustomersMerged", "customers.CustomersUnmerged")
 
 
-def register(reactions: Reactions, registry: Registry) -> None:
-    """Have the customers of these events compared from now on."""
+def register(reactions: Reactions, jobs: Jobs, registry: Registry) -> None:
+    """Have the customers of these events compared from now on, and all of them where pushing was switched on."""
 
     async def compare(work: Writing, event: OutboxEvent) -> None:
         for portion in _portions(_customers(event.body) if event.name in _ABOUT_MANY else _customer(event)):
@@ -32,6 +34,10 @@ def register(reactions: Reactions, registry: Registry) -> None:
     async def rebase(work: Writing, event: OutboxEvent) -> None:
         await comparing.rebase(work, registry, _customers(event.body))
 
+    async def go_on(work: Writing, key: str) -> datetime | None:
+        return await switching.go_on(work, registry, key)
+
+    jobs.due(switching.COMPARE)(go_on)
     for name in (*_ABOUT_MANY, *_ABOUT_ONE):
         reactions.on(name)(compare)
     for name in _MERGES:

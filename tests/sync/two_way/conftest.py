@@ -12,6 +12,7 @@ from msgspec import Struct
 from sqlalchemy import delete, select, update
 
 from domain import customers, purchases
+from domain.core.due import Jobs
 from domain.core.events import DueWork, Reactions
 from domain.customers.model import Customer as CustomerRow
 from domain.integrations import actions
@@ -142,7 +143,7 @@ class Books:
 
     async def react(self) -> None:
         heard = Reactions()
-        reactions.register(heard, self.registry)
+        reactions.register(heard, Jobs(), self.registry)
         await Relay(self.database, heard).drain(self.tenant)
 
     async def send(self) -> Sent:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from domain.integrations.model import Ownership
+from sync.two_way import conflicts, switching
+from sync.two_way.conflicts import Choice
 from tenure_sdk import Customer
 
 if TYPE_CHECKING:
@@ -48,6 +52,49 @@ async def test_a_conflict_of_manual_fields_waits_for_a_person_and_nothing_is_wri
     assert (conflict.field, conflict.ours, conflict.theirs) == ("name", {"value": "Ada Here"}, {"value": "Ada There"})
     assert (list(await books.here()), list(books.there())) == (["Ada Here"], ["Ada There"])
     assert books.side.writes == [("create", "r1")]
+
+
+@pytest.mark.parametrize(
+    ("choice", "value", "expected"),
+    [(Choice.OURS, None, "Ada Here"), (Choice.THEIRS, None, "Ada There"), (Choice.VALUE, "Ada Both", "Ada Both")],
+)
+async def test_what_a_person_chose_both_sides_have(
+    books: Books, choice: Choice, value: str | None, expected: str
+) -> None:
+    await own(books, name=Ownership.MANUAL)
+    ada = await books.buyer("Ada")
+    await books.go_round()
+    await books.edit(ada, name="Ada Here")
+    books.side.put("r1", name="Ada There")
+    await books.go_round()
+    (conflict,) = await books.conflicts()
+    async with books.database.unit_of_work(books.tenant) as work:
+        await conflicts.resolve(work, books.registry, conflict.id, choice, value)
+    for _ in range(2):
+        await books.go_round()
+    assert (list(await books.here()), list(books.there())) == ([expected], [expected])
+    assert await books.conflicts() == []
+    async with books.database.unit_of_work(books.tenant) as work:
+        with pytest.raises(conflicts.ConflictResolved):
+            await conflicts.resolve(work, books.registry, conflict.id, choice, value)
+
+
+async def test_a_preview_shows_what_would_be_sent_and_keeps_nothing(books: Books) -> None:
+    await own(books, direction="READ_ONLY")
+    books.side.put("7", name="Ada")
+    books.side.put("8", name="Cora", emails=("cora@example.com",))
+    await books.pull()
+    for name in ("Ada", "Bea"):
+        await books.buyer(name)
+    cora = await books.buyer("Cora K.", emails=["cora@example.com"])
+    seen = await switching.preview(books.database, books.registry, books.tenant, books.id)
+    assert (seen.creates, seen.updates, seen.conflicts, seen.doubtful) == (1, 1, 0, 1)
+    assert [(each.op, (each.record or {})["name"]) for each in seen.changes] == [
+        ("update", "Cora K."),
+        ("create", "Bea"),
+    ]
+    assert cora
+    assert await books.changes() == []
 
 
 async def test_a_value_that_they_write_their_way_is_no_change_of_theirs(books: Books) -> None:

@@ -1,0 +1,97 @@
+"""Conflicts: a person chooses between our value, theirs and another one, and both sides get it."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import select
+
+from domain import customers
+from domain.core.problems import Conflict, Invalid, NotFound
+from domain.integrations.model import RecordLink, SyncConflict
+from sync.two_way import comparing
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from uuid import UUID
+
+    from domain.core.unit_of_work import Writing
+    from sync.registry import Registry
+
+
+class Choice(StrEnum):
+    """Whose value both sides shall have."""
+
+    OURS = "OURS"
+    THEIRS = "THEIRS"
+    VALUE = "VALUE"
+
+
+class ConflictResolved(Conflict):
+    """This conflict was resolved before."""
+
+
+class NoSuchValue(Invalid):
+    """This field takes no value by hand here. Choose ours or theirs."""
+
+
+_NOTHING = {"agreed": False}
+"""Stands for a value that neither side ever has, so that the other half of the pair decides."""
+
+
+async def resolve(
+    work: Writing, registry: Registry, conflict_id: UUID, choice: Choice, value: Any = None
+) -> SyncConflict:
+    """Give both sides the value that a person chose. Raises NotFound, ConflictResolved or NoSuchValue."""
+    conflict = await work.one(
+        select(SyncConflict)
+        .where(SyncConflict.tenant_id == work.tenant_id, SyncConflict.id == conflict_id)
+        .with_for_update()
+    )
+    if conflict is None:
+        raise NotFound(id=conflict_id)
+    if conflict.resolution is not None:
+        raise ConflictResolved(resolution=conflict.resolution)
+    ours, theirs = _value(conflict.ours), _value(conflict.theirs)
+    if choice is Choice.VALUE:
+        await _say(work, conflict, value)
+    chosen = {Choice.OURS: ours, Choice.THEIRS: theirs, Choice.VALUE: value}[choice]
+    pair = [ours, _NOTHING] if choice is Choice.THEIRS else [_NOTHING, theirs]
+    conflict.resolution, conflict.resolved = choice, {"value": chosen}
+    conflict.resolved_at, conflict.resolved_by = work.now, work.actor.principal_id
+    work.audit("integrations.resolveConflict", f"conflict:{conflict.id.hex}", after={"choice": choice})
+    await _set_base(work, conflict, pair)
+    await comparing.compare(work, registry, [conflict.local_id])
+    return conflict
+
+
+async def _set_base(work: Writing, conflict: SyncConflict, pair: list[Any]) -> None:
+    link = await work.one(
+        select(RecordLink)
+        .where(
+            RecordLink.tenant_id == work.tenant_id, RecordLink.integration_id == conflict.integration_id,
+            RecordLink.type == conflict.type, RecordLink.remote_id == conflict.remote_id,
+        )
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )  # fmt: skip
+    if link is not None:
+        link.agreed = {**(link.agreed or {}), conflict.field: pair}
+    await work.flush()
+
+
+async def _say(work: Writing, conflict: SyncConflict, value: Any) -> None:
+    changes = {
+        "name": lambda: customers.Changes(name=value),
+        "emails": lambda: customers.Changes(emails=value if isinstance(value, list) else [value]),
+        "phones": lambda: customers.Changes(phones=value if isinstance(value, list) else [value]),
+    }.get(conflict.field)
+    if changes is None or value is None:
+        raise NoSuchValue(path=("value",), field=conflict.field)
+    known = await customers.customer(work, conflict.local_id)
+    await customers.update(work, known.id, known.version, changes())
+
+
+def _value(kept: Mapping[str, Any] | None) -> Any:
+    return (kept or {}).get("value")

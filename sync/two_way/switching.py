@@ -1,0 +1,119 @@
+"""Switching a stream on to be written: what that would do, seen before; then everybody is compared, bit by bit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from sqlalchemy import select
+
+from domain.core.events import make_due
+from domain.customers.model import Customer
+from domain.integrations import actions, queries
+from domain.integrations.model import LinkCandidate, OutboundChange, SyncConflict, SyncDirection
+from sync.two_way import comparing
+from tenure_sdk import Push
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from domain.core.database import Database
+    from domain.core.unit_of_work import Reading, Writing
+    from sync.registry import Registry
+
+COMPARE = "compare"
+"""The kind of due work that compares all customers with an integration; its key is `<integration>:<last customer>`."""
+
+PORTION = 500
+_SHOWN = 50
+
+
+@dataclass
+class Preview:
+    """What pushing would do: how many would be made, changed or asked about, and the first of each change."""
+
+    creates: int = 0
+    updates: int = 0
+    conflicts: int = 0
+    doubtful: int = 0
+    changes: list[OutboundChange] = field(default_factory=list)
+
+
+class _TakeBack(Exception):
+    """Ends a preview: nothing of it is kept."""
+
+
+async def preview(database: Database, registry: Registry, tenant_id: UUID, integration_id: UUID) -> Preview:
+    """What would be made and changed at the other side if pushing were on for all streams. Nothing is written."""
+    shown = Preview()
+    try:
+        async with database.unit_of_work(tenant_id) as work:
+            await _pretend(work, registry, integration_id)
+            after: UUID | None = UUID(int=0)
+            while after is not None:
+                after = await _compare_portion(work, registry, after)
+            await _look(work, integration_id, shown)
+            raise _TakeBack  # noqa: TRY301 - the only way out that keeps nothing
+    except _TakeBack:
+        return shown
+
+
+async def begin(work: Writing, integration_id: UUID) -> None:
+    """Have all customers compared with an integration that was switched on to be written."""
+    await make_due(work.session, work.tenant_id, COMPARE, f"{integration_id.hex}:{UUID(int=0).hex}", work.now)
+
+
+async def go_on(work: Writing, registry: Registry, key: str) -> datetime | None:
+    """Compare the next portion, as due work; another entry stands for the one after it."""
+    integration, _, last = key.partition(":")
+    after = await _compare_portion(work, registry, UUID(last))
+    if after is not None:
+        await make_due(work.session, work.tenant_id, COMPARE, f"{integration}:{after.hex}", work.now)
+    return None
+
+
+async def _compare_portion(work: Writing, registry: Registry, after: UUID) -> UUID | None:
+    """Compare the customers that come next; the last one of them, None when these were the last."""
+    wanted = (
+        select(Customer.id)
+        .where(Customer.tenant_id == work.tenant_id, Customer.id > after, Customer.status == "ACTIVE")
+        .order_by(Customer.id)
+        .limit(PORTION)
+    )
+    found: Sequence[UUID] = await work.all(wanted)
+    await comparing.compare(work, registry, found)
+    return found[-1] if len(found) == PORTION else None
+
+
+async def _pretend(work: Writing, registry: Registry, integration_id: UUID) -> None:
+    """Switch pushing on for every stream that can be written."""
+    integration = await queries.integration(work, integration_id)
+    connector = registry.connector(integration.connector)
+    pushed = {declared.record for declared in connector.declared(Push)}
+    writable = [stream.name for stream in connector.streams() if pushed & set(stream.records)]
+    choices = [actions.StreamChoice(name, direction=SyncDirection.TWO_WAY) for name in writable]
+    await actions.choose(work, integration, choices)
+
+
+async def _look(work: Reading, integration_id: UUID, shown: Preview) -> None:
+    """What the comparison has queued, in this very transaction."""
+    of = OutboundChange.tenant_id == work.tenant_id, OutboundChange.integration_id == integration_id
+    queued = await work.all(
+        select(OutboundChange).where(*of, OutboundChange.status == "QUEUED").order_by(OutboundChange.id)
+    )
+    shown.creates = sum(change.op == "create" for change in queued)
+    shown.updates = len(queued) - shown.creates
+    shown.changes = list(queued[:_SHOWN])
+    for change in shown.changes:
+        work.session.expunge(change)
+    open_conflicts = select(SyncConflict.id).where(
+        SyncConflict.tenant_id == work.tenant_id, SyncConflict.integration_id == integration_id,
+        SyncConflict.resolution.is_(None),
+    )  # fmt: skip
+    open_links = select(LinkCandidate.id).where(
+        LinkCandidate.tenant_id == work.tenant_id, LinkCandidate.integration_id == integration_id,
+        LinkCandidate.decision.is_(None),
+    )  # fmt: skip
+    shown.conflicts, shown.doubtful = len(await work.all(open_conflicts)), len(await work.all(open_links))

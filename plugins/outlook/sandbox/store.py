@@ -125,11 +125,6 @@ class Store:
         """A folder that every mailbox has."""
         return self.folders[f"{self._number}.{name}"]
 
-    def well_known_name(self, folder: Folder) -> str | None:
-        """The name under which every mailbox has this folder."""
-        name = folder.key.partition(".")[2]
-        return name if name in WELL_KNOWN else None
-
     def root_key(self) -> str:
         """The key of the folder above all."""
         return f"{self._number}.{ROOT}"

@@ -10,6 +10,7 @@ import typer
 
 from cli import demo, importing, tenants, terminal
 from cli.customers import customers
+from cli.keys import keys
 from cli.terminal import Data
 
 app = terminal.app("Customer lifecycle management: every customer's whole life in one place.")
@@ -17,6 +18,7 @@ app.add_typer(tenants.tenants, name="tenants")
 app.add_typer(tenants.tokens, name="tokens")
 app.add_typer(tenants.audit, name="audit")
 app.add_typer(customers, name="customers")
+app.add_typer(keys, name="keys")
 app.command("import")(importing.import_file)
 app.command("demo")(demo.demo)
 data_app = terminal.app("The data of the embedded database.")

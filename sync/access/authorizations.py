@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import msgspec
 from sqlalchemy import delete, or_, select
 
-from domain.core.vault import Place
 from domain.integrations import actions, queries
 from domain.integrations.authorizing import (
     AuthorizationExpired,
@@ -23,7 +22,7 @@ from domain.integrations.authorizing import (
     UnknownState,
 )
 from domain.integrations.model import Authorization
-from sync.access import egress, parties, readiness, states, tokens
+from sync.access import egress, parties, places, readiness, states, tokens
 from sync.access.oauth import Token
 from sync.access.states import PURPOSE, State
 from tenure_sdk import Account, AuthRevoked, ClientCredentials, OAuth2, Transient
@@ -169,7 +168,7 @@ class Authorizations:
         integration = await queries.integration(work, integration_id, lock=True)
         await actions.recognise(work, integration, account.id, account.label)
         party = await self._party(work, integration_id)
-        token = msgspec.json.decode(self._vault.open(_place(work.tenant_id, row.id, "token"), row.token), type=Token)
+        token = msgspec.json.decode(self._opened(work.tenant_id, row.id, "token", row.token), type=Token)
         await tokens.keep_token(work, self._vault, integration_id, _authorizing(party), token)
         work.audit("integrations.authorize", f"integration:{integration_id.hex}", after={"step": "accepted"})
         await _forget(work, integration_id)
@@ -222,7 +221,7 @@ class Authorizations:
     async def _token(self, work: Writing, row: Authorization) -> Token:
         """The parked token, got for the code when it is first asked for."""
         if row.token is not None:
-            plain = self._vault.open(_place(work.tenant_id, row.id, "token"), row.token)
+            plain = self._opened(work.tenant_id, row.id, "token", row.token)
             return msgspec.json.decode(plain, type=Token)
         brought = msgspec.json.decode(self._opened(work.tenant_id, row.id, "code", row.code), type=_Brought)
         party = await self._party(work, row.integration_id)
@@ -237,10 +236,10 @@ class Authorizations:
         return token
 
     def _sealed(self, tenant_id: UUID, authorization_id: UUID, field: str, plain: bytes) -> bytes:
-        return self._vault.seal(_place(tenant_id, authorization_id, field), plain)
+        return self._vault.seal(places.authorization(tenant_id, authorization_id, field), plain)
 
     def _opened(self, tenant_id: UUID, authorization_id: UUID, field: str, sealed: bytes | None) -> bytes:
-        return self._vault.open(_place(tenant_id, authorization_id, field), sealed or b"")
+        return self._vault.open(places.authorization(tenant_id, authorization_id, field), sealed or b"")
 
 
 def _authorizing(party: Party) -> Authorizing:
@@ -282,7 +281,3 @@ async def _forget(work: Writing, integration_id: UUID) -> None:
         )
         .execution_options(synchronize_session=False)
     )
-
-
-def _place(tenant_id: UUID, authorization_id: UUID, field: str) -> Place:
-    return Place(tenant_id, authorization_id, field)

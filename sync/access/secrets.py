@@ -8,8 +8,9 @@ import msgspec
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
-from domain.core.vault import Place, Vault, key_of
+from domain.core.vault import Vault, key_of
 from domain.integrations.model import IntegrationSecret
+from sync.access.places import integration_secret
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,7 +39,7 @@ async def keep(
     expires_at: datetime | None = None,
 ) -> int:
     """Keep one secret, or nothing under its name; how many values it has had."""
-    sealed = None if plain is None else vault.seal(place(work.tenant_id, integration_id, name), plain)
+    sealed = None if plain is None else vault.seal(integration_secret(work.tenant_id, integration_id, name), plain)
     entry = insert(IntegrationSecret).values(
         tenant_id=work.tenant_id, integration_id=integration_id, name=name, ciphertext=sealed,
         key_id=sealed and key_of(sealed), expires_at=expires_at, updated_at=work.now,
@@ -84,9 +85,4 @@ async def secret_names(reading: Reading, integration_id: UUID) -> frozenset[str]
 
 def opened(vault: Vault, row: IntegrationSecret) -> bytes:
     """What a row keeps. Raises SecretUnreadable."""
-    return vault.open(place(row.tenant_id, row.integration_id, row.name), row.ciphertext or b"")
-
-
-def place(tenant_id: UUID, integration_id: UUID, name: str) -> Place:
-    """Where a secret of an integration belongs."""
-    return Place(tenant_id, integration_id, name)
+    return vault.open(integration_secret(row.tenant_id, row.integration_id, row.name), row.ciphertext or b"")

@@ -89,7 +89,7 @@ def test_signatures_of_the_rfcs_hold(verifier: HmacSignature, signature: str) ->
 
 
 def test_an_empty_secret_vouches_for_nothing() -> None:
-    forged = HmacSignature(header="x-s")._signature(b"{}", "")
+    forged = HmacSignature(header="x-s").signature(b"{}", "")
     assert not HmacSignature(header="x-s").holds(delivery(x_s=forged), [""])
     assert not StaticToken("x-s").holds(delivery(), [""])
     at = str(int(NOW.timestamp()))
@@ -102,13 +102,13 @@ def test_an_empty_secret_vouches_for_nothing() -> None:
 def test_old_and_early_timestamps_are_refused(off: int, holds: bool) -> None:
     verifier = HmacSignature(header="x-s", timestamp_header="X-At")
     at = str(int((NOW + timedelta(seconds=off)).timestamp()))
-    signature = HmacSignature(header="x-s")._signature(at.encode() + b".{}", "secret")
+    signature = HmacSignature(header="x-s").signature(at.encode() + b".{}", "secret")
     assert verifier.holds(delivery(x_s=signature, x_at=at), ["secret"]) is holds
 
 
 @pytest.mark.parametrize("at", ["", "soon", "1e3", "9" * 40, "-" + "9" * 40, "nan"])
 def test_a_timestamp_that_is_none_is_refused(at: str) -> None:
-    signature = HmacSignature(header="x-s")._signature(at.encode() + b".{}", "secret")
+    signature = HmacSignature(header="x-s").signature(at.encode() + b".{}", "secret")
     verifier = HmacSignature(header="x-s", timestamp_header="x-at")
     assert not verifier.holds(delivery(x_s=signature, x_at=at), ["secret"])
 

@@ -101,7 +101,7 @@ class Limit(Struct, frozen=True, kw_only=True):
 
     def refuses(self, value: object) -> str | None:
         """Why the remote side would not take the value; None when it does."""
-        if value is None or value in {"", ()}:
+        if value is None or value in ("", ()):
             return "has to be given" if self.required else None
         texts = [text for text in (value if isinstance(value, tuple) else (value,)) if isinstance(text, str)]
         if self.max_len is not None and any(len(text) > self.max_len for text in texts):
@@ -328,19 +328,19 @@ class Connector(Generic[Config]):
         """The account that these settings lead to; raises a ConnectorError when they do not work."""
         raise NotImplementedError
 
-    def auth_for(self, config: Config) -> Auth | None:
+    def auth_for(self, config: Config) -> Auth | None:  # noqa: ARG002 - for those whose settings choose
         """How requests are let in with these settings: `auth`, unless the settings choose."""
         return self.auth
 
-    def classify(self, answer: Answer) -> ConnectorError | None:
+    def classify(self, answer: Answer) -> ConnectorError | None:  # noqa: ARG002 - for those who know better
         """What an answer of the remote side means, where its status does not say it; None leaves it to the host."""
         return None
 
-    async def custom_fields(self, ctx: Context[Config]) -> Sequence[Field]:
+    async def custom_fields(self, ctx: Context[Config]) -> Sequence[Field]:  # noqa: ARG002 - most have none
         """The fields that only this account has."""
         return ()
 
-    def migrate_cursor(self, stream: str, from_version: str, cursor: Cursor) -> Cursor:
+    def migrate_cursor(self, stream: str, from_version: str, cursor: Cursor) -> Cursor:  # noqa: ARG002
         """A cursor that an earlier version of this connector wrote, as this version writes it."""
         return cursor
 

@@ -96,10 +96,11 @@ class HmacSignature(Struct, frozen=True, kw_only=True):
             if not _is_recent(at, delivery.received_at, self.tolerance):
                 return False
             signed = at.encode() + b"." + signed
-        wanted = [self._signature(signed, secret) for secret in secrets if secret]
+        wanted = [self.signature(signed, secret) for secret in secrets if secret]
         return _is_one_of(given.removeprefix(self.prefix), wanted)
 
-    def _signature(self, signed: bytes, secret: str) -> str:
+    def signature(self, signed: bytes, secret: str) -> str:
+        """The signature of what is signed, as the header has it after its prefix."""
         digest = hmac.new(secret.encode(), signed, getattr(hashlib, self.algorithm)).digest()
         return digest.hex() if self.encoding == "hex" else b64encode(digest).decode("ascii")
 

@@ -1,0 +1,169 @@
+"""PKG: what is installed, and what it brings along."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import sys
+import tomllib
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tenure_sdk.testing import elsewhere
+from tenure_sdk.testing.bench import Bench, Breach, NotApplicable, check, some
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+GROUP = "tenure.connectors"
+LONGEST_IMPORT = 0.3
+OURS = {"tenure_sdk", "msgspec"}
+
+
+@check(
+    "PKG-1",
+    "bronze",
+    "An entry point names the connector",
+    f'Add [project.entry-points."{GROUP}"] to pyproject.toml with a line such as acme-books = "acme:AcmeBooks".',
+)
+async def entry_point(bench: Bench) -> None:
+    """Among what is installed, or in the pyproject.toml above the source."""
+    named = {f"{point.value}" for point in metadata.entry_points(group=GROUP)}
+    project = _project(bench)
+    if project is not None:
+        named |= set(project[0].get("project", {}).get("entry-points", {}).get(GROUP, {}).values())
+    name = bench.connector.__name__
+    if not any(value.partition(":")[2] == name and _is_of(value, bench) for value in named):
+        seen = f"the group {GROUP} has {some(named) or 'nothing'}"
+        raise Breach(seen=seen, expected=f"an entry point whose value ends in :{name}")
+
+
+@check(
+    "PKG-2",
+    "bronze",
+    "Importing it is quick and does nothing",
+    "Move what the module does into methods: its import may only define.",
+)
+async def imports_quietly(bench: Bench) -> None:
+    """In a new interpreter."""
+    found = elsewhere.ask("imported", elsewhere.address_of(bench.connector))
+    if found["did"]:
+        raise Breach(seen=f"importing did: {some(found['did'])}", expected="no network, file, process or thread")
+    if found["seconds"] > LONGEST_IMPORT:
+        raise Breach(seen=f"importing took {found['seconds']:.2f} s", expected=f"at most {LONGEST_IMPORT} s")
+
+
+@check(
+    "PKG-3",
+    "bronze",
+    "It imports the SDK and what it declares, and nothing else",
+    "Add the package to the dependencies in pyproject.toml, or do without it.",
+)
+async def imports_what_it_declares(bench: Bench) -> None:
+    """The connector's module, and those of its own package that it imports."""
+    allowed = OURS | _declared(bench)
+    for path, line, name in _imports(bench):
+        if name not in allowed | sys.stdlib_module_names:
+            raise Breach(seen=f"{path.name}:{line} imports {name}", expected=f"only {some(allowed)}")
+
+
+@check(
+    "PKG-4",
+    "silver",
+    "The wheel is typed, has a licence, and its version is the connector's",
+    "Put an empty py.typed beside the code, name a licence in pyproject.toml, and use one version in both places.",
+)
+async def wheel_is_complete(bench: Bench) -> None:
+    """By the pyproject.toml above the source."""
+    project = _project(bench)
+    if project is None:
+        raise Breach(seen="no pyproject.toml above the connector's source", expected="a package of its own")
+    table = project[0].get("project", {})
+    if table.get("version") != bench.connector.version:
+        seen = f"the package's version is {table.get('version')}, the connector's {bench.connector.version}"
+        raise Breach(seen=seen, expected="the same version")
+    if not table.get("license"):
+        raise Breach(seen="pyproject.toml names no licence", expected="license = ...")
+    if not (_source(bench).parent / "py.typed").exists():
+        raise Breach(seen=f"no py.typed beside {_source(bench).name}", expected="the package says that it is typed")
+
+
+def _source(bench: Bench) -> Path:
+    try:
+        return Path(inspect.getfile(bench.connector)).resolve()
+    except (OSError, TypeError) as problem:
+        raise NotApplicable("the connector has no source file") from problem
+
+
+def _project(bench: Bench) -> tuple[dict[str, Any], Path] | None:
+    for folder in _source(bench).parents:
+        file = folder / "pyproject.toml"
+        if file.exists():
+            return tomllib.loads(file.read_text(encoding="utf-8")), folder
+    return None
+
+
+def _is_of(value: str, bench: Bench) -> bool:
+    module = value.partition(":")[0]
+    own = bench.connector.__module__
+    return (
+        module == own
+        or own.startswith(f"{module}.")
+        or _source(bench).with_suffix("").parts[-1] == module.rpartition(".")[2]
+    )
+
+
+def _declared(bench: Bench) -> set[str]:
+    """The top-level names that the declared dependencies bring."""
+    project = _project(bench)
+    listed = [] if project is None else project[0].get("project", {}).get("dependencies", [])
+    wanted = {_name(requirement) for requirement in listed}
+    brought = {name for name, dists in _installed().items() if wanted & set(map(_name, dists))}
+    return brought | {name.replace("-", "_") for name in wanted}
+
+
+@cache
+def _installed() -> Mapping[str, list[str]]:
+    return metadata.packages_distributions()
+
+
+def _name(requirement: str) -> str:
+    letters = "".join(letter if letter.isalnum() or letter in "._-" else " " for letter in requirement)
+    return (letters.split() or [""])[0].lower().replace("_", "-").replace(".", "-")
+
+
+def _imports(bench: Bench) -> Iterator[tuple[Path, int, str]]:
+    """What is imported from elsewhere, by the connector's module and its own modules that it imports."""
+    start = _source(bench)
+    depth = bench.connector.__module__.count(".") + (start.name == "__init__.py")
+    root = start.parents[min(depth, len(start.parents) - 1)]
+    waiting, done = [start], set()
+    while waiting:
+        path = waiting.pop()
+        done.add(path)
+        for line, name in _names(path, root):
+            own = [file for file in _files(root, name) if file.exists()]
+            if own and name.partition(".")[0] not in sys.stdlib_module_names:
+                waiting += [file for file in own if file not in done]
+            else:
+                yield path, line, name.partition(".")[0]
+
+
+def _names(path: Path, root: Path) -> Iterator[tuple[int, str]]:
+    package = list(path.relative_to(root).parts[:-1])
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            before = package[: len(package) - node.level + 1] if node.level else []
+            module = ".".join([*before, *([node.module] if node.module else [])])
+            submodules = [f"{module}.{alias.name}" for alias in node.names]
+            found = [name for name in submodules if any(file.exists() for file in _files(root, name))]
+            yield from ((node.lineno, name) for name in found or [module])
+
+
+def _files(root: Path, name: str) -> tuple[Path, Path]:
+    place = root.joinpath(*name.split("."))
+    return place.with_suffix(".py"), place / "__init__.py"

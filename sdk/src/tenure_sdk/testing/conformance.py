@@ -1,0 +1,48 @@
+"""The kit as tests: a class that a connector's tests inherit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from tenure_sdk.testing.bench import TIERS, Bench, Result, Tier, examine
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from tenure_sdk.connector import Connector
+    from tenure_sdk.testing.remote import RemoteSide
+
+
+class Conformance:
+    """Inherit it in a test file and set `connector` and `remote`: pytest runs every check."""
+
+    connector: ClassVar[type[Connector[Any]]]
+    remote: ClassVar[Callable[..., RemoteSide]]
+    """The class of the remote side, called with `account="1"`."""
+    tier: ClassVar[Tier] = "bronze"
+    """The tier that must not be lost: a check above it that fails is reported, and skipped."""
+    bypass: ClassVar[Mapping[str, str]] = {}
+    """Checks that are left out, each with its reason."""
+    previous_config: ClassVar[Mapping[str, Any] | None] = None
+    """The JSON Schema of the settings of the release before, for CFG-5."""
+    old_cursors: ClassVar[Mapping[str, tuple[str, Any]]] = {}
+    """By stream, a version of the connector and a cursor that it wrote, for CUR-9."""
+
+    def test_conformance(self, conformance_check: str, record_property: Callable[[str, object], None]) -> None:
+        """One check."""
+        import pytest
+
+        made = type(self)
+        bench = Bench(made.connector, made.remote, previous_config=made.previous_config, old_cursors=made.old_cursors)
+        result = examine(bench, conformance_check, made.bypass)
+        record_property("conformance", {"connector": made.connector.key, **as_plain(result)})
+        if result.outcome == "failed" and TIERS.index(result.tier) <= TIERS.index(made.tier):
+            pytest.fail(f"{result}", pytrace=False)
+        if result.outcome != "passed":
+            pytest.skip(f"{result}")
+
+
+def as_plain(result: Result) -> dict[str, Any]:
+    """A result as it stands in conformance.json."""
+    plain = {name: getattr(result, name) for name in result.__struct_fields__}
+    return {name: value for name, value in plain.items() if value is not None}

@@ -19,6 +19,7 @@ from api.transport.intake import Intake
 from api.transport.sockets import Sockets
 from domain.core.database import Database
 from domain.core.settings import Settings
+from sync.switchboard import Switchboard
 
 PATH = "/graphql"
 
@@ -26,8 +27,10 @@ PATH = "/graphql"
 class Server(Starlette):
     """The ASGI application; GraphQL goes past Starlette's middleware and routes."""
 
-    def __init__(self, settings: Settings, database: Database, schema: GraphQLSchema) -> None:
-        self.engine = Engine(database, schema, settings.budget_per_minute)
+    def __init__(
+        self, settings: Settings, database: Database, schema: GraphQLSchema, switchboard: Switchboard
+    ) -> None:
+        self.engine = Engine(database, schema, settings.budget_per_minute, switchboard)
         self._draining = asyncio.Event()
         self.authenticator = Authenticator(database)
         intake = Intake(self.engine)
@@ -54,8 +57,11 @@ class Server(Starlette):
             yield
         self.drain()
         await self.authenticator.close()
+        await self.engine.switchboard.close()
 
 
-def create_app(settings: Settings, database: Database, schema: GraphQLSchema = core) -> Server:
-    """The server over one open database."""
-    return Server(settings, database, schema)
+def create_app(
+    settings: Settings, database: Database, schema: GraphQLSchema = core, switchboard: Switchboard | None = None
+) -> Server:
+    """The server over one open database; `switchboard` is how it reaches the other sides of integrations."""
+    return Server(settings, database, schema, switchboard or Switchboard(database, settings))

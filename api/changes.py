@@ -2,9 +2,10 @@
 
 import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import ModuleType
 from typing import Annotated, Any, Optional
+from uuid import uuid4
 
 import strawberry
 from asyncpg import PostgresError
@@ -19,14 +20,33 @@ from api.problems import RequestRefused, unexpected
 from api.reads.mapping import SCOPES
 from api.refusals import Problem, Several
 from api.replays import Done, Once
-from domain.core.database import driver_connection
+from domain.core.database import Database, driver_connection
 from domain.core.problems import Conflict, DomainError, Invalid
 from domain.core.unit_of_work import Actor, Writing
+from domain.tenants.queries import Identity
+from sync.switchboard import Switchboard
 
 MOST_ATTEMPTS = 3
 """How often a transaction is begun that loses a race against another."""
 
-Run = Callable[[Writing, Any], Awaitable[Done]]
+Run = Callable[..., Awaitable[Done]]
+"""What a mutation does: `async def (work, asked) -> Done`; one that is `connected` takes what is Around, too."""
+
+
+@dataclass(frozen=True)
+class Around:
+    """What is around a mutation that has to do with other sides: the ways to them, who asks, and what was brought."""
+
+    database: Database
+    switchboard: Switchboard
+    identity: Identity
+    key: str
+    """The idempotency key of this request, or one of its own."""
+    brought: Any = None
+    """What was learnt from the other side before the transaction began."""
+
+
+Before = Callable[[Around, Any], Awaitable[Any]]
 
 
 class Unstorable(Invalid):
@@ -50,6 +70,9 @@ class Mutation:
     scope: str
     run: Run
     also: Mapping[str, tuple[Any, str]] = field(default_factory=dict)
+    connected: bool = False
+    before: Before | None = None
+    show: Callable[[GraphQLResolveInfo[Any], Done], Awaitable[Any]] | None = None
 
     @property
     def description(self) -> str:
@@ -79,12 +102,18 @@ class Mutation:
 
 
 def mutation(
-    thing: str, target: str, *, scope: str, also: Mapping[str, tuple[Any, str]] | None = None
-) -> Callable[[Run], Mutation]:
-    """Make a mutation field of an action: its name, its docstring and the type of what is `asked` are the field's."""
+    thing: str, target: str, *, scope: str, also: Mapping[str, tuple[Any, str]] | None = None,
+    connected: bool = False, before: Before | None = None,
+    show: Callable[[GraphQLResolveInfo[Any], Done], Awaitable[Any]] | None = None,
+) -> Callable[[Run], Mutation]:  # fmt: skip
+    """Make a mutation field of an action: its name, its docstring and the type of what is `asked` are the field's.
+
+    `before` asks the other side, outside of any transaction. `show` makes the thing where no table holds it.
+    """
 
     def make(run: Run) -> Mutation:
-        return Mutation(to_camel_case(run.__name__), thing, target, scope, run, also or {})
+        words = to_camel_case(run.__name__)
+        return Mutation(words, thing, target, scope, run, also or {}, connected or before is not None, before, show)
 
     return make
 
@@ -140,9 +169,10 @@ def _resolver(of: Mutation) -> Callable[..., Any]:
 
 async def _tried(of: Mutation, info: GraphQLResolveInfo[Any], asked: Any) -> dict[str, Any]:
     """Begin again when another transaction won a race. Raises ChangedAtOnce when that happens too often."""
+    around = await _around(of, info, asked)
     for _ in range(MOST_ATTEMPTS):
         try:
-            return await _committed(of, info, asked)
+            return await _committed(of, info, asked, around)
         except (DBAPIError, PostgresError) as failed:
             state = _sqlstate(failed)
             if state.startswith(_UNFIT):
@@ -152,7 +182,25 @@ async def _tried(of: Mutation, info: GraphQLResolveInfo[Any], asked: Any) -> dic
     raise ChangedAtOnce
 
 
-async def _committed(of: Mutation, info: GraphQLResolveInfo[Any], asked: Any) -> dict[str, Any]:
+async def _around(of: Mutation, info: GraphQLResolveInfo[Any], asked: Any) -> tuple[Around, ...]:
+    """What a connected mutation is given; the other side is not asked again for a request that was answered."""
+    if not of.connected:
+        return ()
+    ask, engine = info.context.prepared.ask, info.context.engine
+    around = Around(engine.database, engine.switchboard, ask.identity, ask.idempotency_key or uuid4().hex)
+    if of.before is None:
+        return (around,)
+    if ask.idempotency_key is not None:
+        once = Once(ask.identity.token_id, _field(of, info), ask.idempotency_key)
+        async with engine.database.reading(ask.identity.tenant_id) as work:
+            if await once.is_answered(work):
+                return (around,)
+    return (replace(around, brought=await of.before(around, asked)),)
+
+
+async def _committed(
+    of: Mutation, info: GraphQLResolveInfo[Any], asked: Any, around: tuple[Around, ...]
+) -> dict[str, Any]:
     ask = info.context.prepared.ask
     identity = ask.identity
     actor = Actor(identity.principal_id, identity.token_id)
@@ -160,7 +208,7 @@ async def _committed(of: Mutation, info: GraphQLResolveInfo[Any], asked: Any) ->
     async with database.unit_of_work(identity.tenant_id, actor=actor, request_id=ask.request_id) as work:
 
         async def deed() -> Done:
-            done = await of.run(work, asked)
+            done = await of.run(work, asked, *around)
             await work.flush()
             return done
 
@@ -174,6 +222,8 @@ async def _committed(of: Mutation, info: GraphQLResolveInfo[Any], asked: Any) ->
 async def _payload(of: Mutation, done: Done, work: Writing, info: GraphQLResolveInfo[Any]) -> dict[str, Any]:
     """The payload, read by the planner in the mutation's own transaction."""
     payload = {of.thing: None, "problems": [], **dict.fromkeys(of.also), **done.fields, **done.secrets}
+    if of.show is not None:
+        payload[of.thing] = await of.show(info, done)
     if done.reference is not None:
         connection = await driver_connection(await work.connection())
         payload[of.thing] = await info.context.load(done.reference.id, info.path.key, connection)

@@ -11,15 +11,17 @@ import orjson
 from graphql import ExecutionResult, GraphQLError, GraphQLResolveInfo, GraphQLSchema, execute, subscribe
 
 from api.budget import Budget
-from api.problems import Forbidden, RequestRefused
+from api.problems import Forbidden, RequestRefused, unexpected
 from api.reading import Reader
 from api.reads.inputs import Variables
 from api.reads.mapping import REGISTRY, Computed
 from api.reads.operation import Operation, Operations, Plan
 from api.reads.plan import RootPlan
 from domain.core.database import Database, ReadConnection
+from domain.core.settings import Settings
 from domain.tenants.queries import Identity
 from sync.hints import Hints
+from sync.switchboard import Switchboard
 
 JSON = orjson.OPT_NAIVE_UTC
 
@@ -53,8 +55,12 @@ class Prepared:
 class Engine:
     """Prepares and runs operations against one database."""
 
-    def __init__(self, database: Database, schema: GraphQLSchema, budget_per_minute: int = 5_000_000) -> None:
+    def __init__(
+        self, database: Database, schema: GraphQLSchema, budget_per_minute: int = 5_000_000,
+        switchboard: Switchboard | None = None,
+    ) -> None:  # fmt: skip
         self.database = database
+        self.switchboard = switchboard or Switchboard(database, Settings())
         self.budget = Budget(database, budget_per_minute)
         self.hints = Hints(database)
         self.schema = schema
@@ -103,7 +109,7 @@ class Engine:
         )
         if isinstance(result, Awaitable):
             result = await result
-        return _formatted(result)
+        return _formatted(result, prepared.ask)
 
     async def subscribe(self, prepared: Prepared) -> AsyncGenerator[dict[str, Any]]:
         """The documents of a subscription, event by event; close it to stop following."""
@@ -117,11 +123,11 @@ class Engine:
         if isinstance(source, Awaitable):
             source = await source
         if isinstance(source, ExecutionResult):
-            yield _formatted(source)
+            yield _formatted(source, prepared.ask)
             return
         async with aclosing(source) as results:
             async for result in results:
-                yield _formatted(result)
+                yield _formatted(result, prepared.ask)
 
 
 @dataclass
@@ -193,17 +199,17 @@ def _made(root: RootPlan, key: str, variables: Variables, reader: Reader) -> lis
         raise
 
 
-def _formatted(result: ExecutionResult) -> dict[str, Any]:
+def _formatted(result: ExecutionResult, ask: Ask) -> dict[str, Any]:
     if not result.errors:
         return {"data": result.data}
-    return {"data": result.data, "errors": [_error(error) for error in result.errors]}
+    return {"data": result.data, "errors": [_error(error, ask) for error in result.errors]}
 
 
-def _error(error: GraphQLError) -> dict[str, Any]:
-    refused = error.original_error
-    if isinstance(refused, RequestRefused):
-        return {**refused.formatted(), "path": error.path}
-    raise error
+def _error(error: GraphQLError, ask: Ask) -> dict[str, Any]:
+    """What is told of a field that failed; the others are answered, as far as nulls allow."""
+    failed = error.original_error or error
+    refused = failed if isinstance(failed, RequestRefused) else unexpected(failed, ask.request_id)
+    return {**refused.formatted(), "path": error.path}
 
 
 def _resolve_by_plans(schema: GraphQLSchema) -> None:

@@ -15,7 +15,7 @@ from api.changing import inputs
 from api.reference import Reference
 from domain.core.events import make_due
 from domain.core.problems import Conflict
-from domain.core.unit_of_work import Writing
+from domain.core.unit_of_work import Reading, Writing
 from domain.tenants.actions import EXPIRED_ANSWERS
 from domain.tenants.model import IdempotencyKey
 
@@ -65,6 +65,11 @@ class Once:
             raise KeyReused
         return _replayed(known.answer or {})
 
+    async def is_answered(self, work: Reading) -> bool:
+        """Whether the same was asked and answered before, and the answer still stands."""
+        answer = select(IdempotencyKey.answer).where(*self._entry(work), IdempotencyKey.expires_at > work.now)
+        return await work.one(answer) is not None
+
     async def _claim(self, work: Writing, digest: bytes) -> bool:
         """Whether nobody used the key before; who uses it right now is waited for."""
         await work.execute(delete(IdempotencyKey).where(*self._entry(work), IdempotencyKey.expires_at <= work.now))
@@ -81,7 +86,7 @@ class Once:
             await make_due(work.session, work.tenant_id, EXPIRED_ANSWERS, "", expires_at)
         return bool(claimed.rowcount)
 
-    def _entry(self, work: Writing) -> tuple[Any, ...]:
+    def _entry(self, work: Reading) -> tuple[Any, ...]:
         return (
             IdempotencyKey.tenant_id == work.tenant_id,
             IdempotencyKey.token_id == self.token_id,

@@ -79,6 +79,8 @@ class Vendor:
     rotates: bool = True
     tells_refresh: bool = True
     pause: float = 0.0
+    grace: bool = False
+    """The refresh token before the newest one is still good, as Intuit's is for a day."""
     answers: list[tuple[int, dict[str, Any] | bytes]] = field(default_factory=list)
     """What the token endpoint answers before it answers rightly."""
     asked: list[dict[str, str]] = field(default_factory=list)
@@ -88,6 +90,7 @@ class Vendor:
     challenges: dict[str, str] = field(default_factory=dict)
     revoked: list[str] = field(default_factory=list)
     counter: int = 0
+    previous: str = ""
 
     @property
     def grants(self) -> list[str]:
@@ -140,13 +143,14 @@ class Vendor:
         if asked["grant_type"] == "client_credentials":
             return 200, told
         if self.rotates:
-            self.refresh_token = f"refresh-{self.counter}"
+            self.previous, self.refresh_token = self.refresh_token, f"refresh-{self.counter}"
         return 200, {**told, **({"refresh_token": self.refresh_token} if self.tells_refresh else {})}
 
     def _is_good(self, asked: dict[str, str]) -> bool:
         match asked["grant_type"]:
             case "refresh_token":
-                return asked["refresh_token"] == self.refresh_token
+                good = {self.refresh_token, self.previous} if self.grace else {self.refresh_token}
+                return asked["refresh_token"] in good
             case "authorization_code":
                 digest = hashlib.sha256(asked["code_verifier"].encode()).digest()
                 return self.challenges.pop(asked["code"], "") == base64.urlsafe_b64encode(digest).decode().rstrip("=")

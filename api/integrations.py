@@ -11,6 +11,7 @@ from api.reads.mapping import Order
 from api.scalars import JSON
 from api.survivors import survivor
 from domain.integrations import model
+from sync.two_way.conflicts import Choice
 
 ADMIN = "integrations:admin"
 
@@ -61,6 +62,13 @@ describe(
     REJECTED="The other side does not take it.",
     CONFLICTED="Both sides changed the same; a person has to choose.",
     SUPERSEDED="A later change took its place.",
+)
+
+describe(
+    Choice,
+    OURS="Tenure's value.",
+    THEIRS="The other side's value.",
+    VALUE="The value that is given.",
 )
 
 _NEWEST_FIRST: dict[str, Any] = {"orders": {"ID": Order("{t}.id", "id")}, "default": (("ID", True),)}

@@ -19,7 +19,7 @@ from domain.tenants.actions import SlugTaken
 from domain.tenants.rules import BadSlug, ScopeMissing, TokenRefused
 
 _GROUPS = (NotFound, Conflict, NotAllowed, Invalid)
-_FROM = ("domain.", "api.")
+_FROM = ("domain.", "api.", "sync.")
 _ELSEWHERE = {AuditChainBroken, BadSlug, ScopeMissing, SlugTaken, TokenRefused}
 """What commands say, and what a request hears before it is one."""
 

@@ -22,7 +22,7 @@ from domain.integrations.authorizing import (
     UnknownState,
 )
 from domain.integrations.model import Authorization
-from sync.access import egress, parties, places, readiness, states, tokens
+from sync.access import egress, idle, parties, places, readiness, states, tokens
 from sync.access.oauth import Token
 from sync.access.states import PURPOSE, State
 from tenure_sdk import Account, AuthRevoked, ClientCredentials, OAuth2, Transient
@@ -167,9 +167,10 @@ class Authorizations:
         account = Account(row.account, row.account_label or row.account)
         integration = await queries.integration(work, integration_id, lock=True)
         await actions.recognise(work, integration, account.id, account.label)
-        party = await self._party(work, integration_id)
+        auth = (await self._party(work, integration_id)).auth
         token = msgspec.json.decode(self._opened(work.tenant_id, row.id, "token", row.token), type=Token)
-        await tokens.keep_token(work, self._vault, integration_id, _authorizing(party), token)
+        await tokens.keep_token(work, self._vault, integration_id, token)
+        await idle.watch(work, integration_id, auth, token)
         work.audit("integrations.authorize", f"integration:{integration_id.hex}", after={"step": "accepted"})
         await _forget(work, integration_id)
         return account

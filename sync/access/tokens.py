@@ -10,7 +10,6 @@ import msgspec
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
-from domain.core import events
 from domain.integrations.model import IntegrationSecret
 from sync.access import readiness, secrets
 from sync.access.oauth import Token
@@ -20,7 +19,7 @@ from tenure_sdk.limits import duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from datetime import datetime, timedelta
+    from datetime import timedelta
     from uuid import UUID
 
     from sqlalchemy import Select
@@ -30,9 +29,6 @@ if TYPE_CHECKING:
     from domain.core.vault import Vault
     from sync.access.oauth import Endpoint
     from tenure_sdk import ClientCredentials
-
-KIND = "token"
-"""The kind of due work that renews tokens which nobody uses; its key is the integration's id in hexadecimal."""
 
 
 class Issued(NamedTuple):
@@ -114,7 +110,7 @@ class Tokens:
                     return issued
                 raise
             if token is not None:
-                issued = Issued(token, await keep_token(work, self._vault, grant.integration_id, grant.auth, token))
+                issued = Issued(token, await keep_token(work, self._vault, grant.integration_id, token))
         if revoked is not None or issued is None:
             raise revoked or AuthRevoked
         return issued
@@ -151,23 +147,11 @@ async def issued_to(reading: Reading, vault: Vault, integration_id: UUID) -> Iss
     return _opened(vault, await reading.one(_row(reading, integration_id)))
 
 
-async def keep_token(
-    work: Writing, vault: Vault, integration_id: UUID, auth: OAuth2 | ClientCredentials, token: Token
-) -> str:
-    """Keep a token in the place of the one before, see that it does not die unused, and return its mark."""
-    if isinstance(auth, OAuth2) and token.refresh_token is not None and not token.revoked:
-        due_at = token.issued_at + duration(auth.idle_refresh)
-        await events.make_due(work.session, work.tenant_id, KIND, integration_id.hex, due_at)
+async def keep_token(work: Writing, vault: Vault, integration_id: UUID, token: Token) -> str:
+    """Keep a token in the place of the one before, and return its mark."""
     plain = msgspec.json.encode(token)
     version = await secrets.keep(work, vault, integration_id, TOKEN, plain, expires_at=token.expires_at)
     return str(version)
-
-
-def idle_until(issued: Issued | None, auth: OAuth2) -> datetime | None:
-    """When a token has to be renewed though nobody uses it; None when there is nothing to renew."""
-    if issued is None or issued.token.revoked or issued.token.refresh_token is None:
-        return None
-    return issued.token.issued_at + duration(auth.idle_refresh)
 
 
 def _row(reading: Reading, integration_id: UUID) -> Select[IntegrationSecret]:

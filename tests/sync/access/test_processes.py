@@ -19,7 +19,6 @@ from sync.access.oauth import Token
 from sync.access.remotes import Remotes
 from sync.registry import Registry
 from tests.sync.access.conftest import APPS, integrated
-from tests.sync.access.vendor import Acme, Vendor
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
 
     from domain.core.database import Database
     from tests.conftest import Logins
+    from tests.sync.access.vendor import Vendor
 
 SCRIPT = """
 import asyncio, os, signal, sys
@@ -82,7 +82,7 @@ async def expired(database: Database, tenant: UUID, tmp_path: Path) -> UUID:
             access_token="old", refresh_token="refresh-0", issued_at=work.now - timedelta(hours=2),
             expires_at=work.now - timedelta(hours=1),
         )  # fmt: skip
-        await tokens.keep_token(work, remotes.vault, integration_id, Acme.auth, token)
+        await tokens.keep_token(work, remotes.vault, integration_id, token)
     return integration_id
 
 

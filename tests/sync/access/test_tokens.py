@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import select
 
-from domain.core.events import DueWork
-from sync.access import tokens
+from domain.core.due import Jobs
+from domain.core.events import DueWork, Reactions
+from domain.integrations import actions, queries
+from domain.integrations.model import IntegrationState
+from sync.access import idle, tokens
 from sync.access.oauth import Token
+from sync.worker import Worker
 from tenure_sdk import Account, AuthRevoked, ConfigInvalid, RateLimited, Transient
 from tests.sync.access.conftest import integrated
 from tests.sync.access.vendor import Acme
@@ -35,7 +39,7 @@ async def authorised(
             access_token="access-0", refresh_token=refresh, issued_at=work.now,
             expires_at=work.now + timedelta(seconds=expires_in), callback={"realm": "42"},
         )  # fmt: skip
-        await tokens.keep_token(work, remotes.vault, integration_id, Acme.auth, token)
+        await tokens.keep_token(work, remotes.vault, integration_id, token)
     return integration_id
 
 
@@ -188,10 +192,76 @@ async def test_nobody_has_authorised_yet(remotes: Remotes, tenant: UUID, vendor:
     assert vendor.asked == []
 
 
-async def test_an_unused_token_is_due_for_renewal(remotes: Remotes, tenant: UUID, clock: FixedClock) -> None:
-    integration_id = await authorised(remotes, tenant)
+async def watched(remotes: Remotes, tenant_id: UUID) -> UUID:
+    """An integration that is active, with a token that somebody looks after."""
+    integration_id = await authorised(remotes, tenant_id)
+    async with remotes.database.unit_of_work(tenant_id) as work:
+        integration = await queries.integration(work, integration_id)
+        for state in ("CHECKING", "ACTIVE"):
+            await actions.move(work, integration, IntegrationState(state))
+        issued = await tokens.issued_to(work, remotes.vault, integration_id)
+        assert issued is not None
+        await idle.watch(work, integration_id, Acme.auth, issued.token)
+    return integration_id
+
+
+async def work_off(remotes: Remotes) -> None:
+    jobs = Jobs()
+    idle.register(jobs, remotes)
+    await Worker(remotes.database, asyncio.Event(), Reactions(), jobs).work()
+
+
+async def due_at(remotes: Remotes, tenant_id: UUID) -> list[tuple[str, datetime]]:
     async with remotes.database.directory() as connection:
-        due = await connection.execute(
-            select(DueWork.kind, DueWork.key, DueWork.due_at).where(DueWork.tenant_id == tenant)
-        )
-        assert list(due) == [("token", integration_id.hex, clock.now() + timedelta(hours=24))]
+        due = select(DueWork.key, DueWork.due_at).where(DueWork.tenant_id == tenant_id, DueWork.kind == "token")
+        return [(key, at) for key, at in await connection.execute(due)]
+
+
+async def test_an_unused_token_is_renewed_once_a_day(
+    remotes: Remotes, tenant: UUID, vendor: Vendor, clock: FixedClock
+) -> None:
+    integration_id = await watched(remotes, tenant)
+    day = timedelta(hours=24)
+    assert await due_at(remotes, tenant) == [(integration_id.hex, clock.now() + day)]
+    for count in (1, 2):
+        clock.move(day)
+        await work_off(remotes)
+        assert vendor.grants == ["refresh_token"] * count
+        assert await due_at(remotes, tenant) == [(integration_id.hex, clock.now() + day)]
+
+
+async def test_a_token_that_is_used_is_not_renewed_beside(
+    remotes: Remotes, tenant: UUID, vendor: Vendor, clock: FixedClock
+) -> None:
+    integration_id = await watched(remotes, tenant)
+    clock.move(timedelta(hours=23))
+    await check(remotes, tenant, integration_id)
+    renewed = clock.now()
+    clock.move(timedelta(hours=1))
+    await work_off(remotes)
+    assert vendor.grants == ["refresh_token"]
+    assert await due_at(remotes, tenant) == [(integration_id.hex, renewed + timedelta(hours=24))]
+
+
+async def test_an_unused_token_that_was_revoked_waits_for_a_person(
+    remotes: Remotes, tenant: UUID, vendor: Vendor, clock: FixedClock
+) -> None:
+    integration_id = await watched(remotes, tenant)
+    vendor.refresh_token = "another"
+    clock.move(timedelta(hours=24))
+    await work_off(remotes)
+    assert await due_at(remotes, tenant) == []
+    async with remotes.database.reading(tenant) as reading:
+        integration = await queries.integration(reading, integration_id)
+    assert integration.state == "NEEDS_REAUTH"
+    assert "invalid_grant" in (integration.reason or "")
+
+
+async def test_a_vendor_that_is_away_is_asked_again_in_an_hour(
+    remotes: Remotes, tenant: UUID, vendor: Vendor, clock: FixedClock
+) -> None:
+    integration_id = await watched(remotes, tenant)
+    vendor.answers = [(503, b"")]
+    clock.move(timedelta(hours=24))
+    await work_off(remotes)
+    assert await due_at(remotes, tenant) == [(integration_id.hex, clock.now() + timedelta(hours=1))]

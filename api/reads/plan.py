@@ -591,8 +591,7 @@ class Page:
         self.looks_ahead = False
         self._planner = planner
         asked = last if first is None else first
-        fits = isinstance(asked, Given) and asked.fixed and 1 <= asked.now <= pages.MOST
-        self._fixed: int | None = asked.now if fits else None
+        self._fixed = asked.now if isinstance(asked, Given) and asked.fixed and 1 <= asked.now <= pages.MOST else None
         self.size = planner.binds.add(
             lambda variables, _a, _cx: pages.page_size(_read(first, variables), _read(last, variables))
         )

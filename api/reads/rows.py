@@ -91,10 +91,9 @@ class Level:
         return self.alias + "".join(self.joins)
 
     def join(self, alias: str, source: str) -> None:
-        """Join what is at most one row: the limit holds PostgreSQL to a look-up for each row, in the order of the rows."""
-        self.joins.append(
-            f" left join lateral (select true as is_there, {alias}.* from {source} limit 1) {alias} on true"
-        )
+        """Join what is at most one row; the limit holds PostgreSQL to a look-up for each row, in the rows' order."""
+        looked_up = f"select true as is_there, {alias}.* from {source} limit 1"
+        self.joins.append(f" left join lateral ({looked_up}) {alias} on true")
 
     def fetch(self, code: str) -> None:
         """Fetch the rows, then those of the levels below, then define what completes several types."""

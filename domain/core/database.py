@@ -101,11 +101,10 @@ def engine_for(url: URL, **options: Any) -> AsyncEngine:
     settings = {**_SESSION, "application_name": "tenure"}
 
     async def connect() -> ReadConnection:
-        connection = await asyncpg.connect(dsn_of(url), server_settings=settings)
-        await _learn_arrays(connection)
-        return connection
+        return await asyncpg.connect(dsn_of(url), server_settings=settings)
 
-    return create_async_engine("postgresql+asyncpg://", async_creator=connect, **options)
+    # A statement that fails is told without its values, which may be personal.
+    return create_async_engine("postgresql+asyncpg://", async_creator=connect, hide_parameters=True, **options)
 
 
 class Snapshots:
@@ -151,7 +150,7 @@ class Snapshots:
             connection = self._idle.pop()  # the last one used: its plans are warm
             if not connection.is_closed():
                 return connection
-        connection = await asyncpg.connect(
+        return await asyncpg.connect(
             self._address,
             server_settings={**_SESSION, "application_name": "tenure-read"},
             # A statement stays prepared, since only what has run a few times has a generic plan.
@@ -159,8 +158,6 @@ class Snapshots:
             max_cached_statement_lifetime=0,
             max_cacheable_statement_size=0,
         )
-        await _learn_arrays(connection)
-        return connection
 
     async def _end_what_is_idle(self) -> None:
         await asyncio.sleep(_IDLE)
@@ -196,8 +193,3 @@ async def driver_connection(connection: AsyncConnection) -> ReadConnection:
 
 def _session(connection: AsyncConnection) -> AsyncSession:
     return AsyncSession(bind=connection, expire_on_commit=False, autoflush=False)
-
-
-async def _learn_arrays(connection: ReadConnection) -> None:
-    # asyncpg cannot read an array inside a record before it has met the type of the array on the same connection.
-    await connection.fetchrow("SELECT ARRAY[]::uuid[], ARRAY[]::text[]")

@@ -134,7 +134,7 @@ class Customer(Entity):
     first_purchase_at: Mapped[datetime | None] = mapped_column(doc="When the customer first bought.")
     last_purchase_at: Mapped[datetime | None] = mapped_column(doc="When the customer last bought.")
     default_stage: Mapped[str | None] = mapped_column(
-        doc="On the survivor: where it is in the tenant's default lifecycle, as `lifecycle:stage`; lists are found by it."
+        doc="On the survivor: where it is in the tenant's default lifecycle, as `lifecycle:stage`."
     )
     created_at: Mapped[datetime] = mapped_column(doc="When the record was made here.")
     updated_at: Mapped[datetime] = mapped_column(doc="When the record last changed here.")

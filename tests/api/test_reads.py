@@ -3,8 +3,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from sqlalchemy import update
 
 from api import ids
+from domain.customers.model import Customer
+from domain.stages.model import Lifecycle
 from tests.api import seeding
 
 if TYPE_CHECKING:
@@ -195,3 +198,40 @@ async def test_a_filter_by_customer_reaches_all_who_became_one(ask: Asking, busi
         answer = await ask(filtered, who=ids.encode("cus", business.customers[name]))
         assert [node["number"] for node in answer["data"]["orders"]["nodes"]] == ["N9", "N1"]
         assert answer["data"]["customers"]["nodes"] == [{"displayName": "Ada Byron"}]
+
+
+async def test_a_field_that_fails_unexpectedly_is_masked_and_the_others_are_answered(
+    ask: Asking, business: seeding.Business, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fails(*_: object) -> None:
+        raise RuntimeError("ada@example.com")
+
+    monkeypatch.setattr("api.engine.run", fails)
+    document = '{ lifecycleTemplates { key } found: customer(by: {email: "ada@example.com"}) { id } }'
+    answer = await ask(document)
+    assert len(answer["data"]["lifecycleTemplates"]) == 7
+    assert answer["data"]["found"] is None
+    assert [(error["path"], error["extensions"]["code"]) for error in answer["errors"]] == [
+        (["found"], "INTERNAL_SERVER_ERROR")
+    ]
+    assert "ada@example.com" not in str(answer["errors"])
+
+
+@pytest.mark.parametrize("default", [True, False])
+async def test_customers_in_a_stage_are_found_in_any_lifecycle(
+    database: Database, ask: Asking, tenant: UUID, business: seeding.Business, *, default: bool
+) -> None:
+    async with database.unit_of_work(tenant) as work:
+        if not default:  # what is not shown by the customers' own rows is asked of the stays
+            await work.execute(update(Customer).where(Customer.tenant_id == tenant).values(default_stage=None))
+            await work.execute(update(Lifecycle).where(Lifecycle.tenant_id == tenant).values(is_default=False))
+    document = """query ($stage: String!) { customers(first: 9, filter: {kind: {eq: PERSON},
+      stage: {lifecycle: "buyer", key: {eq: $stage}}}) { nodes { displayName } totalCount } }"""
+    found = {
+        stage: (await ask(document, stage=stage))["data"]["customers"] for stage in ("discovery", "purchase", "loyalty")
+    }
+    assert found == {
+        "discovery": {"nodes": [{"displayName": "Bea Curie"}], "totalCount": 1},
+        "purchase": {"nodes": [{"displayName": "Ada Byron"}], "totalCount": 1},
+        "loyalty": {"nodes": [], "totalCount": 0},
+    }

@@ -4,6 +4,8 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from domain.core.database import Database
 
@@ -79,3 +81,10 @@ async def test_a_connection_that_was_lost_is_replaced(single: Database, database
     await asyncio.sleep(0.2)
     async with single.snapshot(tenant) as connection:
         assert connection.get_server_pid() != backend
+
+
+async def test_a_statement_that_fails_does_not_tell_its_values(database: Database, tenant: UUID) -> None:
+    with pytest.raises(DBAPIError) as failed:
+        async with database.reading(tenant) as reading:
+            await reading.rows(text("SELECT CAST(:secret AS text) FROM nothing"), {"secret": "ada@example.com"})
+    assert "ada@example.com" not in str(failed.value)

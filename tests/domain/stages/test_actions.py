@@ -214,6 +214,13 @@ async def intervals(database: Database, tenant: UUID) -> list[Any]:
     return list(rows)
 
 
+async def shown(database: Database, tenant: UUID) -> dict[UUID, str | None]:
+    """The stage that the row of each customer shows."""
+    async with database.reading(tenant) as reading:
+        rows = await reading.rows(select(Customer.id, Customer.default_stage).where(Customer.tenant_id == tenant))
+    return {row.id: row.default_stage for row in rows}
+
+
 async def test_the_direction_is_seen_from_the_customers_own_history(
     database: Database, tenant: UUID, way_of: UUID, ada: UUID
 ) -> None:
@@ -439,6 +446,7 @@ async def test_a_merge_combines_histories_and_an_unmerge_restores_them(
         ):
             await actions.move(work, who, stage, occurred_at=START + nth * DAY)
     apart = await intervals(database, tenant)
+    assert await shown(database, tenant) == {survivor: "way:client", absorbed: "way:trial"}
     async with database.unit_of_work(tenant) as work:
         await merge(work, absorbed, survivor)
         await transitions.rebuild_intervals(work, [absorbed, survivor])
@@ -446,11 +454,32 @@ async def test_a_merge_combines_histories_and_an_unmerge_restores_them(
     assert await visits(database, tenant, survivor) == together
     assert await visits(database, tenant, absorbed) == together  # the old id answers with the survivor
     assert {row.customer_id for row in await intervals(database, tenant)} == {survivor}
+    assert await shown(database, tenant) == {survivor: "way:client", absorbed: None}
     async with database.unit_of_work(tenant) as work:
         await unmerge(work, absorbed)
         await transitions.rebuild_intervals(work, [absorbed])  # whoever is asked first takes what is theirs
         await transitions.rebuild_intervals(work, [survivor])
     assert await intervals(database, tenant) == apart
+    assert await shown(database, tenant) == {survivor: "way:client", absorbed: "way:trial"}
+
+
+async def test_a_customers_row_shows_its_stage_in_the_default_lifecycle_only(
+    database: Database, tenant: UUID, way_of: UUID, ada: UUID
+) -> None:
+    seen = []
+    async with database.unit_of_work(tenant) as work:
+        await actions.create_lifecycle(work, way("new", "old", key="other"), title=Text(en="Other"))
+    for lifecycle, stage in (("way", "lead"), ("other", "new"), ("way", "lost"), ("way", None), ("way", "trial")):
+        async with database.unit_of_work(tenant) as work:
+            await actions.move(work, ada, stage, lifecycle)
+        seen.append((await shown(database, tenant))[ada])
+    assert seen == ["way:lead", "way:lead", "way:lost", None, "way:trial"]
+    async with database.unit_of_work(tenant) as work:
+        await actions.create_lifecycle(work, way("open", "done", key="third"), title=Text(en="Third"), default=True)
+    assert (await shown(database, tenant))[ada] is None
+    async with database.unit_of_work(tenant) as work:
+        await actions.move(work, ada, "open", "third")
+    assert (await shown(database, tenant))[ada] == "third:open"
 
 
 async def test_the_intervals_can_be_rebuilt_from_the_log(database: Database, tenant: UUID, way_of: UUID) -> None:
@@ -461,6 +490,7 @@ async def test_the_intervals_can_be_rebuilt_from_the_log(database: Database, ten
                 await actions.move(work, who, stage, occurred_at=START + nth * DAY)
     before = await intervals(database, tenant)
     assert len(before) == 15
+    assert await shown(database, tenant) == dict.fromkeys(people, "way:lead")
     async with database.unit_of_work(tenant) as work:
         await work.execute(
             text("DELETE FROM stage_intervals WHERE tenant_id = :tenant AND visit = 1"), {"tenant": tenant}
@@ -468,8 +498,11 @@ async def test_the_intervals_can_be_rebuilt_from_the_log(database: Database, ten
         await work.execute(
             text("UPDATE stage_intervals SET exited_at = NULL WHERE tenant_id = :tenant"), {"tenant": tenant}
         )
+        for who, stage in zip(people, ("way:trial", None, "elsewhere:lead"), strict=True):
+            await work.execute(update(Customer).where(Customer.id == who).values(default_stage=stage))
         await transitions.rebuild_intervals(work, people)
     assert await intervals(database, tenant) == before
+    assert await shown(database, tenant) == dict.fromkeys(people, "way:lead")
 
 
 async def test_a_note_says_what_a_customer_needs_in_a_stage(

@@ -101,8 +101,7 @@ def _check_size(rows: int) -> None:
 def _unsound(record: Record, stream: Stream) -> Refused | None:
     """Why a record cannot be taken, if so."""
     if not isinstance(record, stream.records):
-        brought = ", ".join(record_type_of(each) for each in stream.records)
-        reason = f"is {type(record).__name__}; the stream {stream.name} brings {brought}"
+        reason = f"is {type(record).__name__}; the stream {stream.name} brings {', '.join(stream.types)}"
         return _refused(record, "type", reason)
     try:
         plain = msgspec.to_builtins(record, builtin_types=_PLAIN)
@@ -150,8 +149,3 @@ def _latest(records: Sequence[Record]) -> list[Record]:
 
 def _is_older(record: Record, known: Record) -> bool:
     return record.updated_at is not None and known.updated_at is not None and record.updated_at < known.updated_at
-
-
-def record_type_of(of: type[Record]) -> str:
-    """The name of a type of record, a key of `RECORD_TYPES`."""
-    return str(of.__struct_config__.tag)

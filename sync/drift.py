@@ -82,9 +82,11 @@ class Watch:
                 was = None if types is None else " or ".join(each for each in types if each != type_) or None
                 yield Change(name, NEW if was is None else TYPE, was, type_, count)
 
-    def without(self, page: Page, fields: Collection[str]) -> Page:
-        """The page without some of the fields that the contract has no place for."""
-        records = [_without(record, fields) for record in page.records]
+    def admitted(self, page: Page | LinePage) -> Page | LinePage:
+        """The page without the fields that are in quarantine."""
+        if isinstance(page, LinePage) or not self.quarantined:
+            return page
+        records = [_without(record, self.quarantined) for record in page.records]
         return msgspec.structs.replace(page, records=records)
 
     def vanished(self) -> list[Change]:

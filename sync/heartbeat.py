@@ -55,9 +55,9 @@ class Halt:
 
 
 @asynccontextmanager
-async def beating(database: Database, run: Run, halt: Halt, every: float = EVERY) -> AsyncIterator[None]:
+async def beating(database: Database, run: Run, halt: Halt) -> AsyncIterator[None]:
     """Renew the lease of a run while this lasts; `halt` hears of a cancellation and of a lease that was taken over."""
-    beat = asyncio.create_task(_beat(database, run, halt, every), name=f"heartbeat {run.id}")
+    beat = asyncio.create_task(_beat(database, run, halt), name=f"heartbeat {run.id}")
     try:
         yield
     finally:
@@ -66,9 +66,9 @@ async def beating(database: Database, run: Run, halt: Halt, every: float = EVERY
             await beat
 
 
-async def _beat(database: Database, run: Run, halt: Halt, every: float) -> None:
+async def _beat(database: Database, run: Run, halt: Halt) -> None:
     while halt.why is None:
-        await asyncio.sleep(every)
+        await asyncio.sleep(EVERY)
         try:
             async with database.unit_of_work(run.tenant_id) as work:
                 await runs.renew(work, run)

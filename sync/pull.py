@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from domain.core.database import Database
     from domain.core.unit_of_work import Writing
-    from domain.integrations.model import Integration
+    from domain.integrations.model import Integration, StreamSetting
     from sync.contract import Checked
     from sync.drift import Change
     from sync.remote import Remote
@@ -88,8 +88,8 @@ async def pull(
     StreamBusy while another run reads the stream, StreamNotRead where it is not to be read, and what the database
     raises when it goes away.
     """
-    declared = _declared(remote, stream)
-    work_of = _Pull(database, remote, tenant_id, integration_id, declared, halt or Halt(), secrets)
+    of = declared(remote, stream)
+    work_of = _Pull(database, remote, tenant_id, integration_id, of, halt or Halt(), secrets)
     pulled = await work_of.go(mode, window, request)
     if pulled is None:  # the cursor is too old: everything is read instead
         pulled = await work_of.go(RunMode.FULL, window, None)
@@ -97,11 +97,31 @@ async def pull(
     return pulled
 
 
-def _declared(remote: Remote, name: str) -> Stream:
+def declared(remote: Remote, name: str) -> Stream:
+    """A stream of a connector by its name. Raises Unsupported."""
     for stream in remote.connector.streams():
         if stream.name == name:
             return stream
     raise Unsupported(f"{remote.connector.title} has no stream {name}.")
+
+
+async def readable(work: Writing, integration_id: UUID, stream: str) -> tuple[Integration, StreamSetting | None]:
+    """An integration with the setting of one of its streams, if that may be read. Raises StreamNotRead."""
+    integration = await queries.integration(work, integration_id)
+    if integration.state not in rules.READABLE:
+        raise StreamNotRead(f"The integration is {integration.state}: its streams are not read.")
+    setting = (await queries.settings(work, integration_id)).get(stream)
+    if setting is not None and not setting.enabled:
+        raise StreamNotRead(f"The stream {stream} is switched off.")
+    paused = select(StreamState.paused_reason).where(
+        StreamState.tenant_id == work.tenant_id,
+        StreamState.integration_id == integration_id,
+        StreamState.stream == stream,
+    )
+    why = await work.one(paused)
+    if why is not None:
+        raise StreamNotRead(f"The stream {stream} is paused: {why}")
+    return integration, setting
 
 
 def is_loss(problem: BaseException | None) -> bool:
@@ -154,8 +174,9 @@ class _Pull:
 
     async def _open(self, mode: RunMode, window: Window | None, request: UUID | None) -> Run:
         async with self.database.unit_of_work(self.tenant_id) as work:
-            integration = await self._readable(work)
-            setting = (await queries.settings(work, self.integration_id)).get(self.stream.name)
+            integration, setting = await readable(work, self.integration_id, self.stream.name)
+            self.troubled = integration.state != IntegrationState.ACTIVE or integration.failures > 0
+            integration.connector_version = self.remote.connector.version
             if window is None and setting is not None and setting.since is not None:
                 window = Window(setting.since)
             run = await runs.begin(work, integration, self.stream, mode=mode, window=window, request=request)
@@ -164,26 +185,6 @@ class _Pull:
             if not run.resumed:
                 work.emit("integrations.RunStarted", self.integration_id, run=run.id.hex, stream=self.stream.name)
         return run
-
-    async def _readable(self, work: Writing) -> Integration:
-        """The integration, if the stream may be read. Raises StreamNotRead."""
-        integration = await queries.integration(work, self.integration_id)
-        if integration.state not in rules.READABLE:
-            raise StreamNotRead(f"The integration is {integration.state}: its streams are not read.")
-        setting = (await queries.settings(work, self.integration_id)).get(self.stream.name)
-        if setting is not None and not setting.enabled:
-            raise StreamNotRead(f"The stream {self.stream.name} is switched off.")
-        paused = await work.one(
-            select(StreamState.paused_reason).where(
-                StreamState.tenant_id == work.tenant_id, StreamState.integration_id == self.integration_id,
-                StreamState.stream == self.stream.name,
-            )
-        )  # fmt: skip
-        if paused is not None:
-            raise StreamNotRead(f"The stream {self.stream.name} is paused: {paused}")
-        self.troubled = integration.state != IntegrationState.ACTIVE or integration.failures > 0
-        integration.connector_version = self.remote.connector.version
-        return integration
 
     async def _read(self, run: Run) -> Verdict:
         await self._migrate(run)
@@ -235,19 +236,13 @@ class _Pull:
             async with self.database.unit_of_work(self.tenant_id) as work:
                 await self._wait_for_outcomes(work)
                 await drift.note(work, run, self.watched, changes)
-                paused = await self._land_checked(work, run, self._admitted(checked))
+                paused = await self._land_checked(work, run, checked)
         except BaseException:
             run.checkpoint, run.counts = before
             raise
         if run.cancelled:
             self.halt.ask(Stop.CANCELLED)
         return paused
-
-    def _admitted(self, checked: Checked) -> Checked:
-        """The page without the fields that are in quarantine."""
-        if isinstance(checked.page, LinePage) or not self.watched.quarantined:
-            return checked
-        return replace(checked, page=self.watched.without(checked.page, self.watched.quarantined))
 
     async def _stop_for(self, run: Run, changes: Sequence[Change]) -> bool:
         """Leave a page alone that has other fields than before, until somebody has seen that."""
@@ -257,7 +252,7 @@ class _Pull:
         return True
 
     async def _land_checked(self, work: Writing, run: Run, checked: Checked) -> bool:
-        page, refused = checked.page, len(checked.refused)
+        page, refused = self.watched.admitted(checked.page), len(checked.refused)
         if run.pace is not None:
             run.pace.share = page.progress
         await dead_letters.keep(work, run, checked.refused)

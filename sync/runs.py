@@ -130,6 +130,8 @@ class Run:
     fence: int
     checkpoint: Checkpoint
     counts: Counts
+    lane: str = ""
+    """Under which name its lease and its cursor are kept: that of the stream, unless it runs beside it."""
     mode: str = RunMode.FULL
     window: Window = ALL
     cursor_version: str | None = None
@@ -144,11 +146,6 @@ class Run:
         """What statements about this run bind."""
         rebuild = self.mode == RunMode.REBUILD
         return {"tenant": self.tenant_id, "integration": self.integration_id, "run": self.id, "rebuild": rebuild}
-
-    @property
-    def lane(self) -> str:
-        """Under which name its lease and its cursor are kept."""
-        return lane_of(self.stream.name, self.mode)
 
     @property
     def is_whole(self) -> bool:
@@ -186,15 +183,16 @@ async def enabled(work: Writing, connector: str, account: Account) -> Integratio
 
 async def begin(
     work: Writing, integration: Integration, stream: Stream, *, mode: str, resume: bool = True,
-    window: Window | None = None, request: UUID | None = None,
+    window: Window | None = None, request: UUID | None = None, beside: str = "",
 ) -> Run:  # fmt: skip
     """Take the lease of a stream and open a run, or go on with the one that could not end.
 
     An INCREMENTAL run goes on with whatever is open, or after the cursor of the last one; any other begins anew unless
-    one of its own mode is open. `request` is the run that somebody asked for. Raises StreamBusy while another live run
-    has the lease.
+    one of its own mode is open. `request` is the run that somebody asked for; `beside` names a lease of its own, for
+    what does not get in the way of the stream's readings. Raises StreamBusy while another live run has the lease.
     """
-    state = await _locked_state(work, integration, lane_of(stream.name, mode))
+    lane = lane_of(stream.name, mode) + beside
+    state = await _locked_state(work, integration, lane)
     _check_free(state, work.now)
     checkpoint = msgspec.convert(state.cursor, Checkpoint) if state.cursor else None
     before = None if checkpoint is None or checkpoint.over else await _row(work, checkpoint.run)
@@ -205,7 +203,8 @@ async def begin(
     row = before or await _opened(work, integration, stream, mode, window, request)
     run = Run(
         id=row.id, tenant_id=work.tenant_id, integration_id=integration.id,
-        source=f"{integration.connector}:{integration.account}", stream=stream, owner=me(), fence=state.fence,
+        source=f"{integration.connector}:{integration.account}", stream=stream, lane=lane, owner=me(),
+        fence=state.fence,
         checkpoint=Checkpoint(run=row.id), counts=msgspec.convert(row.counters, Counts), mode=row.mode,
         window=Window(row.window_start, row.window_end), cursor_version=state.cursor_version,
         resumed=before is not None,

@@ -26,11 +26,13 @@ from domain.core.problems import DomainError, NotFound
 from domain.integrations import queries, rules
 from domain.integrations.model import RunMode, StreamState, SyncRun
 from sync import figures, troubles
+from sync.dead_letters import LETTERS
 from sync.heartbeat import Halt, Stop
 from sync.pull import StreamNotRead, pull
 from sync.relay import told
 from sync.requests import SYNC, key_of, next_request
 from sync.runs import BACKFILL, LEASE, StreamBusy
+from sync.signals import fetch_letters
 from sync.troubles import Outcome
 from tenure_sdk import ConnectorError, Window
 
@@ -255,6 +257,9 @@ class Syncs:
         now = self._database.clock.now
         try:
             async with self._remotes.open(tenant_id, integration_id) as remote:
+                if claim.entry.lane.endswith(LETTERS):
+                    await fetch_letters(self._database, remote, tenant_id, integration_id, claim.stream.name)
+                    return Next(None)
                 pulled = await pull(
                     self._database, remote, tenant_id, integration_id, claim.stream.name, mode=claim.mode,
                     window=claim.window, request=claim.request, halt=halt,
@@ -348,7 +353,7 @@ async def _claim(
     work: Writing, entry: Entry, until: datetime, connector: type[Connector[Any]],
     settings: Mapping[str, StreamSetting],
 ) -> Claim | None:  # fmt: skip
-    name = entry.lane.removesuffix(BACKFILL)
+    name = entry.lane.partition("#")[0]
     stream = next((stream for stream in connector.streams() if stream.name == name), None)
     setting = settings.get(name)
     if stream is None or (setting is not None and not setting.enabled):

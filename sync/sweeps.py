@@ -85,7 +85,7 @@ async def note(work: Writing, run: Run, page: Page | LinePage, left_out: Sequenc
 
     A record that could not be taken is there all the same.
     """
-    seen = [*_on(page), *((kind, remote_id) for kind in _types(run.stream) for remote_id in left_out)]
+    seen = [*_on(page), *((kind, remote_id) for kind in run.stream.types for remote_id in left_out)]
     if not seen:
         return 0
     types, remote_ids = zip(*seen, strict=True)
@@ -107,7 +107,7 @@ async def sweep(database: Database, remote: Remote, run: Run) -> int:
     What is too much waits as a BulkDelete. One that waits from an earlier reading is obsolete either way. What a
     person refused to delete stays until the other side has had it again.
     """
-    types = [kind for kind in _types(run.stream) if kind in _KNOWN and not _is_shared(remote, run.stream, kind)]
+    types = [kind for kind in run.stream.types if kind in _KNOWN and not _is_shared(remote, run.stream, kind)]
     if not types:
         return 0
     async with database.unit_of_work(run.tenant_id) as work:
@@ -126,17 +126,13 @@ async def sweep(database: Database, remote: Remote, run: Run) -> int:
     return len(missing)
 
 
-def _types(stream: Stream) -> list[str]:
-    return [str(record.__struct_config__.tag) for record in stream.records]
-
-
 def _is_shared(remote: Remote, stream: Stream, kind: str) -> bool:
     """Whether another stream brings records of this type, too: what this one does not have may be the other's.
 
     Interactions know their stream.
     """
     others = (other for other in remote.connector.streams() if other.name != stream.name)
-    return kind != "interaction" and any(kind in _types(other) for other in others)
+    return kind != "interaction" and any(kind in other.types for other in others)
 
 
 async def _compare(work: Writing, run: Run, types: Sequence[str]) -> tuple[int, list[str]]:

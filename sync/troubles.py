@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 from sqlalchemy import select, update
+from sqlalchemy.dialects.postgresql import insert
 
 from domain.integrations import actions, queries, rules
 from domain.integrations.model import Integration, IntegrationState, StreamState
@@ -85,7 +86,17 @@ async def meet(work: Writing, integration_id: UUID, run: Run | None, problem: Co
 async def pause(work: Writing, run: Run, reason: str) -> None:
     """End a run and leave its stream alone until somebody resumes it; the other streams go on."""
     await end(work, run, error=reason)
-    await work.execute(update(StreamState).where(*runs.of_lane(work, run)).values(paused_reason=reason))
+    await pause_stream(work, run.integration_id, run.stream.name, reason)
+
+
+async def pause_stream(work: Writing, integration_id: UUID, stream: str, reason: str) -> None:
+    """Leave a stream alone until somebody resumes it."""
+    entry = insert(StreamState).values(
+        tenant_id=work.tenant_id, integration_id=integration_id, stream=stream, paused_reason=reason,
+        updated_at=work.now,
+    )  # fmt: skip
+    same = ["tenant_id", "integration_id", "stream"]
+    await work.execute(entry.on_conflict_do_update(index_elements=same, set_={"paused_reason": reason}))
 
 
 async def end(work: Writing, run: Run, *, error: str | None = None) -> None:

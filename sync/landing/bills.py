@@ -40,7 +40,7 @@ class Bill(NamedTuple):
         MERGE INTO pg_temp.landing_bills AS bill
         USING (
             SELECT landing.document, link.local_id, document.version AS document_version, content.hash, known.version,
-                known.superseded_at IS NULL AND known.content_hash = content.hash
+                known.superseded_at IS NULL AND known.content_hash = content.hash AND NOT CAST(:rebuild AS boolean)
                     AND known.{self.document}_version = document.version AS is_same
             FROM pg_temp.landing_bills AS landing
             JOIN record_links AS link

@@ -13,6 +13,7 @@ from sqlalchemy import select, text
 from domain.customers import folding, identity, lock_identities, suppressed
 from domain.customers.model import MILLIONTHS, AttributeDefinition, AttributeType
 from sync.landing import cells, tables
+from sync.landing.rejects import ERASED
 from sync.landing.tables import sql
 from tenure_sdk import Reject
 
@@ -232,6 +233,7 @@ _UNCHANGED = sql("""
 DELETE FROM pg_temp.landing_customers AS landing USING remote_records AS known
 WHERE known.tenant_id = :tenant AND known.integration_id = :integration AND known.type = 'customer'
     AND known.remote_id = landing.remote_id AND known.content_hash = landing.hash AND NOT known.deleted
+    AND NOT CAST(:rebuild AS boolean)
 RETURNING landing.remote_id
 """)
 
@@ -286,8 +288,7 @@ async def from_records(work: Writing, run: Run, records: Sequence[Customer]) -> 
     erased = await _erased(work, changed)
     if erased:
         changed = [record for record in changed if record.id not in erased]
-        reason = "is of a person who was erased"
-        rejects += [Reject(None, "id", record_id, reason, record_id) for record_id in sorted(erased)]
+        rejects += [Reject(None, "id", record_id, ERASED, record_id) for record_id in sorted(erased)]
         await work.execute(_DROP, {"remote_ids": sorted(erased)})
     if not changed:
         return Merged(unchanged=len(same), rejects=rejects)

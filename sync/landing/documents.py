@@ -49,7 +49,7 @@ FROM (
 _LINK = sql("""
 UPDATE pg_temp.landing_documents AS landing
 SET id = link.local_id, version = coalesce(latest.version, 0), former_customer_id = latest.customer_id,
-    unchanged = latest.superseded_at IS NULL AND latest.content_hash = landing.hash
+    unchanged = latest.superseded_at IS NULL AND latest.content_hash = landing.hash AND NOT CAST(:rebuild AS boolean)
 FROM record_links AS link
 LEFT JOIN LATERAL (
     SELECT version, customer_id, superseded_at, content_hash FROM orders

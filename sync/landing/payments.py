@@ -47,7 +47,7 @@ WHERE own.document = landing.document
 _LINK = sql("""
 UPDATE pg_temp.landing_payments AS landing
 SET id = link.local_id, version = latest.version, former_customer_id = latest.customer_id,
-    unchanged = latest.superseded_at IS NULL AND latest.content_hash = landing.hash
+    unchanged = latest.superseded_at IS NULL AND latest.content_hash = landing.hash AND NOT CAST(:rebuild AS boolean)
 FROM record_links AS link
 CROSS JOIN LATERAL (
     SELECT version, customer_id, superseded_at, content_hash FROM payments

@@ -65,9 +65,8 @@ class Shops:
 
 def syncs(*shops: Shop, stopping: asyncio.Event | None = None, **limits: Any) -> Syncs:
     connectors = {shop.connector.key: shop.connector for shop in shops}
-    return Syncs(
-        shops[0].database, Shops(*shops), Registry(connectors), stopping or asyncio.Event(), chance=lambda: 0.5, **limits
-    )  # fmt: skip
+    installed, stop = Registry(connectors), stopping or asyncio.Event()
+    return Syncs(shops[0].database, Shops(*shops), installed, stop, chance=lambda: 0.5, **limits)
 
 
 async def make_due(shop: Shop, lane: str) -> None:

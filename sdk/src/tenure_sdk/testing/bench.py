@@ -232,6 +232,14 @@ def by_id(records: Sequence[Record]) -> dict[tuple[str, str], Record]:
     return {(record_type(record), record.id): record for record in records}
 
 
+def marks(records: Sequence[Record]) -> dict[tuple[str, str], Any]:
+    """Which version of which records these are: what has to be equal however they were read."""
+    return {
+        name: (record.version, record.updated_at) if record.version else record
+        for name, record in by_id(records).items()
+    }
+
+
 def some(names: Sequence[Any] | set[Any], most: int = 5) -> str:
     """A few of many, to be read."""
     listed = sorted(map(str, names))

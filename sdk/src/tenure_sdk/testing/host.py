@@ -28,6 +28,7 @@ from tenure_sdk.errors import AuthRevoked, Conflict, CursorExpired, RecordReject
 from tenure_sdk.http import Context, Window, httpx
 from tenure_sdk.pages import Cursor, LinePage, Page
 from tenure_sdk.records import AnyRecord, Record, record_type
+from tenure_sdk.testing.values import problem_of
 from tenure_sdk.testing.wire import Wire
 
 if TYPE_CHECKING:
@@ -298,15 +299,6 @@ class ReferenceHost:
             if getattr(declared, "record", None) is record:
                 return declared
         raise LookupError(f"{self.connector.__name__} has no @{kind.__name__.lower()}({record.__name__})")
-
-
-def problem_of(record: Record) -> str | None:
-    """Why a record is none by its type; None when it is one."""
-    try:
-        msgspec.convert(msgspec.to_builtins(record), type(record))
-    except (msgspec.ValidationError, TypeError, ValueError) as problem:
-        return str(problem)
-    return None
 
 
 def _kind(record: type[AnyRecord]) -> str:

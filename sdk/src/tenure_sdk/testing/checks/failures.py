@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tenure_sdk.connector import Push, Stream
 from tenure_sdk.errors import ConnectorError, PermissionDenied, RateLimited, Transient
-from tenure_sdk.testing.bench import Bench, Breach, NotApplicable, by_id, check, records_of
+from tenure_sdk.testing.bench import Bench, Breach, NotApplicable, check, marks, records_of
 from tenure_sdk.testing.wire import READS, Fault, cut, html, lost_reply, reset, slow, status
 
 if TYPE_CHECKING:
@@ -33,11 +33,11 @@ async def patience(bench: Bench) -> None:
     for stream in _remote_streams(bench):
         remote = bench.remote()
         remote.seed(stream.name, 2)
-        whole = by_id(records_of(await bench.host(remote).pages(stream)))
+        whole = marks(records_of(await bench.host(remote).pages(stream)))
         host = bench.host(remote)
         host.wire.arm(status(429, retry_after="7"))
         before = remote.clock.at
-        found = by_id(records_of(await host.pages(stream)))
+        found = marks(records_of(await host.pages(stream)))
         waited = (remote.clock.at - before).total_seconds()
         if found != whole or host.slowed != [7.0] or waited < 7:
             seen = f"waited {waited:.0f} s, told the host {host.slowed}, read {len(found)} of {len(whole)}"
@@ -59,10 +59,10 @@ async def short_failures(bench: Bench) -> None:
     for stream in _remote_streams(bench):
         remote = bench.remote()
         remote.seed(stream.name, 2 * remote.page_size)
-        whole = by_id(records_of(await bench.host(remote).pages(stream)))
+        whole = marks(records_of(await bench.host(remote).pages(stream)))
         host = bench.host(remote)
         host.wire.arm(status(500), times=2)
-        found = by_id(records_of(await host.pages(stream)))
+        found = marks(records_of(await host.pages(stream)))
         if found != whole:
             raise Breach(seen=f"{len(found)} of {len(whole)} records", expected="all of them", at=stream.method)
 

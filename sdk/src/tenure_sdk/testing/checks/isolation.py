@@ -8,7 +8,7 @@ import traceback
 from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING, Any
 
-from tenure_sdk.testing.bench import Bench, Breach, NotApplicable, by_id, check, records_of, some
+from tenure_sdk.testing.bench import Bench, Breach, NotApplicable, check, marks, records_of, some
 from tenure_sdk.testing.host import LOG, ReferenceHost
 from tenure_sdk.testing.isolated import no_blocking, no_network
 from tenure_sdk.testing.wire import Forward, cut, status
@@ -139,13 +139,13 @@ async def keeps_accounts_apart(bench: Bench) -> None:
         for place, side in enumerate(sides):
             side.clock.forward(place * 1000)
             side.seed(stream.name, 3 * side.page_size - place)
-        alone = [by_id(records_of(await bench.host(side).pages(stream))) for side in sides]
+        alone = [marks(records_of(await bench.host(side).pages(stream))) for side in sides]
         hosts = [bench.host(side) for side in sides]
         made = bench.connector()
         found: list[list[Any]] = await asyncio.gather(*(_read(stream, host, made) for host in hosts))
         for host, records, other, wanted in zip(hosts, found, reversed(hosts), alone, strict=True):
             strayed = [call for call in host.wire.calls if any(secret in _told(call) for secret in other.secrets)]
-            if strayed or by_id(records) != wanted:
+            if strayed or marks(records) != wanted:
                 seen = "the other account's credentials" if strayed else "other records than when read alone"
                 raise Breach(seen=seen, expected="each account by itself", at=stream.method)
 

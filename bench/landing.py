@@ -102,7 +102,6 @@ class Cost(NamedTuple):
 _AS_IT_IS = "as it is"
 _VARIANTS = {
     _AS_IT_IS: "",
-    "without its foreign key": "ALTER TABLE interactions DROP CONSTRAINT interactions_tenant_id_customer_id_fkey",
     "without row-level security": "ALTER TABLE interactions DISABLE ROW LEVEL SECURITY",
     "without its indexes but the keys": "DROP INDEX interactions_timeline_idx, interactions_occurred_at_idx",
     "without waiting for the disk": f"ALTER ROLE {SERVER} SET synchronous_commit = off",

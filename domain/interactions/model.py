@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKeyConstraint, Index, text
+from sqlalchemy import Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from domain.core.tables import TRANSACTION, Entity, one_of, personal
@@ -141,7 +141,8 @@ class Direction(StrEnum):
 class Interaction(Entity):
     """AO + superseded_at: Something that happened; one row per revision, the current one has no `superseded_at`.
 
-    Unique by integration, stream and remote id; what is recorded by hand has no integration and its own id.
+    Unique by integration, stream and remote id; what is recorded by hand has no integration and its own id. Who writes
+    has looked the customer up: PostgreSQL does not check it again row by row (ADR 0012).
     """
 
     __tablename__ = "interactions"
@@ -150,7 +151,6 @@ class Interaction(Entity):
         one_of("family", Family),
         one_of("channel", Channel),
         one_of("direction", Direction),
-        ForeignKeyConstraint(["tenant_id", "customer_id"], ["customers.tenant_id", "customers.id"]),
         Index(
             "interactions_timeline_idx", "tenant_id", "customer_id", text("occurred_at DESC"), text("id DESC"),
             postgresql_where=text("superseded_at IS NULL"),

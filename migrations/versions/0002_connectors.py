@@ -645,6 +645,7 @@ def upgrade() -> None:
         sa.Column("drift_policy", sa.Text(collation="C"), server_default=sa.text("'ACCEPT'"), nullable=False),
     )
     op.alter_column("integrations", "account", existing_type=sa.TEXT(collation="C"), nullable=True)
+    op.drop_constraint(op.f("interactions_tenant_id_customer_id_fkey"), "interactions", type_="foreignkey")
     op.add_column("record_links", sa.Column("pushed_version", sa.Text(collation="C"), nullable=True))
     op.add_column("record_links", sa.Column("pushed_hash", sa.LargeBinary(), nullable=True))
     op.add_column("record_links", sa.Column("hops", sa.BigInteger(), server_default=sa.text("0"), nullable=False))
@@ -708,6 +709,13 @@ def downgrade() -> None:
     op.drop_column("record_links", "hops")
     op.drop_column("record_links", "pushed_hash")
     op.drop_column("record_links", "pushed_version")
+    op.create_foreign_key(
+        op.f("interactions_tenant_id_customer_id_fkey"),
+        "interactions",
+        "customers",
+        ["tenant_id", "customer_id"],
+        ["tenant_id", "id"],
+    )
     op.alter_column("integrations", "account", existing_type=sa.TEXT(collation="C"), nullable=False)
     op.drop_column("integrations", "drift_policy")
     op.drop_column("integrations", "failures")

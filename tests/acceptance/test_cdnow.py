@@ -31,7 +31,8 @@ SELECT
     (SELECT count(DISTINCT (customer_id, local_day)) FROM orders WHERE tenant_id = :t),
     (SELECT sum(occasions) FROM customer_totals WHERE tenant_id = :t),
     (SELECT count(*) FROM orders WHERE tenant_id = :t AND amount = 0),
-    (SELECT count(*) FROM interactions WHERE tenant_id = :t)
+    (SELECT count(*) FROM interactions JOIN customers USING (tenant_id)
+        WHERE tenant_id = :t AND customers.id = customer_id)
 """
 EXACT = (69_659, 23_570, 250_031_563, 167_881, 67_591, 67_591, 80, 69_659)
 

@@ -69,8 +69,8 @@ class Settings(BaseSettings):
     log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR.")
     oauth: dict[str, SecretStr] = Field(
         default_factory=_oauth_apps,
-        description="The operator's apps at the vendors, two variables for each: `TENURE_OAUTH_QUICKBOOKS_ID` and "
-        "`TENURE_OAUTH_QUICKBOOKS_SECRET`, with the connector's key in capitals and `_` for `-`.",
+        description="The operator's apps at the vendors, two variables for each: `TENURE_OAUTH_<CONNECTOR>_ID` and "
+        "`TENURE_OAUTH_<CONNECTOR>_SECRET`, with the connector's key in capitals and `_` for `-`.",
     )
 
     @field_validator("public_url")

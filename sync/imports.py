@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import asyncpg
 import msgspec
 from sqlalchemy.exc import DBAPIError
 
@@ -14,6 +13,7 @@ from domain.core.problems import Conflict, Invalid
 from sync import runs, staging
 from sync.land import land
 from sync.landing import rejects
+from sync.pull import LOST, is_loss
 from tenure_sdk import ConfigInvalid, ConnectorError, Context, CursorExpired, LinePage, Page
 
 if TYPE_CHECKING:
@@ -29,15 +29,6 @@ if TYPE_CHECKING:
     Report = Callable[["Progress"], None]
 
 MODE = "FULL"
-
-_LOST = (
-    ConnectionError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-)
-"""How it shows that the database went away; SQLAlchemy wraps these."""
 
 
 class ImportRefused(Invalid):
@@ -199,12 +190,6 @@ class _Steps:
             yield work
 
 
-def _is_caused_by_loss(problem: BaseException | None) -> bool:
-    while problem is not None and not isinstance(problem, _LOST):
-        problem = problem.__cause__
-    return problem is not None
-
-
 @dataclass
 class _Import:
     """One import at work."""
@@ -233,8 +218,8 @@ class _Import:
             async with self.steps.step() as work:
                 await runs.finish(work, opened, error=str(problem))
             raise ImportRefused(str(problem)) from problem
-        except (*_LOST, DBAPIError) as problem:
-            if not _is_caused_by_loss(problem):
+        except (*LOST, DBAPIError) as problem:
+            if not is_loss(problem):
                 raise
             raise ImportInterrupted(
                 "The connection to the database was lost. What was committed stays; import again to go on from there."

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -91,7 +92,7 @@ async def test_an_integration_that_comes_to_life_is_planned_and_read_in_the_orde
     timed: Shop, side: Side, clock: FixedClock
 ) -> None:
     side.customers(2)
-    side.orders.append(Order(id="o", occurred_at=NOW, currency="EUR", total=1, customer=Ref("customer", "0")))
+    side.orders.append(Order(id="o", occurred_at=NOW, currency="EUR", total=Decimal(1), customer=Ref("customer", "0")))
     of = syncs(timed)
     await make_due(timed, "")
     assert await once(of) == 0  # planned

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from domain.core.unit_of_work import Actor
 from domain.integrations.model import BulkDelete, RunMode
 from sync import sweeps
-from sync.pull import Outcome
+from sync.troubles import Outcome
 from tenure_sdk import Customer, Merge, Page, Transient
 from tests.sync.pull.test_pull import failing
 

@@ -70,7 +70,8 @@ def _papers(kind: str) -> str:
     """
 
 
-_KNOWN = {"customer": _CUSTOMERS, "interaction": _INTERACTIONS} | {kind: _papers(kind) for kind in _PAPERS}
+KNOWN = {"customer": _CUSTOMERS, "interaction": _INTERACTIONS} | {kind: _papers(kind) for kind in _PAPERS}
+"""What is known here of a type at an integration: the SQL of its type and remote ids."""
 
 _SEE = sql("""
 INSERT INTO seen_records (tenant_id, run_id, type, remote_id)
@@ -107,7 +108,7 @@ async def sweep(database: Database, remote: Remote, run: Run) -> int:
     What is too much waits as a BulkDelete. One that waits from an earlier reading is obsolete either way. What a
     person refused to delete stays until the other side has had it again.
     """
-    types = [kind for kind in run.stream.types if kind in _KNOWN and not _is_shared(remote, run.stream, kind)]
+    types = [kind for kind in run.stream.types if kind in KNOWN and not _is_shared(remote, run.stream, kind)]
     if not types:
         return 0
     async with database.unit_of_work(run.tenant_id) as work:
@@ -137,7 +138,7 @@ def _is_shared(remote: Remote, stream: Stream, kind: str) -> bool:
 
 async def _compare(work: Writing, run: Run, types: Sequence[str]) -> tuple[int, list[str]]:
     """How many records are known, and which of them this reading has not seen: `type:id` of each."""
-    known = " UNION ALL ".join(_KNOWN[kind] for kind in types)
+    known = " UNION ALL ".join(KNOWN[kind] for kind in types)
     compared = sql(f"""
     SELECT count(*) AS known,
         array_agg(known.type || ':' || known.remote_id ORDER BY known.type, known.remote_id)

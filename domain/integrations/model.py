@@ -395,6 +395,7 @@ class SeenRecord(TenantTable):
     run_id: Mapped[UUID] = mapped_column(primary_key=True)
     type: Mapped[str] = mapped_column(primary_key=True)
     remote_id: Mapped[str] = mapped_column(primary_key=True)
+    version: Mapped[str | None] = mapped_column(doc="Its version there, where the listing says it.")
 
 
 class BulkDelete(Entity):

@@ -75,6 +75,7 @@ def upgrade() -> None:
         sa.Column("run_id", sa.Uuid(), nullable=False),
         sa.Column("type", sa.Text(collation="C"), nullable=False),
         sa.Column("remote_id", sa.Text(collation="C"), nullable=False),
+        sa.Column("version", sa.Text(collation="C"), nullable=True),
         sa.PrimaryKeyConstraint("tenant_id", "run_id", "type", "remote_id", name=op.f("seen_records_pkey")),
         prefixes=["UNLOGGED"],
     )
@@ -664,16 +665,16 @@ def upgrade() -> None:
     op.add_column("sync_runs", sa.Column("window_end", sa.DateTime(timezone=True), nullable=True))
     op.add_column("sync_runs", sa.Column("requested_by", sa.Uuid(), nullable=True))
     op.add_column("sync_runs", sa.Column("cancelled_at", sa.DateTime(timezone=True), nullable=True))
+    op.create_check_constraint(
+        op.f("integrations_drift_policy_check"),
+        "integrations",
+        "drift_policy IN ('ACCEPT', 'QUARANTINE_FIELD', 'STOP')",
+    )
     op.drop_constraint(op.f("integrations_state_check"), "integrations")
     op.create_check_constraint(
         op.f("integrations_state_check"),
         "integrations",
         "state IN ('DRAFT', 'AUTHORIZING', 'CHECKING', 'ACTIVE', 'PAUSED', 'RATE_LIMITED', 'DEGRADED', 'NEEDS_REAUTH', 'QUARANTINED', 'DISCONNECTED')",
-    )
-    op.create_check_constraint(
-        op.f("integrations_drift_policy_check"),
-        "integrations",
-        "drift_policy IN ('ACCEPT', 'QUARANTINE_FIELD', 'STOP')",
     )
     op.drop_constraint(op.f("interactions_kind_check"), "interactions")
     op.create_check_constraint(
@@ -684,11 +685,11 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.drop_constraint(op.f("integrations_drift_policy_check"), "integrations")
     op.drop_constraint(op.f("integrations_state_check"), "integrations")
     op.create_check_constraint(
         op.f("integrations_state_check"), "integrations", "state IN ('DRAFT', 'ACTIVE', 'PAUSED', 'DISCONNECTED')"
     )
-    op.drop_constraint(op.f("integrations_drift_policy_check"), "integrations")
     op.drop_constraint(op.f("interactions_kind_check"), "interactions")
     op.create_check_constraint(
         op.f("interactions_kind_check"),

@@ -105,3 +105,8 @@ def change_of(owed: OutboundChange, refs: Mapping[str, str]) -> Change:
 
 def _of(work: Reading, integration_id: UUID) -> tuple[Any, ...]:
     return OutboundChange.tenant_id == work.tenant_id, OutboundChange.integration_id == integration_id
+
+
+async def wake(work: Writing, integration_id: UUID) -> None:
+    """Have what is owed sent as soon as there is room."""
+    await make_due(work.session, work.tenant_id, PUSH, integration_id.hex, work.now)

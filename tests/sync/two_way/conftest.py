@@ -30,12 +30,14 @@ from tenure_sdk import (
     Connector,
     Context,
     Customer,
+    IdVersion,
     Limit,
     Page,
     Pushed,
     RecordRejected,
     Transient,
     fetch,
+    ids,
     lookup,
     push,
     stream,
@@ -117,6 +119,10 @@ def books_of(side: Remote) -> type[Connector[NoConfig]]:
                 if row.extra.get("key") == change.key:
                     return Pushed(row.id, row.version, row)
             return None
+
+        @ids("customers")
+        async def listed(self, ctx: Context[NoConfig]) -> AsyncIterator[list[IdVersion]]:
+            yield [IdVersion(row.id, row.version) for row in side.rows.values()]
 
     return Books
 

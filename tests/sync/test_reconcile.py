@@ -1,4 +1,4 @@
-"""Reconciliation: exactly the differences that there are, repaired to the last one, in a report that can be recomputed."""
+"""Reconciliation: exactly the differences that there are, all of them repaired, in a report to be recomputed."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from tests import snapshots
 from tests.sync.two_way.conftest import books
 
 if TYPE_CHECKING:
+    from tests.conftest import Logins
     from tests.sync.two_way.conftest import Books
 
 __all__ = ["books"]

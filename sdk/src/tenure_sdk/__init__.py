@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tenure_sdk.actions import CreateMeeting, EmailSent, InvoiceSent, MeetingCreated, SendEmail, SendInvoice
 from tenure_sdk.auth import ApiKey, Auth, Basic, ClientCredentials, Credentials, Custom, OAuth2, Outgoing
 from tenure_sdk.connector import (
     Account,
@@ -147,6 +148,7 @@ __all__ = [
     "Context",
     "ContractViolation",
     "Control",
+    "CreateMeeting",
     "Credentials",
     "CreditNote",
     "Cursor",
@@ -158,6 +160,7 @@ __all__ = [
     "Document",
     "EchoQuery",
     "Email",
+    "EmailSent",
     "Envelope",
     "ExchangeRate",
     "Fetch",
@@ -168,11 +171,13 @@ __all__ = [
     "Identity",
     "Interaction",
     "Invoice",
+    "InvoiceSent",
     "Limit",
     "LinePage",
     "Listing",
     "Lookup",
     "Meeting",
+    "MeetingCreated",
     "Merge",
     "Message",
     "NotFound",
@@ -200,6 +205,8 @@ __all__ = [
     "RemoteDown",
     "Reply",
     "Review",
+    "SendEmail",
+    "SendInvoice",
     "Signal",
     "StandardWebhooks",
     "StaticToken",

@@ -190,11 +190,13 @@ class ExchangeRate(Record, frozen=True, kw_only=True, tag="exchange_rate"):
 
 
 class Email(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="email"):
-    """What is known of an e-mail; its body stays at the remote side."""
+    """What is known of an e-mail; its body is `Interaction.content`, where the tenant wants it kept."""
 
     subject: str | None = None
     sender: str | None = None
     recipients: tuple[str, ...] = ()
+    message_id: str | None = None
+    """Its identifier in the world (RFC 5322): the same in every mailbox that it lies in."""
     campaign: str | None = None
     link: str | None = None
     """The address that was clicked."""

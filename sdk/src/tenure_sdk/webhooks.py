@@ -45,6 +45,8 @@ class Signal(Struct, frozen=True):
     """Which remote account it is about, where one address serves several."""
     event: str | None = None
     """The remote side's own id of the event, by which a repeated one is known."""
+    renew: bool = False
+    """The promise to call is about to end, or has ended: what `@subscribe` declares is asked at once."""
 
 
 class Reply(Struct, frozen=True):

@@ -57,18 +57,21 @@ class Halt:
 @asynccontextmanager
 async def beating(database: Database, run: Run, halt: Halt) -> AsyncIterator[None]:
     """Renew the lease of a run while this lasts; `halt` hears of a cancellation and of a lease that was taken over."""
-    beat = asyncio.create_task(_beat(database, run, halt), name=f"heartbeat {run.id}")
+    over = asyncio.Event()
+    beat = asyncio.create_task(_beat(database, run, halt, over), name=f"heartbeat {run.id}")
     try:
         yield
     finally:
-        beat.cancel()
-        with suppress(asyncio.CancelledError):
-            await beat
+        over.set()  # rather than cancelled: a beat under way gives its connection back whole
+        await beat
 
 
-async def _beat(database: Database, run: Run, halt: Halt) -> None:
+async def _beat(database: Database, run: Run, halt: Halt, over: asyncio.Event) -> None:
     while halt.why is None:
-        await asyncio.sleep(EVERY)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(over.wait(), EVERY)
+        if over.is_set():
+            return
         try:
             async with database.unit_of_work(run.tenant_id) as work:
                 await runs.renew(work, run)

@@ -75,6 +75,8 @@ class Bench:
         self.connector = connector
         self.previous_config = previous_config
         self.old_cursors = old_cursors or {}
+        self.outcomes: dict[str, Outcome] = {}
+        """What became of the checks that were run on this bench."""
         self._remote = remote
         self._hosts: list[ReferenceHost] = []
 
@@ -179,7 +181,9 @@ def examine(bench: Bench, name: str, bypass: Mapping[str, str] | None = None) ->
     if reason is not None:
         return Result(**base, outcome="bypassed", reason=reason)
     with _quiet():
-        return asyncio.run(_examined(bench, rule, base))
+        result = asyncio.run(_examined(bench, rule, base))
+    bench.outcomes[name] = result.outcome
+    return result
 
 
 def examine_all(

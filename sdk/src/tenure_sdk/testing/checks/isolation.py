@@ -164,16 +164,15 @@ class _Listening(logging.Handler):
             self.heard.append(" ".join([record.getMessage(), *shown]))
 
     def __enter__(self) -> list[str]:
-        self._before = self._root.level, LOG.propagate
+        self._before = self._root.level, LOG.propagate, self._root.handlers
         self._root.setLevel(logging.DEBUG)
         LOG.propagate = True
-        self._root.addHandler(self)
+        self._root.handlers = [self]
         return self.heard
 
     def __exit__(self, *_: object) -> None:
-        self._root.removeHandler(self)
-        self._root.setLevel(self._before[0])
-        LOG.propagate = self._before[1]
+        level, LOG.propagate, self._root.handlers = self._before
+        self._root.setLevel(level)
 
 
 async def _read(stream: Stream, host: ReferenceHost, made: Any = None) -> list[Any]:

@@ -221,6 +221,7 @@ class _Sides:
 
     async def sync(self) -> None:
         await self._host.pull(self._stream)
+        self._host.remote.clock.forward(1)
         for record_id, theirs in sorted(self._host.store.get(self._host.kind(self._stream), {}).items()):
             ours, owned = self._local.get(record_id, theirs), self._owned.get(record_id, set())
             differs = {name for name in owned if getattr(ours, name) != getattr(theirs, name)}

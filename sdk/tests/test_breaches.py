@@ -1,0 +1,866 @@
+"""The kit finds what is broken: each breach of a good connector is caught by the check that names it, and no other."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import random
+import socket
+import time
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+import msgspec
+import pytest
+from acme_books import WRITTEN, AcmeBooks, Events, customer, invoice, product
+from acme_books.sandbox import FakeAcme
+from msgspec import Meta, Struct
+
+from tenure_sdk import (
+    Account,
+    AuthRevoked,
+    Change,
+    ConnectorError,
+    ContractViolation,
+    Customer,
+    Delivery,
+    HmacSignature,
+    IdVersion,
+    Invoice,
+    Limit,
+    NotFound,
+    OAuth2,
+    Page,
+    PermissionDenied,
+    Product,
+    Pushed,
+    RecordRejected,
+    Signal,
+    Totals,
+    Transient,
+    fetch,
+    ids,
+    lookup,
+    mapped,
+    push,
+    stream,
+    totals,
+    webhook,
+)
+from tenure_sdk.testing import CHECKS, Bench, Call, Row, Table, examine, examine_all, tier_of
+
+ABROAD = ("PKG-1", "PKG-2", "PKG-3", "PKG-4", "STR-6", "STR-7", "WEB-7", "PER-1")
+"""Checks of packages, which are tried below, and those that take long: they are run for the breaches that they name."""
+
+replace = msgspec.structs.replace
+
+
+class Fake(FakeAcme):
+    page_size = 3
+
+
+class Sample(AcmeBooks):
+    """The customers and products of Acme Books, with totals and ids of both: gold."""
+
+    invoices = invoice_totals = invoice_ids = None
+
+    @totals("customers")
+    async def customer_totals(self, ctx: Any, window: Any = None) -> Totals:
+        return Totals(len([each async for rows in self.customer_ids(ctx) for each in rows]))
+
+    @ids("customers")
+    async def customer_ids(self, ctx: Any) -> Any:
+        async for rows in self.pages(ctx, "customers"):
+            yield [IdVersion(row["id"], row["version"]) for row in rows if not row["deleted"]]
+
+    @totals("products")
+    async def product_totals(self, ctx: Any, window: Any = None) -> Totals:
+        return Totals(len([each async for rows in self.product_ids(ctx) for each in rows]))
+
+    @ids("products")
+    async def product_ids(self, ctx: Any) -> Any:
+        async for rows in self.pages(ctx, "products"):
+            yield [IdVersion(row["id"]) for row in rows]
+
+
+class Whole(Sample):
+    """The same with invoices."""
+
+    invoices, invoice_totals, invoice_ids = AcmeBooks.invoices, AcmeBooks.invoice_totals, AcmeBooks.invoice_ids
+
+
+BREACHES: list[Any] = []
+
+
+def breaks(check: str, remote: Any = Fake) -> Any:
+    """Declares a connector that is broken in the way that a check names."""
+
+    def add(connector: Any) -> Any:
+        BREACHES.append(pytest.param(check, connector, remote, id=f"{check}-{connector.__name__}"))
+        return connector
+
+    return add
+
+
+def test_the_sample_is_gold() -> None:
+    results = examine_all(Bench(Whole, Fake), without=ABROAD)
+    assert [str(result) for result in results.values() if result.outcome == "failed"] == []
+    assert tier_of(list(results.values())) == "gold"
+
+
+def test_there_are_enough_breaches() -> None:
+    assert len(BREACHES) >= 50
+    assert {breach.values[0] for breach in BREACHES} <= CHECKS.keys()
+
+
+def test_a_bypass_has_a_reason() -> None:
+    result = examine(Bench(Sample, Fake), "CUR-3", {"CUR-3": "Acme's times are unique"})
+    assert (result.outcome, result.reason) == ("bypassed", "Acme's times are unique")
+
+
+# Declarations and settings
+
+
+@breaks("DEC-1")
+class KeyForPeople(Sample):
+    key = "Acme Books"
+
+
+@breaks("DEC-2")
+class FromTheFuture(Sample):
+    api = 7
+
+
+@breaks("DEC-3")
+class WritesWhatNoRecordHas(Sample):
+    @push(Customer, fields={**WRITTEN, "colour": Limit()}, replays=True)
+    async def push_customer(self, ctx: Any, change: Change) -> Pushed:
+        return await AcmeBooks.push_customer(self, ctx, change)  # type: ignore[no-any-return]
+
+
+@breaks("DEC-4")
+class AnyHost(Sample):
+    hosts = ("api.{region}.acme.example", "{region}")
+
+
+@breaks("DEC-5")
+class WithoutScopes(Sample):
+    auth = OAuth2(authorize_url="https://id.acme.example/a", token_url="https://id.acme.example/t")
+
+
+@breaks("DEC-6")
+class Undocumented(Sample):
+    docs_url = None
+
+
+@breaks("DEC-7")
+class InACircle(Sample):
+    @stream(Customer, cursor="changed_at", deletes="inline", depends_on=("products",))
+    async def customers(self, ctx: Any, cursor: Any) -> Any:
+        async for page in super().customers(ctx, cursor):
+            yield page
+
+    @stream(Product, deletes="snapshot", depends_on=("customers",))
+    async def products(self, ctx: Any, cursor: Any) -> Any:
+        async for page in AcmeBooks.products(self, ctx, cursor):
+            yield page
+
+
+def with_settings(config: type[Struct]) -> Any:
+    class Remote(Fake):
+        def __init__(self, account: str = "1") -> None:
+            super().__init__(account)
+            self.config = config(company=account)
+
+    return Remote
+
+
+class Untitled(Struct, frozen=True, forbid_unknown_fields=True):
+    company: str
+    region: str = "eu"
+
+
+class Telling(Struct, frozen=True, forbid_unknown_fields=True):
+    company: Annotated[str, Meta(title="Company")]
+    api_key: Annotated[str, Meta(title="API key")] = ""
+    region: Annotated[Literal["eu"], Meta(title="Region")] = "eu"
+
+
+class Lenient(Struct, frozen=True):
+    company: Annotated[str, Meta(title="Company")]
+    region: Annotated[str, Meta(title="Region")] = "eu"
+
+
+@breaks("CFG-2", with_settings(Untitled))
+class SettingsWithoutTitle(Sample):
+    @classmethod
+    def config_type(cls) -> type[Struct]:
+        return Untitled
+
+
+@breaks("CFG-3", with_settings(Telling))
+class SecretAmongSettings(Sample):
+    @classmethod
+    def config_type(cls) -> type[Struct]:
+        return Telling
+
+
+@breaks("CFG-4", with_settings(Lenient))
+class AnySetting(Sample):
+    @classmethod
+    def config_type(cls) -> type[Struct]:
+        return Lenient
+
+
+def test_settings_of_the_release_before() -> None:
+    schema = msgspec.json.schema(Sample.config_type())
+    assert examine(Bench(Sample, Fake, previous_config=schema), "CFG-5").outcome == "passed"
+    found = examine(Bench(AnySetting, Fake, previous_config=msgspec.json.schema(Telling)), "CFG-5")
+    assert (found.outcome, found.seen) == ("failed", "gone: api_key; newly required: none")
+
+
+# Being let in
+
+
+@breaks("AUT-2")
+class AnyCredentials(Sample):
+    async def check(self, ctx: Any) -> Account:
+        try:
+            return await super().check(ctx)  # type: ignore[no-any-return]
+        except AuthRevoked:
+            return Account("unknown", "Unknown")
+
+
+@breaks("AUT-7")
+class OneAccountForAll(Sample):
+    async def check(self, ctx: Any) -> Account:
+        return replace(await super().check(ctx), id="acme")  # type: ignore[no-any-return]
+
+
+# Streams
+
+
+class Changed(Sample):
+    """Customers as `pages` makes them of the pages that Acme Books yields."""
+
+    @stream(Customer, cursor="changed_at", deletes="inline")
+    async def customers(self, ctx: Any, cursor: Any) -> Any:
+        async for page in super().customers(ctx, cursor):
+            yield self.page(page, ctx, cursor)
+
+    def page(self, page: Page, ctx: Any, cursor: Any) -> Page:
+        return replace(page, records=[self.record(record, ctx) for record in page.records])
+
+    def record(self, record: Any, ctx: Any) -> Any:
+        return record
+
+
+@breaks("STR-2")
+class UnknownKind(Changed):
+    def record(self, record: Any, ctx: Any) -> Any:
+        return replace(record, kind="COMPANY")
+
+
+@breaks("STR-3")
+class DuplicateIds(Changed):
+    def page(self, page: Page, ctx: Any, cursor: Any) -> Page:
+        return replace(page, records=[*page.records, *page.records[:1]])
+
+
+@breaks("STR-4")
+class NaiveTimes(Changed):
+    def record(self, record: Any, ctx: Any) -> Any:
+        return replace(record, updated_at=record.updated_at.replace(tzinfo=None))
+
+
+@breaks("STR-4")
+class FloatMoney(Whole):
+    @stream(Invoice, cursor="changed_at", deletes="inline")
+    async def invoices(self, ctx: Any, cursor: Any) -> Any:
+        def make(row: Any) -> Invoice:
+            return replace(invoice(row), total=float(row["total"]))  # type: ignore[no-any-return]
+
+        async for page in self.changes(ctx, "invoices", cursor, make):
+            yield page
+
+
+@breaks("STR-5")
+class TimeOfReading(Changed):
+    def record(self, record: Any, ctx: Any) -> Any:
+        return replace(record, extra={**record.extra, "read_at": ctx.now().isoformat()})
+
+
+@breaks("STR-6")
+class AllAtOnce(Sample):
+    @stream(Customer, cursor="changed_at", deletes="inline")
+    async def customers(self, ctx: Any, cursor: Any) -> Any:
+        pages = [page async for page in super().customers(ctx, cursor)]
+        records = [record for page in pages for record in page.records]
+        yield Page(records, [gone for page in pages for gone in page.deletes], pages[-1].cursor)
+
+
+@breaks("STR-7")
+class OrderByChance(Changed):
+    def page(self, page: Page, ctx: Any, cursor: Any) -> Page:
+        names = {record.id: record for record in page.records}
+        return replace(page, records=[names[name] for name in set(names)])
+
+
+@breaks("STR-8")
+class CutText(Changed):
+    def record(self, record: Any, ctx: Any) -> Any:
+        return replace(record, name=str(record.name)[:100])
+
+
+@breaks("SCH-1")
+class ForgetsTheUnknown(Changed):
+    def record(self, record: Any, ctx: Any) -> Any:
+        return replace(record, extra={})
+
+
+@breaks("SCH-2")
+class NeedsEverything(Sample):
+    @stream(Customer, cursor="changed_at", deletes="inline")
+    async def customers(self, ctx: Any, cursor: Any) -> Any:
+        async for page in self.changes(ctx, "customers", cursor, lambda row: (row["emails"], customer(row))[1]):
+            yield page
+
+
+@breaks("SCH-3")
+class OneBadRowStopsAll(Changed):
+    def record(self, record: Any, ctx: Any) -> Any:
+        return replace(record, name=record.name.strip())
+
+
+@breaks("SCH-3")
+class LeavesBadRowsOut(Changed):
+    def page(self, page: Page, ctx: Any, cursor: Any) -> Page:
+        return replace(page, records=[record for record in page.records if isinstance(record.name, str)])
+
+
+# Cursors
+
+
+@breaks("CUR-1")
+class LargeCursor(Changed):
+    @stream(Customer, cursor="changed_at", deletes="inline")
+    async def customers(self, ctx: Any, cursor: Any) -> Any:
+        async for page in AcmeBooks.customers(self, ctx, cursor and cursor["at"]):
+            yield replace(page, cursor={"at": page.cursor, "seen": "x" * 20_000})
+
+
+@breaks("CUR-1")
+class CursorWithSecret(Changed):
+    @stream(Customer, cursor="changed_at", deletes="inline")
+    async def customers(self, ctx: Any, cursor: Any) -> Any:
+        token = (await ctx._host.credentials()).values["access_token"]
+        async for page in AcmeBooks.customers(self, ctx, cursor and cursor["at"]):
+            yield replace(page, cursor={"at": page.cursor, "token": token})
+
+
+@breaks("CUR-1")
+class CursorOfItsOwnType(Changed):
+    def page(self, page: Page, ctx: Any, cursor: Any) -> Page:
+        return replace(page, cursor=(page.cursor,))
+
+    @stream(Customer, cursor="changed_at", deletes="inline")
+    async def customers(self, ctx: Any, cursor: Any) -> Any:
+        async for page in AcmeBooks.customers(self, ctx, cursor and cursor[0]):
+            yield self.page(page, ctx, cursor)
+
+
+@breaks("CUR-2")
+class CursorOfTheClock(Changed):
+    def page(self, page: Page, ctx: Any, cursor: Any) -> Page:
+        return replace(page, cursor=ctx.now().isoformat())
+
+
+class StrictRemote(Fake):
+    """A remote side that gives what changed after a time, not at it."""
+
+    def page(self, stream: str, call: Call, *, tombstones: bool = True) -> Row:
+        since = call.params.get("since")
+        found = super().page(stream, call, tombstones=tombstones)
+        if since:
+            found["items"] = [row for row in found["items"] if row["changed_at"] != since]
+        return found
+
+
+@breaks("CUR-3", StrictRemote)
+class StrictGreaterThan(Sample):
+    pass
+
+
+@breaks("CUR-3")
+class LostTie(Changed):
+    def page(self, page: Page, ctx: Any, cursor: Any) -> Page:
+        known = cursor and datetime.fromisoformat(cursor)
+        return replace(page, records=[record for record in page.records if record.updated_at != known])
+
+
+@breaks("CUR-5")
+class ReadsAllEveryTime(Sample):
+    @stream(Customer, cursor="changed_at", deletes="inline")
+    async def customers(self, ctx: Any, cursor: Any) -> Any:
+        async for page in AcmeBooks.customers(self, ctx, None):
+            yield page
+
+
+@breaks("CUR-6")
+class AfraidOfTheFuture(Sample):
+    @stream(Customer, cursor="changed_at", deletes="inline")
+    async def customers(self, ctx: Any, cursor: Any) -> Any:
+        if cursor and datetime.fromisoformat(cursor) > ctx.now():
+            raise ContractViolation("the cursor lies in the future")
+        async for page in AcmeBooks.customers(self, ctx, cursor):
+            yield page
+
+
+@breaks("CUR-7")
+class OverlapInWordsOnly(Sample):
+    @stream(Customer, cursor="changed_at", deletes="inline", overlap="5m")
+    async def customers(self, ctx: Any, cursor: Any) -> Any:
+        async for page in AcmeBooks.customers(self, ctx, cursor):
+            yield page
+
+
+@breaks("CUR-10")
+class TimesWithoutOffset(Sample):
+    @stream(Customer, cursor="changed_at", deletes="inline")
+    async def customers(self, ctx: Any, cursor: Any) -> Any:
+        def make(row: Any) -> Customer:
+            local = datetime.fromisoformat(row["changed_at"][:19] + "+00:00")
+            return replace(customer(row), updated_at=local)  # type: ignore[no-any-return]
+
+        async for page in self.changes(ctx, "customers", cursor, make):
+            yield page
+
+
+class CappedRemote(Fake):
+    """A remote side that answers at most 20 changes, and does not say that there are more."""
+
+    cap = 20
+
+    def page(self, stream: str, call: Call, *, tombstones: bool = True) -> Row:
+        if "since" not in call.params:
+            return super().page(stream, call, tombstones=tombstones)
+        size, self.page_size = self.page_size, 20
+        try:
+            return super().page(stream, call, tombstones=tombstones) | {"next": None}
+        finally:
+            self.page_size = size
+
+
+@breaks("CUR-11", CappedRemote)
+class IgnoresTheCap(Sample):
+    pass
+
+
+# Deletions
+
+
+@breaks("DEL-1")
+class IgnoresTombstones(Changed):
+    def page(self, page: Page, ctx: Any, cursor: Any) -> Page:
+        return replace(page, deletes=())
+
+
+@breaks("DEL-2")
+class SwallowsInASnapshot(Sample):
+    @stream(Product, deletes="snapshot")
+    async def products(self, ctx: Any, cursor: Any) -> Any:
+        read = 0
+        try:
+            async for rows in self.pages(ctx, "products"):
+                read += 1
+                records, rejects = mapped(rows, product)
+                yield Page(records, rejects=rejects)
+        except Transient:
+            if not read:
+                raise
+
+
+@breaks("DEL-3")
+class GoneForEver(Changed):
+    gone: frozenset[str] = frozenset()
+
+    def page(self, page: Page, ctx: Any, cursor: Any) -> Page:
+        self.gone |= frozenset(page.deletes)
+        return replace(page, records=[record for record in page.records if record.id not in self.gone])
+
+
+# Failures
+
+
+@breaks("ERR-1")
+class ForgetsRetryAfter(Sample):
+    def classify(self, answer: Any) -> ConnectorError | None:
+        return Transient("busy") if answer.status == 429 else None
+
+
+@breaks("ERR-3")
+class AnotherError(Sample):
+    @stream(Customer, cursor="changed_at", deletes="inline")
+    async def customers(self, ctx: Any, cursor: Any) -> Any:
+        try:
+            async for page in AcmeBooks.customers(self, ctx, cursor):
+                yield page
+        except Transient as problem:
+            raise RuntimeError("Acme is down") from problem
+
+
+@breaks("ERR-4")
+class NothingWhereForbidden(Sample):
+    @stream(Customer, cursor="changed_at", deletes="inline")
+    async def customers(self, ctx: Any, cursor: Any) -> Any:
+        try:
+            async for page in AcmeBooks.customers(self, ctx, cursor):
+                yield page
+        except PermissionDenied:
+            return
+
+
+@breaks("ERR-5")
+class RepeatsBlindly(Sample):
+    @push(Customer, fields=WRITTEN)
+    async def push_customer(self, ctx: Any, change: Change) -> Pushed:
+        return await AcmeBooks.push_customer(self, ctx, change)  # type: ignore[no-any-return]
+
+    @lookup(Customer)
+    async def find(self, ctx: Any, change: Change) -> Pushed | None:
+        wanted = change.record.name  # type: ignore[union-attr]
+        rows = [row async for rows in self.pages(ctx, "customers") for row in rows if row["name"] == wanted]
+        return Pushed(rows[0]["id"], rows[0]["version"]) if rows else None
+
+
+@breaks("RAT-1")
+class AroundTheLimit(Sample):
+    def __init__(self) -> None:
+        self.one = asyncio.Lock()
+
+    async def check(self, ctx: Any) -> Account:
+        async with self.one:
+            await ctx.raw.get(f"https://api.eu.acme.example/v1/{ctx.config.company}")
+            return await super().check(ctx)  # type: ignore[no-any-return]
+
+
+@breaks("RAT-2")
+class TooManyAtOnce(Sample):
+    async def check(self, ctx: Any) -> Account:
+        async with ctx._host.admission():
+            pass
+        await ctx.raw.get(f"https://api.eu.acme.example/v1/{ctx.config.company}")
+        return await super().check(ctx)  # type: ignore[no-any-return]
+
+
+# Webhooks
+
+
+class Believing(Struct, frozen=True):
+    """Takes any call for genuine that has some secret to be checked with."""
+
+    def holds(self, delivery: Delivery, secrets: Any) -> bool:
+        return bool(delivery.headers)
+
+
+def hooked(verifier: Any) -> Any:
+    class Hooked(Sample):
+        @webhook(verifier)
+        def calls(self, delivery: Delivery) -> list[Signal]:
+            return AcmeBooks.calls(self, delivery)  # type: ignore[no-any-return]
+
+    return Hooked
+
+
+@breaks("WEB-1")
+class LooksElsewhere(hooked(HmacSignature(header="x-other"))):  # type: ignore[misc]
+    pass
+
+
+@breaks("WEB-2")
+class BelievesAnything(hooked(Believing())):  # type: ignore[misc]
+    pass
+
+
+@breaks("WEB-4")
+class EventsByChance(Sample):
+    @webhook(HmacSignature(header="x-acme-signature"))
+    def calls(self, delivery: Delivery) -> list[Signal]:
+        return [replace(signal, event=str(random.random())) for signal in AcmeBooks.calls(self, delivery)]  # noqa: S311
+
+
+@breaks("WEB-5")
+class UnknownEventRaises(Sample):
+    @webhook(HmacSignature(header="x-acme-signature"))
+    def calls(self, delivery: Delivery) -> list[Signal]:
+        events = msgspec.json.decode(delivery.body, type=Events).events
+        streams = {"customer": "customers", "invoice": "invoices"}
+        return [Signal(streams[event.kind], event.ids) for event in events]
+
+
+@breaks("WEB-6")
+class AsksWhileParsing(Sample):
+    @webhook(HmacSignature(header="x-acme-signature"))
+    def calls(self, delivery: Delivery) -> list[Signal]:
+        socket.socket().close()
+        return AcmeBooks.calls(self, delivery)  # type: ignore[no-any-return]
+
+
+@breaks("WEB-7")
+class TrustsTheBody(Sample):
+    @webhook(HmacSignature(header="x-acme-signature"))
+    def calls(self, delivery: Delivery) -> list[Signal]:
+        known = [event for event in delivery.json()["events"] if event["kind"] in {"customer", "invoice"}]
+        return [Signal(f"{event['kind']}s", tuple(event["ids"]), event=event["id"]) for event in known]
+
+
+# Pushes
+
+
+def pushing(**how: Any) -> Any:
+    """Acme Books with another way to write customers, which `send` of the subclass is."""
+
+    class Pushing(Sample):
+        @push(Customer, **{"fields": WRITTEN, "replays": True} | how)
+        async def push_customer(self, ctx: Any, change: Change) -> Pushed:
+            return await self.send(ctx, change)
+
+        async def send(self, ctx: Any, change: Change) -> Pushed:
+            return await AcmeBooks.push_customer(self, ctx, change)  # type: ignore[no-any-return]
+
+    return Pushing
+
+
+@breaks("PUS-1")
+class NewKeyEachTime(pushing()):  # type: ignore[misc]
+    async def send(self, ctx: Any, change: Change) -> Pushed:
+        return await super().send(ctx, replace(change, key=str(random.random())))  # type: ignore[no-any-return]  # noqa: S311
+
+
+@breaks("PUS-2")
+class WritesTheWholeRecord(pushing()):  # type: ignore[misc]
+    async def send(self, ctx: Any, change: Change) -> Pushed:
+        return await super().send(ctx, replace(change, fields=frozenset(WRITTEN)))  # type: ignore[no-any-return]
+
+
+@breaks("PUS-3")
+class OverwritesTheirChange(pushing()):  # type: ignore[misc]
+    async def send(self, ctx: Any, change: Change) -> Pushed:
+        return await super().send(ctx, replace(change, remote_version=None))  # type: ignore[no-any-return]
+
+
+@breaks("PUS-5")
+class WrongLimit(pushing()):  # type: ignore[misc]
+    async def send(self, ctx: Any, change: Change) -> Pushed:
+        if len(change.record.name or "") > 50:  # type: ignore[union-attr]
+            raise RecordRejected(None, "Acme takes 50 characters", field="name")
+        return await super().send(ctx, change)  # type: ignore[no-any-return]
+
+
+@breaks("PUS-6")
+class PingPong(pushing()):  # type: ignore[misc]
+    @stream(Customer, cursor="changed_at", deletes="inline")
+    async def customers(self, ctx: Any, cursor: Any) -> Any:
+        async for page in AcmeBooks.customers(self, ctx, cursor):
+            names = [replace(record, name=f"{record.name} ") for record in page.records]
+            yield replace(page, records=names)
+
+    async def send(self, ctx: Any, change: Change) -> Pushed:
+        return replace(await super().send(ctx, change), version=None)  # type: ignore[no-any-return]
+
+
+@breaks("PUS-7")
+class DeletesNothing(pushing(ops={"create", "update", "delete"})):  # type: ignore[misc]
+    async def send(self, ctx: Any, change: Change) -> Pushed:
+        if change.op == "delete":
+            return Pushed(change.remote_id or "")
+        return await super().send(ctx, change)  # type: ignore[no-any-return]
+
+
+@breaks("PUS-8")
+class ForgetsAField(pushing()):  # type: ignore[misc]
+    async def send(self, ctx: Any, change: Change) -> Pushed:
+        return await super().send(ctx, replace(change, fields=change.fields - {"phones"}))  # type: ignore[no-any-return]
+
+
+# Reconciliation
+
+
+@breaks("REC-1")
+class WrongTotals(Whole):
+    @totals("invoices")
+    async def invoice_totals(self, ctx: Any, window: Any = None) -> Totals:
+        told = await AcmeBooks.invoice_totals(self, ctx)
+        return Totals(told.count, {name: amount + Decimal("0.01") for name, amount in told.sums.items()})
+
+
+@breaks("REC-1")
+class NoTotals(AcmeBooks):
+    customer_ids, product_ids = Sample.customer_ids, Sample.product_ids
+
+
+@breaks("REC-2")
+class IncompleteIds(Whole):
+    @ids("invoices")
+    async def invoice_ids(self, ctx: Any) -> Any:
+        async for rows in AcmeBooks.invoice_ids(self, ctx):
+            yield rows
+            return
+
+
+@breaks("REC-3")
+class FetchesTenAtMost(Sample):
+    @fetch(Customer)
+    async def customers_by_id(self, ctx: Any, wanted: Any) -> Any:
+        return await AcmeBooks.customers_by_id(self, ctx, wanted[:10])
+
+
+# Isolation
+
+
+@breaks("ISO-1")
+class Blocks(Changed):
+    def page(self, page: Page, ctx: Any, cursor: Any) -> Page:
+        time.sleep(0.0001)
+        return page
+
+
+@breaks("ISO-2")
+class LeavesATask(Sample):
+    @stream(Customer, cursor="changed_at", deletes="inline")
+    async def customers(self, ctx: Any, cursor: Any) -> Any:
+        self.tick = asyncio.create_task(asyncio.sleep(3600))
+        async for page in AcmeBooks.customers(self, ctx, cursor):
+            yield page
+
+
+@breaks("ISO-3")
+class PhonesHome(Sample):
+    @stream(Customer, cursor="changed_at", deletes="inline")
+    async def customers(self, ctx: Any, cursor: Any) -> Any:
+        async for page in AcmeBooks.customers(self, ctx, cursor):
+            yield page
+        await ctx.raw.get("https://telemetry.example/")
+
+
+@breaks("ISO-4")
+class LogsTheToken(Sample):
+    async def check(self, ctx: Any) -> Account:
+        logging.getLogger("acme").info("let in with %s", (await ctx._host.credentials()).values)
+        return await super().check(ctx)  # type: ignore[no-any-return]
+
+
+@breaks("ISO-4")
+class TokenInTheError(Sample):
+    async def check(self, ctx: Any) -> Account:
+        try:
+            return await super().check(ctx)  # type: ignore[no-any-return]
+        except ContractViolation as problem:
+            token = (await ctx._host.credentials()).values["access_token"]
+            raise NotFound(f"nothing for {token}") from problem
+
+
+@breaks("ISO-5")
+class KeepsTheContext(Sample):
+    async def pages(self, ctx: Any, path: str, since: Any = None) -> Any:
+        self.ctx = ctx
+        await asyncio.sleep(0)
+        async for rows in super().pages(self.ctx, path, since):
+            yield rows
+
+
+@breaks("PER-1")
+class Slow(Changed):
+    def record(self, record: Any, ctx: Any) -> Any:
+        hashlib.pbkdf2_hmac("sha256", b"", b"", 300 if ctx.config.region == "eu" else 1)
+        return record
+
+
+@pytest.mark.parametrize(("check", "connector", "remote"), BREACHES)
+def test_a_breach_is_caught_by_the_check_that_names_it(check: str, connector: Any, remote: Any) -> None:
+    results = examine_all(Bench(connector, remote), without=[name for name in ABROAD if name != check])
+    failed = {name: result for name, result in results.items() if result.outcome == "failed"}
+    assert list(failed) == [check], "\n".join(map(str, failed.values()))
+    assert all((failed[check].seen, failed[check].expected, failed[check].where, failed[check].remedy))
+
+
+# What stands on the disk
+
+MODULE = """
+from msgspec import Struct
+from tenure_sdk import Account, Connector, Customer, Page, stream
+{extra}
+
+class Config(Struct, frozen=True, forbid_unknown_fields=True):
+    pass
+
+
+class Small(Connector[Config]):
+    key, title, version, category = "small", "Small", "{version}", "crm"
+
+    async def check(self, ctx):
+        return Account("1", "Small")
+
+    @stream(Customer)
+    async def customers(self, ctx, cursor):
+        yield Page([Customer(id="1")])
+"""
+PROJECT = """
+[project]
+name = "small"
+version = "1.0.0"
+license = "MIT"
+dependencies = ["tenure-sdk"]
+
+[project.entry-points."tenure.connectors"]
+small = "small:Small"
+"""
+
+
+class OneCustomer(FakeAcme):
+    tables = {"customers": Table(new=lambda n: {"name": f"{n}"})}
+
+
+def packaged(
+    folder: Any, *, extra: str = "", version: str = "1.0.0", project: str = PROJECT, typed: bool = True
+) -> dict[str, Any]:
+    (folder / "small.py").write_text(MODULE.format(extra=extra, version=version))
+    (folder / "pyproject.toml").write_text(project)
+    if typed:
+        (folder / "py.typed").touch()
+    import importlib.util
+    import sys
+
+    spec = importlib.util.spec_from_file_location("small", folder / "small.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = sys.modules["small"] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    try:
+        bench = Bench(module.Small, OneCustomer)
+        return {name: examine(bench, name) for name in ("PKG-1", "PKG-2", "PKG-3", "PKG-4")}
+    finally:
+        del sys.modules["small"]
+
+
+@pytest.mark.parametrize(
+    ("check", "how", "seen"),
+    [
+        (None, {}, ""),
+        ("PKG-1", {"project": PROJECT.replace("small:Small", "small:Tall")}, "small:Tall"),
+        ("PKG-2", {"extra": "import subprocess, sys; subprocess.run([sys.executable, '-c', ''])"}, "subprocess.Popen"),
+        ("PKG-2", {"extra": "import socket; socket.getaddrinfo('127.0.0.1', 1)"}, "socket.getaddrinfo"),
+        ("PKG-2", {"extra": "import threading; threading.Timer(0.5, int).start()"}, "a thread"),
+        ("PKG-3", {"extra": "def load():\n    import sqlalchemy.types"}, "small.py:5 imports sqlalchemy"),
+        ("PKG-4", {"version": "2.0.0"}, "the package's version is 1.0.0, the connector's 2.0.0"),
+        ("PKG-4", {"project": PROJECT.replace('license = "MIT"', "")}, "names no licence"),
+        ("PKG-4", {"typed": False}, "no py.typed"),
+    ],
+)
+def test_packages(tmp_path: Any, check: str | None, how: dict[str, Any], seen: str) -> None:
+    results = packaged(tmp_path, **how)
+    assert [name for name, result in results.items() if result.outcome != "passed"] == ([check] if check else [])
+    if check:
+        assert seen in str(results[check].seen)

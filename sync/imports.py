@@ -254,9 +254,10 @@ class _Import:
         """Make the documents that waited for all their lines."""
         if not opened.checkpoint.staged:
             return
-        if not opened.checkpoint.read:
+        while not opened.checkpoint.read:
             async with self.steps.step() as work:
                 await staging.describe(work, opened)
+            self.report(Progress(None, opened.counts, reading=False))
         more = True
         while more:
             async with self.steps.step() as work:

@@ -76,6 +76,8 @@ class Checkpoint(msgspec.Struct, frozen=True):
     """How many lines wait for their documents."""
     read: bool = False
     """Whether the stream was read to its end, so that the waiting documents can be made."""
+    described: str = ""
+    """The last customer that was made of waiting lines."""
     made: tuple[str, str] | None = None
     """The last document that was made of waiting lines: its record type and id."""
     seen: int = 0

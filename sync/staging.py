@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sync import runs
-from sync.land import Landed, conclude, merge_lines, merge_parties, total
-from sync.landing import lines, rejects, tables
+from sync.land import Landed, conclude, merge_lines, total
+from sync.landing import customers, lines, products, rejects, tables
 from sync.landing.tables import LINE_NAMES, sql
 from sync.runs import Counts
 
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from domain.core.unit_of_work import Writing
     from sync.runs import Run
     from tenure_sdk import LinePage
+
+BATCH_CUSTOMERS = 5_000
+"""How many customers a transaction describes: their events and their settling are what needs memory."""
 
 BATCH_LINES = 50_000
 """How many lines a transaction makes into documents; a document is never divided, so it may be more."""
@@ -25,6 +28,12 @@ _OF_RUN = "tenant_id = :tenant AND run_id = :run"
 _STAGE = sql(f"""
 INSERT INTO staged_lines (tenant_id, run_id, {LINE_NAMES})
 SELECT :tenant, :run, {LINE_NAMES} FROM pg_temp.incoming_lines
+""")
+
+_CUSTOMERS = sql(f"""
+SELECT max(customer) AS last, count(*) AS found FROM (
+    SELECT DISTINCT customer FROM staged_lines WHERE {_OF_RUN} AND customer > :after ORDER BY customer LIMIT :size
+) AS batch
 """)
 
 _NEXT = sql(f"""
@@ -65,10 +74,20 @@ async def stage(work: Writing, run: Run, page: LinePage) -> Landed:
 
 
 async def describe(work: Writing, run: Run) -> Landed:
-    """Once the stream has been read: merge the customers and products that the waiting lines name."""
+    """Once the stream has been read: merge the next customers that the waiting lines name, and first the products.
+
+    The checkpoint says when all of them are merged (`read`).
+    """
     await tables.prepare(work)
-    landed = total(0, await merge_parties(work, run, f"(SELECT * FROM staged_lines WHERE {_OF_RUN})"))
-    await conclude(work, run, landed, read=True)
+    after = run.checkpoint.described
+    parts = [] if after else [await products.from_lines(work, run, f"(SELECT * FROM staged_lines WHERE {_OF_RUN})")]
+    batch = (await work.rows(_CUSTOMERS, {**run.binds, "after": after, "size": BATCH_CUSTOMERS}))[0]
+    if batch.found:
+        lines = f"(SELECT * FROM staged_lines WHERE {_OF_RUN} AND customer > :after AND customer <= :last)"
+        parts.append(await customers.from_lines(work, run, lines, after=after, last=batch.last))
+    last, is_read = batch.last or after, batch.found < BATCH_CUSTOMERS
+    landed = total(0, parts)
+    await conclude(work, run, landed, described=last, read=is_read)
     return landed
 
 

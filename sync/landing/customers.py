@@ -255,13 +255,13 @@ FROM customers WHERE customers.tenant_id = :tenant AND customers.id = landing.id
 """)
 
 
-async def from_lines(work: Writing, run: Run, lines: str) -> Merged:
-    """Merge the customers that lines of documents name; `lines` is the SQL of a table of such lines.
+async def from_lines(work: Writing, run: Run, lines: str, **binds: str) -> Merged:
+    """Merge the customers that lines of documents name; `lines` is the SQL of a table of such lines, with its binds.
 
     Lines say only what they have: they add to what is known, and take nothing back.
     """
-    await work.execute(sql(_FROM_LINES.format(lines=lines)), run.binds)
-    await work.execute(sql(_SAID_BY_LINES.format(lines=lines)), run.binds)
+    await work.execute(sql(_FROM_LINES.format(lines=lines)), {**run.binds, **binds})
+    await work.execute(sql(_SAID_BY_LINES.format(lines=lines)), {**run.binds, **binds})
     return await _merge(work, run, takes_back=False)
 
 

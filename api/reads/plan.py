@@ -617,8 +617,9 @@ class Page:
     def limit(self) -> str:
         """What limits the statement: one row more than the page where it says whether there are others."""
         more = 1 if self.looks_ahead else 0
-        if self._fixed is not None:
-            # PostgreSQL takes a limit that it does not know for a tenth of all rows, and plans anew each time.
+        if self._fixed is not None and not self.level.nested:
+            # PostgreSQL takes a limit that it does not know for a tenth of all rows, so it would plan a root anew each
+            # time. Below a root a known limit makes it do so: a few known keys then seem cheaper than any number.
             return str(self._fixed + more)
         size = self.size
         index = self._planner.binds.add(lambda _variables, a, _cx: a[size] + more)

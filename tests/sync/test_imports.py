@@ -239,6 +239,27 @@ async def test_documents_are_made_in_batches_that_resume(shop: Shop, monkeypatch
     assert len(calls) == 4  # one, the failure, the second document, nothing more
 
 
+async def test_customers_are_described_in_batches_that_resume(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(staging, "BATCH_CUSTOMERS", 1)
+    describe, calls = staging.describe, []
+
+    async def once(*given: Any) -> Any:
+        calls.append(given)
+        if len(calls) == 2:
+            raise Transient("Gone.")
+        return await describe(*given)
+
+    monkeypatch.setattr(staging, "describe", once)
+    with pytest.raises(ImportInterrupted):
+        await shop.bring()
+    assert await shop.rows("SELECT remote_id FROM record_links WHERE $t AND type = 'customer'") == [("a",)]
+    done = await shop.bring()
+    assert (done.counts, done.resumed) == (DONE, True)
+    assert await shop.figures() == FIGURES
+    assert await shop.rows("SELECT count(*) FROM products WHERE $t") == [(3,)]
+    assert len(calls) == 4  # one, the failure, the second customer, nothing more
+
+
 async def test_a_second_import_of_the_same_source_waits(shop: Shop) -> None:
     async with shop.database.unit_of_work(shop.tenant) as work:
         integration = await runs.enabled(work, "files", (await FILES().check(context(shop))))

@@ -212,8 +212,10 @@ class Syncs:
         try:
             async with self._database.unit_of_work(entry.tenant_id) as work:
                 claim = await claimed(work, entry, self._registry)
-        except DomainError as refused:
-            log.warning("sync.unplanned", key=entry.key, reason=refused.name)
+        except DomainError as refused:  # one entry that cannot be planned is nobody else's trouble
+            log.warning("sync.unplanned", key=entry.key, **told(refused))
+            async with self._database.unit_of_work(entry.tenant_id) as work:
+                await _postpone(work, entry, UNKNOWN)
             return False
         if claim is None:
             return False

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import delete, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
+from domain.core import events
 from domain.core.events import DueWork
 from domain.core.problems import Conflict, StaleVersion
 from domain.integrations import queries, rules
@@ -179,6 +180,7 @@ async def choose(work: Writing, integration: Integration, choices: Sequence[Stre
             after={"stream": choice.stream, "enabled": setting.enabled, "direction": setting.direction},
         )  # fmt: skip
     _touch(work, integration)
+    await events.make_due(work.session, work.tenant_id, "sync", f"{integration.id.hex}:", work.now)  # plan them anew
     await work.flush()
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import insert
 from domain import interactions
 from domain.core.clock import aware
 from domain.core.money import Money
-from domain.core.problems import StaleVersion
+from domain.core.problems import NotAllowed, StaleVersion
 from domain.interactions import Channel, CommercePayload, InteractionKind, NewInteraction
 from domain.purchases import catalogue, queries, rules
 from domain.purchases.model import ExchangeRate, Order, OrderKind, OrderLine, OrderStatus, Refund, RefundLine
@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from domain.core.unit_of_work import Writing
 
 _MADE_BY_THE_VERSION = {"version", "recorded_at", "superseded_at", "status"}
+
+
+class OrderIsBilled(NotAllowed):
+    """An invoice bills this order, which says what the invoice says. Change the invoice where it was written."""
 
 
 @dataclass(frozen=True)
@@ -82,8 +86,8 @@ async def record_order(work: Writing, new: NewOrder) -> Order:
 async def change_order(work: Writing, order_id: UUID, version: int, new: NewOrder) -> Order:
     """Replace what an order says by a new version; the earlier ones stay readable. The same again makes none.
 
-    Where it stands at the other side is kept. Raises OrderNotFound, StaleVersion where `version` is not the current
-    one, or what `record_order` raises.
+    Where it stands at the other side is kept. Raises OrderNotFound, OrderIsBilled, StaleVersion where `version` is
+    not the current one, or what `record_order` raises.
     """
     content, lines = await _order(work, new)
     known = await _lock(work, order_id, version)
@@ -100,7 +104,7 @@ async def change_order(work: Writing, order_id: UUID, version: int, new: NewOrde
 async def cancel_order(work: Writing, order_id: UUID, version: int) -> Order:
     """Call an order off by a new version that says the same and is no purchase; a cancelled one stays as it is.
 
-    Raises OrderNotFound, or StaleVersion where `version` is not the current one.
+    Raises OrderNotFound, OrderIsBilled, or StaleVersion where `version` is not the current one.
     """
     known = await _lock(work, order_id, version)
     if known.status == OrderStatus.CANCELLED:
@@ -206,6 +210,8 @@ def _copy(row: Order | OrderLine, without: set[str]) -> dict[str, Any]:
 
 async def _lock(work: Writing, order_id: UUID, version: int) -> Order:
     await queries.order(work, order_id)
+    if await queries.is_billed(work, order_id):
+        raise OrderIsBilled(id=order_id)
     known = await work.one(queries.current_order(work, order_id).with_for_update())
     if known is None or known.version != version:  # None: superseded while we waited for the lock
         raise StaleVersion(path=("version",), current_version=known.version if known else None)

@@ -12,6 +12,7 @@ from domain.purchases import rules
 from domain.purchases.model import (
     CustomerTotals,
     ExchangeRate,
+    Invoice,
     Order,
     OrderLine,
     Product,
@@ -56,6 +57,14 @@ def current_order(reading: Reading, order_id: UUID) -> Select[Order]:
     return select(Order).where(
         Order.tenant_id == reading.tenant_id, Order.id == order_id, Order.superseded_at.is_(None)
     )  # fmt: skip
+
+
+async def is_billed(reading: Reading, order_id: UUID) -> bool:
+    """Whether an invoice bills an order."""
+    invoice = select(Invoice.id).where(
+        Invoice.tenant_id == reading.tenant_id, Invoice.id == order_id, Invoice.superseded_at.is_(None)
+    )
+    return await reading.one(invoice) is not None
 
 
 async def order_versions(reading: Reading, order_id: UUID) -> Sequence[Order]:

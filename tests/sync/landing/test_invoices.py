@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
+from domain import purchases
+from domain.customers.privacy import export_customer
+from domain.purchases.actions import OrderIsBilled
 from sync.runs import Counts
 from tenure_sdk import Allocation, CreditNote, Customer, ExchangeRate, Invoice, OrderLine, Page, Payment, Ref
 
@@ -233,3 +236,20 @@ async def test_who_is_named_first_is_the_one_that_is_described_later(landing: La
         "SELECT c.display_name, p.amount FROM payments p JOIN customers c USING (tenant_id) WHERE c.id = p.customer_id "
         "AND p.$t"
     ) == [("Ada", 2500)]
+
+
+async def test_an_order_that_is_billed_is_not_changed_by_hand(landing: Landing) -> None:
+    await landing.records(INVOICE)
+    ((order_id,),) = await landing.rows("SELECT id FROM orders WHERE $t")
+    with pytest.raises(OrderIsBilled):
+        async with landing.database.unit_of_work(landing.tenant) as work:
+            await purchases.cancel_order(work, order_id, 1)
+    assert await landing.rows("SELECT status, version FROM orders WHERE $t") == [("COMPLETED", 1)]
+
+
+async def test_an_export_of_a_customer_has_its_bills(landing: Landing) -> None:
+    await landing.records(Customer(id="1", name="Ada"), SETTLED, PAYMENT, NOTE)
+    ((customer_id,),) = await landing.rows("SELECT id FROM customers WHERE $t")
+    async with landing.database.unit_of_work(landing.tenant) as work:
+        tables = (await export_customer(work, customer_id))["tables"]
+    assert {"invoices", "payments", "payment_allocations", "credit_notes", "orders"} <= tables.keys()

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import httpcore2
 import httpx2
 import pytest
+import uvicorn
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from sync.access import egress
 from sync.access.egress import EgressRefused, Guarded
@@ -15,6 +23,7 @@ from tests.sync.access.vendor import Vendor
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
 INSIDE = [
     "0.0.0.0", "10.0.0.1",  # noqa: S104 - it is refused
@@ -198,3 +207,55 @@ async def test_the_sandbox_gets_the_path_and_the_host_of_the_vendor() -> None:
         await transport.handle_async_request(request)
     assert wire.asked == [("127.0.0.1", 9001)]
     assert request.headers["host"] == "api.vendor.example"
+
+
+class Detour(httpcore2.AsyncNetworkBackend):
+    """A network in which every address leads to a port of this machine."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+
+    async def connect_tcp(self, _: str, __: int, *rest: Any, **options: Any) -> httpcore2.AsyncNetworkStream:
+        return await httpcore2.AnyIOBackend().connect_tcp("127.0.0.1", self.port, *rest, **options)
+
+
+async def test_the_certificate_is_that_of_the_name(
+    tmp_path: Path, unused_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate = certified(tmp_path, "vendor.example")
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    options = {
+        "ssl_certfile": str(certificate),
+        "ssl_keyfile": str(certificate),
+        "lifespan": "off",
+        "log_level": "error",
+    }
+    server = uvicorn.Server(uvicorn.Config(Vendor(access_token="let-me-in"), port=unused_port, **options))
+    running = asyncio.create_task(server.serve())
+    while not server.started:  # noqa: ASYNC110 - the server has no event for it
+        await asyncio.sleep(0.01)
+    names = Names(["8.8.8.8"], ["8.8.8.8"])
+    async with egress.client(Guarded(names, Detour(unused_port))) as client:
+        answer = await client.get("https://vendor.example/account", headers={"X-Key": "let-me-in"})
+        assert answer.json() == {"id": "realm-1", "label": "Craft & Sons"}
+        with pytest.raises(httpx2.ConnectError, match="certificate verify failed"):
+            await client.get("https://another.example/account")
+    server.should_exit = True
+    await running
+
+
+def certified(folder: Path, name: str) -> Path:
+    """A file with a key and a certificate of its own for a name."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(subject, subject, key.public_key(), 1, now - timedelta(days=1), now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    file = folder / "certificate.pem"
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    file.write_bytes(private + certificate.public_bytes(Encoding.PEM))
+    return file

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
+import httpx2
 import pytest
 from sqlalchemy import select
 
@@ -13,14 +15,15 @@ from domain.core.problems import NotFound
 from domain.integrations.model import IntegrationSecret
 from sync.access import secrets
 from sync.access.readiness import missing, redirect_uri
-from tenure_sdk import Account, AuthRevoked, ConfigInvalid
+from sync.access.remotes import Remotes
+from tenure_sdk import Account, AuthRevoked, ConfigInvalid, RateLimited
 from tests.sync.access.conftest import integrated
 from tests.sync.access.vendor import Acme, AcmeAlone, AcmeKey
 
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from sync.access.remotes import Remotes
+    from domain.core.clock import FixedClock
     from tests.sync.access.vendor import Vendor
 
 KEY = "the-key-of-the-shop"
@@ -111,3 +114,31 @@ async def test_all_integrations_of_a_connector_share_one_client(remotes: Remotes
     second = await remotes.bound(tenant, await with_secrets(remotes, tenant, api_key=KEY))
     assert first.client is second.client
     assert remotes.client("acme-books") is not first.client
+
+
+async def test_a_protest_of_the_vendor_holds_every_worker(
+    remotes: Remotes, tenant: UUID, vendor: Vendor, clock: FixedClock
+) -> None:
+    vendor.access_token = KEY
+    integration_id = await with_secrets(remotes, tenant, api_key=KEY)
+    vendor.protests = [120]
+    for _ in range(2):
+        with pytest.raises(RateLimited) as limited:
+            await check(remotes, tenant, integration_id)
+        assert 119 < limited.value.retry_after <= 120
+    transports = {"acme-key": httpx2.ASGITransport(vendor)}
+    async with Remotes(remotes.database, remotes.settings, remotes.registry, transports) as others:
+        with pytest.raises(RateLimited):
+            await check(others, tenant, integration_id)
+        assert len(vendor.headers) == 1
+        clock.move(timedelta(seconds=120))
+        assert (await check(others, tenant, integration_id)).id == "realm-1"
+
+
+async def test_pace_is_kept_for_each_account_apart(remotes: Remotes, tenant: UUID, vendor: Vendor) -> None:
+    vendor.access_token = KEY
+    vendor.protests = [120]
+    slow, other = [await with_secrets(remotes, tenant, api_key=KEY) for _ in range(2)]
+    with pytest.raises(RateLimited):
+        await check(remotes, tenant, slow)
+    assert (await check(remotes, tenant, other)).id == "realm-1"

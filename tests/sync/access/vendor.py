@@ -83,6 +83,8 @@ class Vendor:
     """The refresh token before the newest one is still good, as Intuit's is for a day."""
     answers: list[tuple[int, dict[str, Any] | bytes]] = field(default_factory=list)
     """What the token endpoint answers before it answers rightly."""
+    protests: list[int] = field(default_factory=list)
+    """For how many seconds the API asks to be left alone, once each."""
     asked: list[dict[str, str]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
     refresh_token: str = "refresh-0"
@@ -107,9 +109,15 @@ class Vendor:
             return
         body = (await receive()).get("body", b"")
         headers = {name.decode(): value.decode() for name, value in scope["headers"]}
-        status, answer = await self._answered(scope["path"], headers, body)
-        content = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
+        answer: dict[str, Any] | bytes
         extra = [(b"set-cookie", b"session=tenant-a; Path=/"), (b"content-type", b"application/json")]
+        if self.protests and not scope["path"].endswith("/token"):
+            self.headers.append(headers)
+            extra.append((b"retry-after", str(self.protests.pop(0)).encode()))
+            status, answer = 429, {"error": "slow down"}
+        else:
+            status, answer = await self._answered(scope["path"], headers, body)
+        content = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
         await send({"type": "http.response.start", "status": status, "headers": extra})
         await send({"type": "http.response.body", "body": content})
 

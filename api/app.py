@@ -8,7 +8,7 @@ from typing import Any
 from graphql import GraphQLSchema
 from starlette.applications import Starlette
 
-from api import health
+from api import health, webhooks
 from api.auth import Authenticator
 from api.engine import Engine
 from api.schema import core
@@ -27,9 +27,7 @@ PATH = "/graphql"
 class Server(Starlette):
     """The ASGI application; GraphQL goes past Starlette's middleware and routes."""
 
-    def __init__(
-        self, settings: Settings, database: Database, schema: GraphQLSchema, switchboard: Switchboard
-    ) -> None:
+    def __init__(self, settings: Settings, database: Database, schema: GraphQLSchema, switchboard: Switchboard) -> None:
         self.engine = Engine(database, schema, settings.budget_per_minute, switchboard)
         self._draining = asyncio.Event()
         self.authenticator = Authenticator(database)
@@ -38,7 +36,10 @@ class Server(Starlette):
             "http": GraphQLOverHTTP(intake, self.authenticator, Origins(settings.origins), self._draining),
             "websocket": Sockets(intake, self.authenticator, self._draining),
         }
-        super().__init__(routes=health.routes(database, self._draining.is_set), lifespan=self._lifespan)
+        super().__init__(
+            routes=[*health.routes(database, self._draining.is_set), *webhooks.routes(database, switchboard)],
+            lifespan=self._lifespan,
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""

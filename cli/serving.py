@@ -15,10 +15,14 @@ import uvloop
 
 from cli import logs, terminal
 from cli.rights import RefusedToStart
-from sync import figures, registry, worker
-from sync.access.remotes import Remotes
+from domain.core import due, events
+from sync import duties, figures, worker
+from sync.errands import Errands
 from sync.hints import Hints
+from sync.inbox import Splitter
 from sync.schedule import Syncs
+from sync.switchboard import Switchboard
+from sync.two_way import reactions
 from sync.worker import Worker
 
 if TYPE_CHECKING:
@@ -141,15 +145,15 @@ class Server(uvicorn.Server):
 @asynccontextmanager
 async def _working(settings: Settings, database: Database, stopping: asyncio.Event) -> AsyncIterator[None]:
     """A worker beside whatever runs inside; at the end it may finish its transactions."""
-    installed = registry.load()
-    async with (
-        Hints(database) as hints,
-        Remotes(database, settings, installed) as remotes,
-        asyncio.TaskGroup() as tasks,
-    ):
+    async with Hints(database) as hints, Switchboard(database, settings) as board, asyncio.TaskGroup() as tasks:
+        heard = events.Reactions({name: [*each] for name, each in events.reactions.by_name.items()})
+        jobs = due.Jobs(dict(due.jobs.by_kind))
+        reactions.register(heard, jobs, board.registry)
+        errands = Errands(database, board, stopping, duties.KINDS, Splitter(database, board))
         working = {
-            tasks.create_task(Worker(database, stopping).run(hints)),
-            tasks.create_task(Syncs(database, remotes, installed, stopping).run()),
+            tasks.create_task(Worker(database, stopping, heard, jobs).run(hints)),
+            tasks.create_task(Syncs(database, board.remotes, board.registry, stopping).run()),
+            tasks.create_task(errands.run()),
         }
         yield
         stopping.set()

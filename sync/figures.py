@@ -16,6 +16,7 @@ log = structlog.get_logger()
 EVENTS = Counter("tenure_events_total", "Outbox events by what became of them.", ["outcome"])
 DELAY = Histogram("tenure_event_delay_seconds", "From an event to its delivery.")
 JOBS = Counter("tenure_jobs_total", "Due work by kind and by what became of it.", ["kind", "outcome"])
+UNKNOWN_ACCOUNTS = Counter("tenure_unknown_accounts_total", "Calls about accounts nobody has here.", ["connector"])
 OVERDUE = Gauge("tenure_due_work_entries", "Entries of due work that were due at the last look.")
 
 

@@ -90,6 +90,11 @@ class Compared:
         }  # fmt: skip
 
 
+def can_compare(remote: Remote) -> bool:
+    """Whether the other side can list anything."""
+    return bool(remote.connector.declared(Listing))
+
+
 async def reconcile(
     database: Database, remote: Remote, tenant_id: UUID, integration_id: UUID, *, deep: bool = False
 ) -> UUID:

@@ -27,6 +27,16 @@ def _oauth_apps() -> dict[str, SecretStr]:
     }
 
 
+def _webhook_secrets() -> dict[str, SecretStr]:
+    """The variables that are set, by the connector's name in them."""
+    prefix, suffix = "TENURE_WEBHOOK_", "_SECRET"
+    return {
+        name.removeprefix(prefix).removesuffix(suffix): SecretStr(value)
+        for name, value in os.environ.items()
+        if name.startswith(prefix) and name.endswith(suffix)
+    }
+
+
 class OAuthApp(NamedTuple):
     """The operator's app at a vendor: what an authorization is asked with, unless a tenant has an app of its own."""
 
@@ -67,6 +77,11 @@ class Settings(BaseSettings):
         description="Connectors that talk to a vendor's sandbox on this machine: `quickbooks=http://127.0.0.1:9001,...`.",
     )
     log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR.")
+    webhooks: dict[str, SecretStr] = Field(
+        default_factory=_webhook_secrets,
+        description="What the vendors sign the calls to the operator's apps with, one variable for each: "
+        "`TENURE_WEBHOOK_<CONNECTOR>_SECRET`.",
+    )
     oauth: dict[str, SecretStr] = Field(
         default_factory=_oauth_apps,
         description="The operator's apps at the vendors, two variables for each: `TENURE_OAUTH_<CONNECTOR>_ID` and "
@@ -114,6 +129,11 @@ class Settings(BaseSettings):
         name = oauth_name(connector)
         client_id, client_secret = self.oauth.get(f"{name}_ID"), self.oauth.get(f"{name}_SECRET")
         return OAuthApp(client_id.get_secret_value(), client_secret) if client_id and client_secret else None
+
+    def webhook_secret(self, connector: str) -> str | None:
+        """What a connector's vendor signs the calls to the operator's app with."""
+        found = self.webhooks.get(oauth_name(connector))
+        return found.get_secret_value() if found else None
 
 
 def oauth_name(connector: str) -> str:

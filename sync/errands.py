@@ -1,0 +1,185 @@
+"""Errands: what is due besides reading streams and has to do with the other side: sending, hearing, comparing.
+
+An errand is claimed by moving its entry of `due_work` into the future, and its entry is set to the next time in the
+end. Whoever dies leaves it, and another worker goes on; each errand says by itself what must not be done twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import structlog
+from sqlalchemy import delete, select, update
+from sqlalchemy.exc import SQLAlchemyError
+
+from domain.core.events import DueWork
+from domain.core.problems import DomainError, NotFound
+from domain.integrations import queries, rules
+from sync import figures, troubles
+from sync.heartbeat import Halt, Stop
+from sync.relay import told
+from sync.runs import LEASE
+from tenure_sdk import ConnectorError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+    from datetime import datetime
+
+    from sqlalchemy import ColumnElement
+
+    from domain.core.database import Database
+    from sync.inbox import Splitter
+    from sync.remote import Remote
+    from sync.switchboard import Switchboard
+
+log = structlog.get_logger()
+
+EVERY = 1.0
+"""Seconds between two looks at what is due."""
+
+MOST = 8
+"""How many errands one worker runs at once."""
+
+GRACE = 6.0
+"""Seconds that errands get to come to rest, once the worker is to stop."""
+
+_LATER = timedelta(minutes=1)
+
+
+@dataclass(frozen=True)
+class Trip:
+    """One errand: for which integration, and what it needs."""
+
+    database: Database
+    board: Switchboard
+    tenant_id: UUID
+    integration_id: UUID
+    remote: Remote
+    halt: Halt
+
+
+@dataclass
+class Errands:
+    """Runs the errands of all tenants when they are due, several at once, until it is asked to stop."""
+
+    database: Database
+    board: Switchboard
+    stopping: asyncio.Event
+    kinds: Mapping[str, Callable[[Trip], Awaitable[datetime | None]]]
+    """What is done for each kind of due work; the key is the integration."""
+    splitter: Splitter | None = None
+    """Splits what came to the addresses of apps, between two looks."""
+    _tasks: dict[asyncio.Task[None], tuple[DueWork, Halt]] = field(default_factory=dict)
+
+    async def run(self) -> None:
+        """Work until `stopping` is set; what is under way then comes to rest."""
+        stop = asyncio.create_task(self.stopping.wait())
+        try:
+            while not self.stopping.is_set():
+                with suppress(OSError, SQLAlchemyError):  # while the database is away, what is due stays due
+                    if self.splitter is not None:
+                        await self.splitter.split()
+                    await self.start_due()
+                await asyncio.wait({stop, *self._tasks}, timeout=EVERY, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stop.cancel()
+            await self.rest(Stop.SHUTDOWN)
+
+    async def rest(self, why: Stop | None = None) -> None:
+        """Wait until all errands have come to rest; with a reason they are asked to, and get so much time only."""
+        if why is not None:
+            for _, halt in self._tasks.values():
+                halt.ask(why)
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=None if why is None else GRACE)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def start_due(self) -> int:
+        """Start what is due and has room; how many errands that were."""
+        started = 0
+        for entry in await self._due():
+            if len(self._tasks) >= MOST:
+                break
+            until = await self._claimed(entry)
+            if until is None:
+                continue
+            halt = Halt()
+            task = asyncio.create_task(self._go(entry, until, halt), name=f"{entry.kind} {entry.key}")
+            self._tasks[task] = (entry, halt)
+            task.add_done_callback(self._tasks.pop)
+            started += 1
+        return started
+
+    async def _due(self) -> list[DueWork]:
+        now = self.database.clock.now()
+        waiting = (
+            select(DueWork.tenant_id, DueWork.kind, DueWork.key, DueWork.due_at)
+            .where(DueWork.kind.in_(list(self.kinds)), DueWork.due_at <= now)
+            .order_by(DueWork.due_at)
+            .limit(MOST * 100)
+        )
+        async with self.database.directory() as connection:
+            found = [
+                DueWork(tenant_id=row.tenant_id, kind=row.kind, key=row.key, due_at=row.due_at)
+                for row in await connection.execute(waiting)
+            ]
+        running = {(entry.kind, entry.key) for entry, _ in self._tasks.values()}
+        return [entry for entry in found if (entry.kind, entry.key) not in running]
+
+    async def _claimed(self, entry: DueWork) -> datetime | None:
+        """Until when an entry is ours; None where another worker has it."""
+        async with self.database.unit_of_work(entry.tenant_id) as work:
+            until = work.now + LEASE
+            taken = await work.execute(update(DueWork).where(*_at(entry, entry.due_at)).values(due_at=until))
+            return until if taken.rowcount else None
+
+    async def _go(self, entry: DueWork, until: datetime, halt: Halt) -> None:
+        try:
+            again_at = await self._done(entry, halt)
+            figures.JOBS.labels(entry.kind, "done").inc()
+        except Exception as failure:  # noqa: BLE001 - nobody waits for this task; it is due again
+            figures.JOBS.labels(entry.kind, "failed").inc()
+            log.warning("errand.failed", kind=entry.kind, key=entry.key, **told(failure))
+            again_at = self.database.clock.now() + _LATER
+        with suppress(OSError, SQLAlchemyError):
+            async with self.database.unit_of_work(entry.tenant_id) as work:
+                mine = _at(entry, until)  # an earlier time was set meanwhile: somebody has asked for more
+                await work.execute(
+                    delete(DueWork).where(*mine)
+                    if again_at is None
+                    else update(DueWork).where(*mine).values(due_at=again_at)
+                )
+
+    async def _done(self, entry: DueWork, halt: Halt) -> datetime | None:
+        integration_id = UUID(entry.key.partition(":")[0])
+        try:
+            async with self.database.reading(entry.tenant_id) as work:
+                integration = await queries.integration(work, integration_id)
+        except NotFound:
+            return None
+        if integration.state not in rules.READABLE:
+            return None  # whoever switches it on again makes it due
+        try:
+            async with self.board.remotes.open(entry.tenant_id, integration_id) as remote:
+                trip = Trip(self.database, self.board, entry.tenant_id, integration_id, remote, halt)
+                return await self.kinds[entry.kind](trip)
+        except ConnectorError as problem:
+            async with self.database.unit_of_work(entry.tenant_id) as writing:
+                return (await troubles.meet(writing, integration_id, None, problem)).again_at
+        except DomainError as refused:
+            log.warning("errand.refused", kind=entry.kind, key=entry.key, reason=refused.name)
+            return self.database.clock.now() + _LATER
+
+
+def _at(entry: DueWork, due_at: datetime) -> tuple[ColumnElement[bool], ...]:
+    return (
+        DueWork.tenant_id == entry.tenant_id, DueWork.kind == entry.kind, DueWork.key == entry.key,
+        DueWork.due_at == due_at,
+    )  # fmt: skip

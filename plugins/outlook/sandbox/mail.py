@@ -11,7 +11,7 @@ from plugins.outlook.sandbox import ids, inputs
 from plugins.outlook.sandbox.calls import Answer
 from plugins.outlook.sandbox.errors import Refusal, bad_request, not_found
 from plugins.outlook.sandbox.mailbox import address_of, conversation
-from plugins.outlook.sandbox.odata import Filter, invalid_filter
+from plugins.outlook.sandbox.odata import Filter, Options, invalid_filter
 from plugins.outlook.sandbox.paging import changes, listing
 from plugins.outlook.sandbox.showing import (
     body,
@@ -128,6 +128,7 @@ def message_changes(call: Call) -> Answer:
     """The delta of one folder's messages."""
     folder = call.mailbox.folder(call.ids["folder"], "message")
     call.options.selected(SELECTABLE, "message")
+    call.options.expanded()
     if "$filter" in call.options.given and not re.fullmatch(
         r"receivedDateTime (ge|gt) [\w.:+\-]+", call.options.given["$filter"].strip()
     ):
@@ -140,7 +141,8 @@ def message_changes(call: Call) -> Answer:
         since = Filter.read(given.get("$filter"), {"receivedDateTime": "time"})
         if not since.wants(comparable(item, DEFAULTS), item.extended):
             return []
-        return [{"@odata.type": "#microsoft.graph.message", **shown(item, call.preferences, selected(given))}]
+        found = shown(item, call.preferences, selected(given), Options(given).expanded())
+        return [{"@odata.type": "#microsoft.graph.message", **found}]
 
     return changes(call, folder.log, f"message:{folder.key}", "messages/$delta", entries, MOST_FILTERED)
 

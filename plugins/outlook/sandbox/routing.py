@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 PLAIN = ("$select", "$expand")
 LISTED = ("$top", "$skip", "$count", "$select", "$filter", "$orderby", "$expand")
-DELTA = ("$select", "$top", "$filter", "$deltatoken", "$skiptoken")
+DELTA = ("$select", "$expand", "$top", "$filter", "$deltatoken", "$skiptoken")
 WINDOW = ("startDateTime", "endDateTime")
 VIEW = (*WINDOW, "$top", "$skip", "$count", "$select", "$orderby", "$expand")
 VIEW_DELTA = (*WINDOW, "$top", "$deltatoken", "$skiptoken")

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import msgspec
 from msgspec import Struct
 
+from tenure_sdk.pages import Merge
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -45,6 +47,8 @@ class Signal(Struct, frozen=True):
     """Which remote account it is about, where one address serves several."""
     event: str | None = None
     """The remote side's own id of the event, by which a repeated one is known."""
+    merges: tuple[Merge, ...] = ()
+    """Records that the remote side merged; those that are gone stand in `deleted`, too."""
     renew: bool = False
     """The promise to call is about to end, or has ended: what `@subscribe` declares is asked at once."""
 

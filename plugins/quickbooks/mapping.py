@@ -1,0 +1,313 @@
+"""From QuickBooks Online's objects to records, and from records to what QuickBooks Online is asked to write."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime, time, tzinfo
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
+
+from tenure_sdk import (
+    Address,
+    Allocation,
+    CreditNote,
+    Customer,
+    Identity,
+    Invoice,
+    Order,
+    OrderLine,
+    Payment,
+    Product,
+    Ref,
+    Refund,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+
+    from plugins.quickbooks.rows import AddressRow, CustomerRow, DocumentRow, Head, ItemRow, LineRow, Plain
+
+ZERO, ONE = Decimal(0), Decimal(1)
+NOON = time(12)
+MASKED = re.compile(r"[Xx*]{3}")
+"""QuickBooks shows tax ids only in part: what is left of them identifies nobody."""
+COUNTRIES = {"USA": "US", "CAN": "CA", "GBR": "GB", "AUS": "AU", "NZL": "NZ", "IND": "IN", "FRA": "FR", "MEX": "MX"}
+
+
+class Books:
+    """One company's objects as records. Its documents have days, not moments: each stands at noon of its day.
+
+    Noon of the company's own zone is on the same day wherever its people are. A document that names no currency is in
+    the home currency.
+    """
+
+    def __init__(self, zone: tzinfo, home_currency: str) -> None:
+        self._zone = zone
+        self._currency = home_currency
+        self._noons: dict[date, datetime] = {}
+
+    def customer(self, row: CustomerRow, unknown: dict[str, Plain]) -> Customer:
+        """An organisation where a company name is given, else a person; a sub-customer belongs to its parent."""
+        emails = re.split(r"[,;\s]+", (row.primary_email_addr and row.primary_email_addr.address) or "")
+        phones = (each.free_form_number for each in (row.primary_phone, row.mobile, row.alternate_phone) if each)
+        tax_ids = (each for each in (row.primary_tax_identifier, row.gstin) if each and not MASKED.search(each))
+        return Customer(
+            **_head(row),
+            extra={"Active": row.active, **unknown},
+            kind="ORGANISATION" if row.company_name else "PERSON",
+            name=row.display_name,
+            emails=_each_once(emails),
+            phones=_each_once(phones),
+            addresses=tuple(_address(each) for each in (row.bill_addr, row.ship_addr) if each is not None),
+            identities=tuple(Identity("tax_id", each) for each in tax_ids),
+            organisation=Ref("customer", row.parent_ref.value) if row.parent_ref else None,
+        )
+
+    def product(self, row: ItemRow, unknown: dict[str, Plain]) -> Product:
+        """An item; its full name stands in for a missing stock code: both are the company's own, and unique."""
+        sku = row.sku or row.fully_qualified_name or row.name
+        return Product(**_head(row), extra={"Active": row.active, **unknown}, sku=sku, name=row.name)
+
+    def invoice(self, row: DocumentRow, unknown: dict[str, Plain]) -> Invoice:
+        """A bill: paid when nothing of it is owed, voided when QuickBooks says so in its note."""
+        paid = row.balance == 0 and row.total_amt != 0
+        sent = row.delivery_info and row.delivery_info.delivery_time
+        return Invoice(
+            **self._document(row, unknown),
+            status="VOIDED" if _is_voided(row) else "PAID" if paid else "OPEN",
+            due_on=row.due_date,
+            balance=row.balance,
+            sent_at=sent.astimezone(UTC) if sent else None,
+        )
+
+    def order(self, row: DocumentRow, unknown: dict[str, Plain]) -> Order:
+        """A sales receipt: sold and paid at once."""
+        return Order(**self._document(row, unknown), status="CANCELLED" if _is_voided(row) else "COMPLETED")
+
+    def refund(self, row: DocumentRow, unknown: dict[str, Plain]) -> Refund:
+        """A refund receipt; QuickBooks does not say what it gives back."""
+        return Refund(**self._document(row, unknown))
+
+    def payment(self, row: DocumentRow, unknown: dict[str, Plain]) -> Payment:
+        """Money that came in, and the invoices that it paid; what credit memos paid of them is not its own."""
+        method = row.payment_method_ref
+        return Payment(
+            **_head(row),
+            extra=unknown,
+            number=row.payment_ref_num or row.doc_number,
+            occurred_at=self._noon(row.txn_date),
+            customer=_customer(row),
+            currency=self._currency_of(row),
+            amount=row.total_amt or ZERO,
+            allocations=_allocations(amount for source, *amount in settled(row) if source is None),
+            method=(method.name or method.value) if method else None,
+            status="VOIDED" if _is_voided(row) else "RECEIVED",
+        )
+
+    def credit_note(
+        self, row: DocumentRow, unknown: dict[str, Plain], payments: Mapping[str, DocumentRow]
+    ) -> CreditNote:
+        """A credit memo. Which invoices it settles stands in the payments that it is linked to."""
+        linked = (payments[each.txn_id] for each in row.linked_txn if each.txn_id in payments)
+        settles = (amount for payment in linked for source, *amount in settled(payment) if source == row.id)
+        balance = row.balance if row.remaining_credit is None else row.remaining_credit
+        return CreditNote(**self._document(row, unknown), allocations=_allocations(settles), balance=balance)
+
+    def _document(self, row: DocumentRow, unknown: dict[str, Plain]) -> dict[str, Any]:
+        lines = [*_lines(row.line)]
+        tax = (row.txn_tax_detail and row.txn_tax_detail.total_tax) or ZERO
+        beside = tax if row.global_tax_calculation != "TaxInclusive" else ZERO
+        return {
+            **_head(row),
+            "extra": unknown,
+            "number": row.doc_number,
+            "occurred_at": self._noon(row.txn_date),
+            "customer": _customer(row),
+            "currency": self._currency_of(row),
+            "lines": tuple(_taxed(lines, beside) if beside else lines),
+            "total": None if row.total_amt is None else row.total_amt - beside,
+        }
+
+    def _currency_of(self, row: DocumentRow) -> str:
+        return row.currency_ref.value if row.currency_ref else self._currency
+
+    def _noon(self, day: date) -> datetime:
+        found = self._noons.get(day)
+        if found is None:
+            found = self._noons[day] = datetime.combine(day, NOON, self._zone).astimezone(UTC)
+        return found
+
+    def day(self, moment: datetime) -> date:
+        """The company's day at a moment."""
+        return moment.astimezone(self._zone).date()
+
+
+def settled(payment: DocumentRow) -> Iterator[tuple[str | None, str, Decimal]]:
+    """What a payment settles: by which credit memo, or by its own money (None), which invoice, and how much.
+
+    A payment uses up credit memos first; money pays the rest. QuickBooks only lists both sides.
+    """
+    parts = [(each, line.amount or ZERO) for line in payment.line for each in line.linked_txn]
+    credit = [(each.txn_id, amount) for each, amount in parts if each.txn_type == "CreditMemo"]
+    sources: list[tuple[str | None, Decimal]] = [*credit, (None, payment.total_amt or ZERO)]
+    for each, amount in parts:
+        owed = amount if each.txn_type == "Invoice" else ZERO
+        while owed and sources:
+            source, left = sources[0]
+            used = min(owed, left)
+            if used:
+                yield source, each.txn_id, used
+            owed -= used
+            sources[0] = source, left - used
+            if used == left:
+                del sources[0]
+
+
+def _head(row: Head) -> dict[str, Any]:
+    times = row.meta_data
+    return {
+        "id": row.id,
+        "version": row.sync_token,
+        "updated_at": times.last_updated_time.astimezone(UTC),
+        "created_at": times.create_time.astimezone(UTC),
+    }
+
+
+def _customer(row: DocumentRow) -> Ref | None:
+    return Ref("customer", row.customer_ref.value) if row.customer_ref else None
+
+
+def _is_voided(row: DocumentRow) -> bool:
+    """A voided document stays, comes to nothing, and says so in its note; there is no other sign."""
+    return not row.total_amt and (row.private_note or "").startswith("Voided")
+
+
+def _allocations(amounts: Iterable[Sequence[Any]]) -> tuple[Allocation, ...]:
+    return tuple(Allocation(invoice=Ref("invoice", invoice), amount=amount) for invoice, amount in amounts)
+
+
+def _lines(rows: Iterable[LineRow]) -> Iterator[OrderLine]:
+    """What was sold, bundles by their parts, and discounts as lines of their own; subtotals and remarks are none."""
+    for row in rows:
+        match row.detail_type:
+            case "SalesItemLineDetail":
+                yield _sold(row)
+            case "GroupLineDetail" if row.group_line_detail is not None:
+                yield from _lines(row.group_line_detail.line)
+            case "DiscountLineDetail" if row.amount:
+                yield OrderLine(description=row.description or "Discount", quantity=ONE, unit_price=-row.amount)
+            case _:
+                pass
+
+
+def _sold(row: LineRow) -> OrderLine:
+    """A line comes to its amount; what quantity and price come to beyond it is a discount."""
+    detail, amount = row.sales_item_line_detail, row.amount or ZERO
+    item = detail and detail.item_ref
+    product = Ref("product", item.value) if item else None
+    if detail is None or detail.qty is None or detail.unit_price is None:
+        return OrderLine(product=product, description=row.description, quantity=ONE, unit_price=amount)
+    quantity, price = detail.qty, detail.unit_price
+    discount = quantity * price - amount
+    return OrderLine(
+        product=product, description=row.description, quantity=quantity, unit_price=price, discount=discount or ZERO
+    )
+
+
+def _taxed(lines: Sequence[OrderLine], tax: Decimal) -> Iterator[OrderLine]:
+    """The lines with the document's tax divided among them by their amounts: QuickBooks only states it in whole."""
+    amounts = [line.quantity * line.unit_price - line.discount for line in lines]
+    whole = sum(amounts, ZERO)
+    passed = given = ZERO
+    for line, amount in zip(lines, amounts, strict=True):
+        passed += amount
+        due = (tax * passed / whole).quantize(tax) if whole else tax
+        yield replace(line, tax=due - given)
+        given = due
+
+
+def _address(row: AddressRow) -> Address:
+    street = "\n".join(each for each in (row.line1, row.line2, row.line3, row.line4, row.line5) if each)
+    named = (row.country or "").strip().upper()
+    country = COUNTRIES.get(named, named)
+    known = len(country) == 2 and country.isascii() and country.isalpha()
+    return Address(
+        street=street or None,
+        city=row.city or None,
+        region=row.country_sub_division_code or None,
+        postal_code=row.postal_code or None,
+        country=country if known else None,
+        country_name=None if known else row.country or None,
+    )
+
+
+def _each_once(values: Iterable[str | None]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(value for value in values if value))
+
+
+def written_customer(record: Customer, fields: Collection[str], before: CustomerRow | None) -> dict[str, Any]:
+    """The properties of a Customer that these fields of a record are; `before` is how QuickBooks has it.
+
+    QuickBooks keeps one address in each place: the first ones are written, and the other e-mail addresses in its one
+    field stay.
+    """
+    properties: dict[str, Any] = {}
+    if "name" in fields:
+        properties["DisplayName"] = record.name
+    if "kind" in fields and (before is None or bool(before.company_name) != (record.kind == "ORGANISATION")):
+        properties["CompanyName"] = (record.name or "")[:100] if record.kind == "ORGANISATION" else ""
+    if "emails" in fields:
+        known = (before and before.primary_email_addr and before.primary_email_addr.address) or ""
+        others = [each for each in re.split(r"[,;\s]+", known)[1:] if each and each not in record.emails]
+        properties["PrimaryEmailAddr"] = {"Address": ", ".join([*record.emails[:1], *others])}
+    if "phones" in fields:
+        properties["PrimaryPhone"] = {"FreeFormNumber": next(iter(record.phones), "")}
+    if "addresses" in fields:
+        properties["BillAddr"] = _written_address(next(iter(record.addresses), Address()))
+    return properties
+
+
+def _written_address(address: Address) -> dict[str, str]:
+    street = (address.street or "").split("\n", 4)
+    lines = {f"Line{place}": street[place - 1] if place <= len(street) else "" for place in range(1, 6)}
+    return {
+        **lines,
+        "City": address.city or "",
+        "CountrySubDivisionCode": address.region or "",
+        "PostalCode": address.postal_code or "",
+        "Country": address.country or address.country_name or "",
+    }
+
+
+def written_invoice(record: Invoice, fields: Collection[str], refs: Mapping[str, str], books: Books) -> dict[str, Any]:
+    """The properties of an Invoice that these fields of a record are; `refs` are QuickBooks' ids by ours."""
+    properties: dict[str, Any] = {}
+    if "customer" in fields and record.customer is not None:
+        properties["CustomerRef"] = {"value": refs[record.customer.id]}
+    if "number" in fields:
+        properties["DocNumber"] = record.number or ""
+    if "occurred_at" in fields:
+        properties["TxnDate"] = books.day(record.occurred_at).isoformat()
+    if "due_on" in fields and record.due_on is not None:
+        properties["DueDate"] = record.due_on.isoformat()
+    if "currency" in fields:
+        properties["CurrencyRef"] = {"value": record.currency}
+    if "lines" in fields:
+        properties["Line"] = [_written_line(line, refs) for line in record.lines]
+        discount = sum((line.discount for line in record.lines), ZERO)
+        if discount:
+            detail = {"PercentBased": False}
+            properties["Line"] += [
+                {"Amount": discount, "DetailType": "DiscountLineDetail", "DiscountLineDetail": detail}
+            ]
+    return properties
+
+
+def _written_line(line: OrderLine, refs: Mapping[str, str]) -> dict[str, Any]:
+    detail: dict[str, Any] = {"Qty": line.quantity, "UnitPrice": line.unit_price}
+    if line.product is not None:
+        detail["ItemRef"] = {"value": refs[line.product.id]}
+    row = {"DetailType": "SalesItemLineDetail", "SalesItemLineDetail": detail}
+    return row | ({"Description": line.description} if line.description else {})

@@ -29,7 +29,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     from tenure_sdk.testing import CHECKS
 
-    only = [name.upper() for name in metafunc.config.getoption("--only")]
+    only = [name.upper() for name in metafunc.config.getoption("--only") or ()]
     unknown = [name for name in only if name not in CHECKS]
     if unknown:
         raise pytest.UsageError(f"there is no check {', '.join(unknown)}; there are {', '.join(CHECKS)}")

@@ -46,7 +46,7 @@ class RemoteSide:
     The kit makes one by its class, with the name of the account: `FakeAcme(account="1")`. Two of them share nothing.
     """
 
-    config: Any
+    config: Any = None
     """Settings that lead to this account."""
     app: Any = None
     """The ASGI app that answers, where `transport` is not overridden."""

@@ -157,6 +157,7 @@ class _Listening(logging.Handler):
         super().__init__(logging.DEBUG)
         self.heard: list[str] = []
         self._root = logging.getLogger()
+        self._before = self._root.level, LOG.propagate, self._root.handlers
 
     def emit(self, record: logging.LogRecord) -> None:
         with suppress(Exception):
@@ -164,7 +165,6 @@ class _Listening(logging.Handler):
             self.heard.append(" ".join([record.getMessage(), *shown]))
 
     def __enter__(self) -> list[str]:
-        self._before = self._root.level, LOG.propagate, self._root.handlers
         self._root.setLevel(logging.DEBUG)
         LOG.propagate = True
         self._root.handlers = [self]

@@ -11,8 +11,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tenure_sdk.testing import elsewhere
 from tenure_sdk.testing.bench import Bench, Breach, NotApplicable, check, some
+from tenure_sdk.testing.elsewhere import address_of, ask
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -48,7 +48,7 @@ async def entry_point(bench: Bench) -> None:
 )
 async def imports_quietly(bench: Bench) -> None:
     """In a new interpreter."""
-    found = elsewhere.ask("imported", elsewhere.address_of(bench.connector))
+    found = ask("imported", address_of(bench.connector))
     if found["did"]:
         raise Breach(seen=f"importing did: {some(found['did'])}", expected="no network, file, process or thread")
     if found["seconds"] > LONGEST_IMPORT:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from tenure_sdk.connector import Connector, Stream
 from tenure_sdk.pages import REQUIRED_LINE_COLUMNS, LinePage, Page
 from tenure_sdk.records import RECORD_TYPES, Record, record_type
-from tenure_sdk.testing import elsewhere
 from tenure_sdk.testing.bench import Bench, Breach, NotApplicable, by_id, check, records_of, some
+from tenure_sdk.testing.elsewhere import address_of, ask
 from tenure_sdk.testing.values import inexact, problem_of, values
 
 if TYPE_CHECKING:
@@ -142,8 +142,8 @@ async def order_is_fixed(bench: Bench) -> None:
     bench.streams()
     if not isinstance(bench.remote_class, type):
         raise NotApplicable("the remote of the tests is no class: another process cannot find it")
-    addresses = elsewhere.address_of(bench.connector), elsewhere.address_of(bench.remote_class)
-    one, two = (elsewhere.ask("ordered", *addresses, seed=seed) for seed in ("1", "2"))
+    addresses = address_of(bench.connector), address_of(bench.remote_class)
+    one, two = (ask("ordered", *addresses, seed=seed) for seed in ("1", "2"))
     for stream, ids in one.items():
         if ids != two[stream]:
             raise Breach(seen=f"{some(ids[:3])}... and {some(two[stream][:3])}...", expected="one order", at=stream)

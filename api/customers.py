@@ -10,6 +10,7 @@ from typing import Any
 import strawberry
 
 from api import filters, ids, interactions, purchases, reading, stages
+from api import invoices as bills
 from api.expose import Node, column, describe, embedded, entry, expose, listing, many, one, page_of, part, union_of
 from api.pages import MOST
 from api.reads.inputs import Given
@@ -259,6 +260,13 @@ class Customer(Node):
     )
     orders = purchases.orders(keys="{p}.member_ids", link="customer_id", description="What the customer bought.")
     order_totals = purchases.order_totals_of_customer()
+    invoices = bills.invoices(
+        keys="{p}.member_ids", link="customer_id", description="What the customer was billed."
+    )  # fmt: skip
+    payments = bills.payments(keys="{p}.member_ids", link="customer_id", description="What the customer paid.")
+    credit_notes = bills.credit_notes(
+        keys="{p}.member_ids", link="customer_id", description="What the customer was given back by credit notes."
+    )
     identities = listing(
         "customers.Identity", "identity_claims {t} where {t}.tenant_id = $1 and {t}.valid_to is null",
         order="{t}.scheme, {t}.id", keys="{p}.member_ids", link="customer_id", scope="pii:read",

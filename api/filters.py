@@ -1,7 +1,7 @@
 """Filter inputs: what each field becomes in SQL, declared beside its words."""
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
 from typing import Annotated, Any, Optional
@@ -39,6 +39,15 @@ class DateTimeFilter:
 
     gte: datetime | None = strawberry.field(default=strawberry.UNSET, description="At this moment or later.")
     lt: datetime | None = strawberry.field(default=strawberry.UNSET, description="Before this moment.")
+    is_null: bool | None = strawberry.field(default=strawberry.UNSET, description="Whether there is none.")
+
+
+@strawberry.input(description="Conditions on a day; an unset field says nothing.")
+class DateFilter:
+    """Conditions on a day."""
+
+    gte: date | None = strawberry.field(default=strawberry.UNSET, description="On this day or later.")
+    lt: date | None = strawberry.field(default=strawberry.UNSET, description="Before this day.")
     is_null: bool | None = strawberry.field(default=strawberry.UNSET, description="Whether there is none.")
 
 
@@ -97,6 +106,11 @@ def customer(sql: str, description: str, **options: Any) -> Condition:
 def moment(sql: str, description: str, **options: Any) -> Condition:
     """A condition on a moment."""
     return Condition(DateTimeFilter, description, _compared(sql, "timestamptz"), **options)
+
+
+def day(sql: str, description: str, **options: Any) -> Condition:
+    """A condition on a day."""
+    return Condition(DateFilter, description, _compared(sql, "date"), **options)
 
 
 def whole(sql: str, description: str, **options: Any) -> Condition:

@@ -182,17 +182,24 @@ class VisitInteraction(Interaction):
     session = payload(str, "session", "The session that it belongs to.")
 
 
+def _document(target: str, table: str, key: str, words: str) -> Any:
+    """The current version of a document that the payload names."""
+    return one(
+        target,
+        f"{table} {{t}} where {{t}}.tenant_id = $1 and {{t}}.id = ({{p}}.payload->>'{key}')::uuid"
+        " and {t}.superseded_at is null",
+        scope="purchases:read", description=words,
+    )  # fmt: skip
+
+
 @expose(model.Interaction, kinds=("COMMERCE",))
 class CommerceInteraction(Interaction):
-    """A step of an order, a refund or a cart."""
+    """A step of an order, a refund, an invoice, a payment or a cart."""
 
-    order = one(
-        "purchases.Order",
-        "orders {t} where {t}.tenant_id = $1 and {t}.id = ({p}.payload->>'order_id')::uuid"
-        " and {t}.superseded_at is null",
-        scope="purchases:read",
-        description="The order that it is about.",
-    )
+    order = _document("purchases.Order", "orders", "order_id", "The order that it is about.")
+    invoice = _document("invoices.Invoice", "invoices", "invoice_id", "The invoice that it is about.")
+    payment = _document("invoices.Payment", "payments", "payment_id", "The payment that it is about.")
+    credit_note = _document("invoices.CreditNote", "credit_notes", "credit_note_id", "The credit note it is about.")
     number = payload(str, "number", "The number of the document.")
 
 

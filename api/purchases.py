@@ -175,6 +175,10 @@ class Order(Node):
     kind = column(model.OrderKind)
     status = column(model.OrderStatus)
     channel = column()
+    invoice = one(
+        "invoices.Invoice", "invoices {t} where {t}.tenant_id = $1 and {t}.id = {p}.id and {t}.superseded_at is null",
+        description="The invoice that bills it, where there is one.",
+    )  # fmt: skip
     refunds = many(
         "purchases.Refund",
         "refunds {t} where {t}.tenant_id = $1 and {t}.superseded_at is null",
@@ -314,7 +318,7 @@ def order_totals_of_customer() -> Any:
     )  # fmt: skip
 
 
-_SHARED: dict[str, Condition] = {
+SHARED: dict[str, Condition] = {
     "customer": filters.customer("{t}.customer_id", "Who bought; the id of anybody who was merged with them will do."),
     "hasCustomer": filters.yes("{t}.customer_id is not null", "Whether it is known who bought."),
     "number": filters.text("{t}.number", "The number that people call it by."),
@@ -342,10 +346,10 @@ def _through_order(condition: Condition) -> Condition:
     return Condition(condition.annotation, condition.description, sql)
 
 
-OrderFilter = filters.filter_input("OrderFilter", "Conditions on orders.", "api.purchases", **_SHARED, **_OF_ORDERS)
-RefundFilter = filters.filter_input("RefundFilter", "Conditions on refunds.", "api.purchases", **_SHARED)
+OrderFilter = filters.filter_input("OrderFilter", "Conditions on orders.", "api.purchases", **SHARED, **_OF_ORDERS)
+RefundFilter = filters.filter_input("RefundFilter", "Conditions on refunds.", "api.purchases", **SHARED)
 FILTERS["OrderFilter of refunds"] = {
-    **_SHARED,
+    **SHARED,
     **{name: _through_order(condition) for name, condition in _OF_ORDERS.items()},
 }
 ProductFilter = filters.filter_input(

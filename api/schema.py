@@ -6,7 +6,7 @@ import strawberry
 from graphql import GraphQLInputObjectType
 from strawberry.schema.config import StrawberryConfig
 
-from api import customers, integrations, interactions, purchases, rate_limit, stages, tenants
+from api import customers, integrations, interactions, invoices, purchases, rate_limit, stages, tenants
 from api.changes import mutations
 from api.changing import customers as of_customers
 from api.changing import imports as of_imports
@@ -20,7 +20,7 @@ from api.scalars import SCALARS
 
 Query = roots(
     "Query", NodeQueries, tenants.Queries, rate_limit.Queries, customers.Queries, stages.Queries, interactions.Queries,
-    purchases.Queries, integrations.Queries,
+    purchases.Queries, invoices.Queries, integrations.Queries,
 )  # fmt: skip
 problem_codes()
 Mutation = mutations(of_tenants, of_customers, of_stages, of_records, of_imports)

@@ -157,6 +157,9 @@ class CommercePayload(Payload, frozen=True, kw_only=True):
 
     order_id: UUID | None = None
     refund_id: UUID | None = None
+    invoice_id: UUID | None = None
+    payment_id: UUID | None = None
+    credit_note_id: UUID | None = None
     number: str | None = None
     amount: Decimal | None = None
     currency: Currency | None = None

@@ -34,7 +34,19 @@ _PURCHASES, _CONTENT, _TOKENS = "purchases:read", "interactions:content", "token
 
 TYPE_SCOPES = {
     **dict.fromkeys(
-        ("Order", "OrderLine", "Refund", "RefundLine", "Product", "ProductFamily", "OrderTotals"), _PURCHASES
+        (
+            "Order",
+            "OrderLine",
+            "Refund",
+            "RefundLine",
+            "Product",
+            "ProductFamily",
+            "OrderTotals",
+            "Invoice",
+            "Payment",
+            "CreditNote",
+        ),
+        _PURCHASES,
     ),
     **dict.fromkeys(("ApiToken", "AuditEntry"), _TOKENS),
     "PrivacyRequest": "privacy:admin",
@@ -44,6 +56,9 @@ TYPE_SCOPES = {
 FIELD_SCOPES = {
     "Customer.orders": _PURCHASES,
     "Customer.orderTotals": _PURCHASES,
+    **dict.fromkeys(("Customer.invoices", "Customer.payments", "Customer.creditNotes"), _PURCHASES),
+    **dict.fromkeys(("Query.invoice", "Query.invoices", "Query.payments", "Query.creditNotes"), _PURCHASES),
+    **dict.fromkeys([f"CommerceInteraction.{name}" for name in ("invoice", "payment", "creditNote")], _PURCHASES),
     "Customer.identities": "pii:read",
     "CommerceInteraction.order": _PURCHASES,
     "MessageInteraction.text": _CONTENT,
@@ -60,6 +75,10 @@ FIELD_SCOPES = {
 _IDS = {
     "CustomerFilter.id": "cus", "InteractionFilter.integration": "ing", "OrderFilter.customer": "cus",
     "OrderFilter.integration": "ing", "RefundFilter.customer": "cus", "RefundFilter.integration": "ing",
+    **{
+        f"{bill}Filter.{name}": kind for bill in ("Invoice", "Payment", "CreditNote")
+        for name, kind in (("customer", "cus"), ("integration", "ing"))
+    },
 }  # fmt: skip
 
 
@@ -159,7 +178,7 @@ class Acceptance:
             self._refuse()
         if (arguments.get("by") or {}).get("id") is not None:
             named = get_named_type(field.args["by"].type).name
-            self._check_id(arguments["by"]["id"], {"CustomerRef": "cus", "OrderRef": "ord"}[named])
+            self._check_id(arguments["by"]["id"], {"CustomerRef": "cus", "OrderRef": "ord", "InvoiceRef": "inv"}[named])
         if arguments.get("filter") is not None:
             self._check_filter(get_named_type(field.args["filter"].type), arguments["filter"])
 

@@ -113,6 +113,14 @@ CONDITIONS: dict[str, dict[str, Condition]] = {
     },
     "OrderFilter": {**_DOCUMENT, "kind": _text("kind"), "status": _text("status"), "channel": _text("channel")},
     "RefundFilter": _DOCUMENT,
+    "InvoiceFilter": {
+        **{name: condition for name, condition in _DOCUMENT.items() if name != "occurredAt"},
+        "issuedAt": _time("occurred_at"),
+        "dueOn": _time("due_on"),
+        "status": _text("status"),
+    },
+    "PaymentFilter": {**_DOCUMENT, "status": _text("status"), "method": _text("method")},
+    "CreditNoteFilter": _DOCUMENT,
     "ProductFilter": {"sku": _text("sku"), "name": _text("name")},
 }
 

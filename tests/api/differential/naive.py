@@ -167,7 +167,7 @@ class Naive:
         match prefix:
             case "cus":
                 return self.customer(uuid)
-            case "ord" | "ref":
+            case "ord" | "ref" | "inv" | "pay" | "crn":
                 return self.document(TABLE_OF[prefix], PREFIXES[prefix], uuid)
             case "prd":
                 return next((row for row in self.products() if row["id"] == uuid), None)
@@ -219,6 +219,29 @@ class Naive:
         if by.get("id") is not None:
             return self.document("orders", "Order", read_id(by["id"], "ord"))
         return self.only([row for row in self.current("orders", "Order") if row["number"] == by["number"]])
+
+    def invoice_by_reference(self, by: Mapping[str, Any]) -> Row | None:
+        """An invoice by its id or its number."""
+        if by.get("id") is not None:
+            return self.document("invoices", "Invoice", read_id(by["id"], "inv"))
+        return self.only([row for row in self.current("invoices", "Invoice") if row["number"] == by["number"]])
+
+    def allocations(self, owner: str, fits: Callable[[Row], bool], other: str) -> list[Row]:
+        """What the current versions of payments or credit notes settle, with the currency of what settles it."""
+        heads = {row["id"]: row for row in self.tables.all(f"{owner}s", lambda row: row["superseded_at"] is None)}
+        return [
+            {**row, "other_id": row[other], "currency": heads[row[f"{owner}_id"]]["currency"]}
+            for row in self.tables.rows[f"{owner}_allocations"]
+            if fits(row)
+            and row[f"{owner}_id"] in heads
+            and heads[row[f"{owner}_id"]]["version"] == row[f"{owner}_version"]
+        ]
+
+    def is_overdue(self, invoice: Row) -> bool:
+        """Whether an invoice is open after its day, where the tenant is."""
+        zone = ZoneInfo(self.tables.rows["tenants"][0]["time_zone"])
+        due = invoice["due_on"]
+        return invoice["status"] == "OPEN" and due is not None and due < self.reading.now.astimezone(zone).date()
 
     def default_lifecycle(self, asked: str | None) -> str | None:
         """The key of the lifecycle that is meant."""

@@ -41,6 +41,7 @@ def _moment(name: str) -> Callable[[Row], Any]:
 
 _BY_ID: dict[str, Callable[[Row], Any]] = {"ID": lambda row: row["id"]}
 _BY_TIME = _BY_ID | {"OCCURRED_AT": _moment("occurred_at")}
+_BY_OTHER: dict[str, Callable[[Row], Any]] = {"ID": lambda row: row["other_id"]}
 _BY_POSITION: dict[str, Callable[[Row], Any]] = dict.fromkeys(("POSITION", "ID"), lambda row: row["position"])
 ORDERS: dict[str, dict[str, Callable[[Row], Any]]] = {
     "Customer": _BY_ID
@@ -52,7 +53,9 @@ ORDERS: dict[str, dict[str, Callable[[Row], Any]]] = {
         },
     },
     "StageInterval": _BY_ID | {"ENTERED_AT": _moment("entered_at")},
-    **dict.fromkeys(("StageNote", "Interaction", "Order", "Refund"), _BY_TIME),
+    **dict.fromkeys(("StageNote", "Interaction", "Order", "Refund", "Payment", "CreditNote"), _BY_TIME),
+    "Invoice": _BY_ID | {"ISSUED_AT": _moment("occurred_at")},
+    **dict.fromkeys(("PaymentAllocation", "CreditNoteAllocation"), _BY_OTHER),
     **dict.fromkeys(("OrderLine", "RefundLine", "AuditEntry"), _BY_POSITION),
     "MergeCandidate": _BY_ID | {"SCORE": lambda row: row["score"]},
     "Product": _BY_ID | {"SKU": lambda row: row["sku"].encode()},
@@ -63,7 +66,9 @@ ORDERS: dict[str, dict[str, Callable[[Row], Any]]] = {
 _DEFAULTS = {
     "Customer": ("ID", False), "MergeCandidate": ("SCORE", True), "StageInterval": ("ENTERED_AT", False),
     "StageNote": ("OCCURRED_AT", True), "Interaction": ("OCCURRED_AT", True), "Order": ("OCCURRED_AT", True),
-    "Refund": ("OCCURRED_AT", True), "Product": ("SKU", False), "OrderLine": ("POSITION", False),
+    "Refund": ("OCCURRED_AT", True), "Payment": ("OCCURRED_AT", True), "CreditNote": ("OCCURRED_AT", True),
+    "Invoice": ("ISSUED_AT", True), "PaymentAllocation": ("ID", False), "CreditNoteAllocation": ("ID", False),
+    "Product": ("SKU", False), "OrderLine": ("POSITION", False),
     "RefundLine": ("POSITION", False), "ApiToken": ("ID", True), "AuditEntry": ("ID", True),
 }  # fmt: skip
 """What each kind of list is sorted by unless asked otherwise."""

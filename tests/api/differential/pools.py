@@ -16,6 +16,7 @@ _COLUMN_OF = {
     "number": ("orders", "number"),
     "currency": ("orders", "currency"),
     "channel": ("orders", "channel"),
+    "method": ("payments", "method"),
     "sku": ("products", "sku"),
     "name": ("products", "name"),
     "lifecycle": ("lifecycles", "key"),

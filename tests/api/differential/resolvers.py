@@ -69,11 +69,16 @@ def resolvers(naive: Naive) -> dict[tuple[str, str], Callable[..., Any]]:
         products=lambda _, **asked: naive.page(
             "Product", naive.products(), asked,
         ),
+        invoice=lambda _, by: naive.invoice_by_reference(by),
+        invoices=lambda _, **asked: naive.page("Invoice", naive.current("invoices", "Invoice"), asked),
+        payments=lambda _, **asked: naive.page("Payment", naive.current("payments", "Payment"), asked),
+        creditNotes=lambda _, **asked: naive.page("CreditNote", naive.current("credit_notes", "CreditNote"), asked),
     )  # fmt: skip
     _of_tenants(naive, on)
     _of_customers(naive, on)
     _of_stages(naive, on)
     _of_purchases(naive, on)
+    _of_bills(naive, on)
     _of_interactions(naive, on)
     return found
 
@@ -147,6 +152,11 @@ def _of_customers(naive: Naive, on: Callable[..., None]) -> None:
             asked,
         ),
         orderTotals=lambda row, **asked: naive.totals(row, asked),
+        invoices=lambda row, **asked: naive.page("Invoice", _whose(row, naive.current("invoices", "Invoice")), asked),
+        payments=lambda row, **asked: naive.page("Payment", _whose(row, naive.current("payments", "Payment")), asked),
+        creditNotes=lambda row, **asked: naive.page(
+            "CreditNote", _whose(row, naive.current("credit_notes", "CreditNote")), asked
+        ),
         identities=lambda row: sorted(
             (claim for claim in naive.members("identity_claims", row) if claim["valid_to"] is None),
             key=lambda claim: (claim["scheme"], claim["id"]),
@@ -178,6 +188,10 @@ def _of_customers(naive: Naive, on: Callable[..., None]) -> None:
         right=lambda row: naive.customer(row["right_id"]),
     )
     on("SourceRecord", integration=lambda row: naive.exactly("integrations", row["integration_id"], "Integration"))
+
+
+def _whose(customer: Row, documents: list[Row]) -> list[Row]:
+    return [row for row in documents if row["customer_id"] in customer["member_ids"]]
 
 
 def _as_kept(keys: str) -> dict[str, Callable[[Row], Any]]:
@@ -260,8 +274,49 @@ def _of_purchases(naive: Naive, on: Callable[..., None]) -> None:
             asked,
         ),
     )  # fmt: skip
+    on("Order", invoice=lambda row: naive.document("invoices", "Invoice", row["id"]))
     on("Refund", order=lambda row: naive.document("orders", "Order", row["order_id"]))
     on("Product", family=lambda row: naive.exactly("product_families", row["family_id"], "ProductFamily"))
+
+
+def _of_bills(naive: Naive, on: Callable[..., None]) -> None:
+    for type_, record in (("Invoice", "invoice"), ("Payment", "payment"), ("CreditNote", "credit_note")):
+        on(
+            type_,
+            total=lambda row: money(row["amount"], row["currency"]),
+            baseTotal=lambda row: money(row["base_amount"], row["base_currency"]),
+            customer=lambda row: naive.customer(row["customer_id"]),
+            source=lambda row, _record=record: row["integration_id"] and {**row, "type": _record},
+            balance=lambda row: money(row["balance"], row["currency"]),
+        )
+    on(
+        "Invoice",
+        issuedAt=lambda row: row["occurred_at"],
+        isOverdue=naive.is_overdue,
+        order=lambda row: naive.document("orders", "Order", row["id"]),
+    )
+    on("Payment", unapplied=lambda row: money(row["unapplied"], row["currency"]))
+    on("CreditNote", refund=lambda row: naive.document("refunds", "Refund", row["id"]))
+    for type_, owner, plural, key in (
+        ("Payment", "payment", "payments", "payment"),
+        ("CreditNote", "credit_note", "creditNotes", "creditNote"),
+    ):
+        _of_allocations(naive, on, type_, owner, plural, key)
+
+
+def _of_allocations(naive: Naive, on: Callable[..., None], type_: str, owner: str, plural: str, key: str) -> None:
+    def of(row: Row, asked: Row, mine: str, other: str) -> Row:
+        found = naive.allocations(owner, lambda each: each[mine] == row["id"], other)
+        return naive.page(f"{type_}Allocation", found, asked)
+
+    on(type_, allocations=lambda row, **asked: of(row, asked, f"{owner}_id", "invoice_id"))
+    on("Invoice", **{plural: lambda row, **asked: of(row, asked, "invoice_id", f"{owner}_id")})
+    on(
+        f"{type_}Allocation",
+        amount=lambda row: money(row["amount"], row["currency"]),
+        invoice=lambda row: naive.document("invoices", "Invoice", row["invoice_id"]),
+        **{key: lambda row: naive.document(f"{owner}s", type_, row[f"{owner}_id"])},
+    )
 
 
 _FAMILIES: dict[str, dict[str, str]] = {
@@ -320,7 +375,17 @@ def _of_interactions(naive: Naive, on: Callable[..., None]) -> None:
         )
     on(
         "CommerceInteraction",
-        order=lambda row: naive.document("orders", "Order", _uuid((row["payload"] or {}).get("order_id"))),
+        **{
+            field: lambda row, _table=table, _type=type_, _key=key: naive.document(
+                _table, _type, _uuid((row["payload"] or {}).get(_key))
+            )
+            for field, table, type_, key in (
+                ("order", "orders", "Order", "order_id"),
+                ("invoice", "invoices", "Invoice", "invoice_id"),
+                ("payment", "payments", "Payment", "payment_id"),
+                ("creditNote", "credit_notes", "CreditNote", "credit_note_id"),
+            )
+        },
     )
 
 

@@ -21,7 +21,8 @@ NAMES = (
     "consent_events",
     "merge_candidates", "integrations", "record_links", "lifecycles", "lifecycle_versions", "stages",
     "transition_rules", "stage_intervals", "stage_notes", "product_families", "products", "orders", "order_lines",
-    "refunds", "refund_lines", "exchange_rates", "interactions",
+    "refunds", "refund_lines", "invoices", "payments", "credit_notes", "payment_allocations", "credit_note_allocations",
+    "exchange_rates", "interactions",
 )  # fmt: skip
 
 

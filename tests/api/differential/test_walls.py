@@ -27,6 +27,15 @@ PROBES = {
     "Query.nodes(ids)": ("", "query ($id: ID!) { nodes(ids: [$id]) { __typename id } }"),
     "CustomerRef.id": ("cus", "query ($id: ID!) { customer(by: {id: $id}) { id } }"),
     "OrderRef.id": ("ord", "query ($id: ID!) { order(by: {id: $id}) { id } }"),
+    "InvoiceRef.id": ("inv", "query ($id: ID!) { invoice(by: {id: $id}) { id } }"),
+    **{
+        f"{bill}Filter.{name}": (
+            kind,
+            f"query ($id: ID!) {{ {of}(first: 9, filter: {{{name}: {{eq: $id}}}}) {{ nodes {{ id }} totalCount }} }}",
+        )
+        for bill, of in (("Invoice", "invoices"), ("Payment", "payments"), ("CreditNote", "creditNotes"))
+        for name, kind in (("customer", "cus"), ("integration", "ing"))
+    },
     "CustomerFilter.id": (
         "cus", "query ($id: ID!) { customers(first: 9, filter: {id: {eq: $id}}) { nodes { id } totalCount } }"
     ),

@@ -16,12 +16,14 @@ if TYPE_CHECKING:
 PREFIXES = {
     "cus": "Customer", "mca": "MergeCandidate", "lcy": "Lifecycle", "stg": "Stage", "siv": "StageInterval",
     "sno": "StageNote", "ing": "Integration", "fam": "ProductFamily", "prd": "Product", "ord": "Order", "ref": "Refund",
+    "inv": "Invoice", "pay": "Payment", "crn": "CreditNote",
     "int": "Interaction", "ten": "Tenant", "pri": "Principal", "tok": "ApiToken", "atd": "AttributeDefinition",
     "prv": "PrivacyRequest", "str": "StageTransition",
 }  # fmt: skip
 TABLE_OF = {
     "mca": "merge_candidates", "lcy": "lifecycles", "stg": "stages", "siv": "stage_intervals", "sno": "stage_notes",
     "ing": "integrations", "fam": "product_families", "prd": "products", "ord": "orders", "ref": "refunds",
+    "inv": "invoices", "pay": "payments", "crn": "credit_notes",
     "int": "interactions",
     "pri": "principals",
     "tok": "api_tokens",

@@ -31,7 +31,22 @@ from domain.customers.model import (
 )
 from domain.integrations.model import DeadLetter, Integration, RecordLink, SyncRun
 from domain.interactions.model import FAMILY_OF, Channel, Direction, Interaction, InteractionKind
-from domain.purchases.model import ExchangeRate, Order, OrderLine, Product, ProductFamily, Refund, RefundLine
+from domain.purchases.model import (
+    CreditNote,
+    CreditNoteAllocation,
+    ExchangeRate,
+    Invoice,
+    InvoiceStatus,
+    Order,
+    OrderLine,
+    Payment,
+    PaymentAllocation,
+    PaymentStatus,
+    Product,
+    ProductFamily,
+    Refund,
+    RefundLine,
+)
 from domain.stages.history import Transition, intervals
 from domain.stages.model import (
     CauseKind,
@@ -100,8 +115,8 @@ async def write(work: Writing, name: str) -> None:
     integrations = await _integrations(world, people)
     await _identities(world, people)
     await _lifecycles(world, people)
-    orders = await _purchases(world, people, integrations)
-    await _interactions(world, people, integrations, orders)
+    documents = await _purchases(world, people, integrations)
+    await _interactions(world, people, integrations, documents)
 
 
 # Who asks
@@ -451,7 +466,7 @@ def _notes(world: World, way: Lifecycle, stage: Stage, who: UUID) -> None:
 # Purchases
 
 
-async def _purchases(world: World, people: dict[str, Customer], integrations: list[UUID]) -> list[UUID]:
+async def _purchases(world: World, people: dict[str, Customer], integrations: list[UUID]) -> dict[str, list[UUID]]:
     products = await _products(world)
     for base, quote, day, rate in (
         ("USD", "EUR", 0, "0.900000"), ("USD", "EUR", 3, "0.850000"), ("USD", "EUR", 3, "0.875000"),
@@ -465,12 +480,12 @@ async def _purchases(world: World, people: dict[str, Customer], integrations: li
             )
         )  # fmt: skip
     buyers = [*people.values(), None, None]
-    orders = []
+    orders, sales, returns = [], [], []
     for at in range(22):
         buyer = world.random.choice(buyers)
         document = _document(world, at, buyer, integrations)
         orders.append(document["id"])
-        await _versions(world, Order, OrderLine, "order", products, {
+        sales += await _versions(world, Order, OrderLine, "order", products, {
             **document, "number": world.maybe(f"N{at % 9}", 0.9), "kind": "ADJUSTMENT" if at % 6 == 5 else "SALE",
             "status": ["COMPLETED", "COMPLETED", "OPEN", "COMPLETED", "CANCELLED"][at % 5],
             "channel": world.maybe("web"), "amount": document["amount"] * (-1 if at % 12 == 11 else 1),
@@ -479,10 +494,86 @@ async def _purchases(world: World, people: dict[str, Customer], integrations: li
         buyer = world.random.choice(buyers)
         order = [world.random.choice(orders), None, world.id(), world.random.choice(orders)][at % 4]
         document = _document(world, at, buyer, integrations)
-        await _versions(world, Refund, RefundLine, "refund", products, {
+        returns += await _versions(world, Refund, RefundLine, "refund", products, {
             **document, "number": world.maybe(f"R{at}"), "order_id": order, "reason": world.maybe("broken", 0.4),
         })  # fmt: skip
-    return orders
+    bills = await _invoices(world, [sale for sale in sales if sale["kind"] == "SALE"])
+    notes = await _credit_notes(world, returns, bills)
+    payments = await _payments(world, buyers, integrations, bills)
+    return {"order_id": orders, "invoice_id": bills, "payment_id": payments, "credit_note_id": notes}
+
+
+_BILLED = (
+    "id", "customer_id", "occurred_at", "local_day", "recorded_at", "currency", "amount", "base_amount",
+    "base_currency", "units", "line_count", "integration_id", "remote_id", "content_hash", "number",
+)  # fmt: skip
+
+
+async def _invoices(world: World, sales: list[dict[str, Any]]) -> list[UUID]:
+    """Bills of most sales, in few days and every status; some in two versions."""
+    for at, sale in enumerate(sales[:-3]):
+        billed = {name: sale[name] for name in _BILLED}
+        for version in range(1, at % 2 + 2):
+            world.work.add(
+                Invoice(
+                    **billed, version=version, superseded_at=sale["recorded_at"] if version <= at % 2 else None,
+                    order_version=sale["version"], status=list(InvoiceStatus)[at % 4 if at % 3 else 1],
+                    native_status=world.maybe("Sent"), sent_at=world.maybe(world.moment()),
+                    due_on=world.maybe((START + world.random.randrange(4) * DAY).date() if at % 5 else NOW.date()),
+                    balance=world.maybe(world.random.choice([0, sale["amount"], 7])), changed_at=None,
+                )
+            )  # fmt: skip
+    await world.work.flush()
+    return [sale["id"] for sale in sales[:-3]]
+
+
+async def _credit_notes(world: World, returns: list[dict[str, Any]], bills: list[UUID]) -> list[UUID]:
+    """Credit notes of most refunds; what they settle is here, or not yet."""
+    for at, refund in enumerate(returns[:-3]):
+        given = {name: refund[name] for name in _BILLED}
+        await world.add(
+            CreditNote(
+                **given, version=1, superseded_at=None, refund_version=refund["version"], balance=world.maybe(at)
+            )
+        )  # fmt: skip
+        for invoice in _settled(world, bills):
+            world.work.add(
+                CreditNoteAllocation(credit_note_id=refund["id"], credit_note_version=1, invoice_id=invoice, amount=at)
+            )  # fmt: skip
+    await world.work.flush()
+    return [refund["id"] for refund in returns[:-3]]
+
+
+async def _payments(
+    world: World, buyers: list[Customer | None], integrations: list[UUID], bills: list[UUID]
+) -> list[UUID]:
+    """Payments in every status, some in two versions that settle something else."""
+    made = []
+    for at in range(16):
+        document = _document(world, at, world.random.choice(buyers), integrations)
+        del document["units"], document["line_count"]
+        made.append(document["id"])
+        for version in range(1, at % 3 // 2 + 2):
+            superseded = document["recorded_at"] if version <= at % 3 // 2 else None
+            await world.add(
+                Payment(
+                    **document, version=version, superseded_at=superseded, number=world.maybe(f"P{at}"),
+                    status=list(PaymentStatus)[at % 3], method=world.maybe(["card", "cash"][at % 2]), unapplied=at - 3,
+                )
+            )  # fmt: skip
+            for invoice in _settled(world, bills):
+                world.work.add(
+                    PaymentAllocation(
+                        payment_id=document["id"], payment_version=version, invoice_id=invoice, amount=at * 11
+                    )
+                )  # fmt: skip
+    await world.work.flush()
+    return made
+
+
+def _settled(world: World, bills: list[UUID]) -> list[UUID]:
+    """A few of the bills, and at times one that is not here yet."""
+    return [*world.random.sample(bills, world.random.randrange(4)), *filter(None, [world.maybe(world.id(), 0.2)])]
 
 
 async def _products(world: World) -> list[UUID | None]:
@@ -529,7 +620,8 @@ def _document(world: World, at: int, buyer: Customer | None, integrations: list[
 
 async def _versions(
     world: World, head: Any, line: Any, link: str, products: list[UUID | None], document: dict[str, Any]
-) -> None:
+) -> list[dict[str, Any]]:
+    """Write a document in one or two versions; what the current one says."""
     versions = world.random.choice([1, 1, 2])
     for version in range(1, versions + 1):
         superseded = document["recorded_at"] if version < versions else None
@@ -545,6 +637,7 @@ async def _versions(
                 )
             )  # fmt: skip
     await world.work.flush()
+    return [{**document, "version": versions}]
 
 
 # Interactions
@@ -565,7 +658,7 @@ _PAYLOADS: dict[str, dict[str, Any]] = {
     "REFERRAL": {"referred": "Bea", "code": "ADA10", "status": "joined"},
     "USAGE": {"product": "Lamp", "feature": "dimmer", "quantity": "1.250", "unit": "h"},
     "VISIT": {"url": "https://example.com", "referrer": "https://example.org", "seconds": 30, "session": "s1"},
-    "COMMERCE": {"order_id": None, "number": "N1"},
+    "COMMERCE": {"order_id": None, "invoice_id": None, "payment_id": None, "credit_note_id": None, "number": "N1"},
     "STAGE": {"lifecycle": "buyer", "from_stage": "buyer_aware", "to_stage": "buyer_use"},
     "NOTE": {"text": "Day", "author": "Bea"},
     "TASK": {"title": "Call", "assignee": "Bea", "due_at": "2026-01-09T10:00:00+00:00", "done": True},
@@ -577,15 +670,15 @@ _ALONE = [kind for kind, family in FAMILY_OF.items() if list(FAMILY_OF.values())
 
 
 async def _interactions(
-    world: World, people: dict[str, Customer], integrations: list[UUID], orders: list[UUID]
+    world: World, people: dict[str, Customer], integrations: list[UUID], documents: dict[str, list[UUID]]
 ) -> None:
     whose = [*people.values(), None]
     for at, kind in enumerate([*InteractionKind, *_ALONE, *_ALONE, *_ALONE]):
         family = FAMILY_OF[kind]
         who = whose[at % len(whose)]
         payload = {key: value for key, value in _PAYLOADS[family].items() if world.random.random() < 0.8}
-        if "order_id" in payload:
-            payload["order_id"] = str(world.random.choice([*orders, world.id()]))
+        for key in [key for key in documents if key in payload]:
+            payload[key] = str(world.random.choice([*documents[key], world.id()]))
         integration = world.maybe(world.random.choice(integrations), 0.5)
         values: dict[str, Any] = {
             "id": world.id(), "customer_id": who and who.id, "kind": kind, "family": family,

@@ -123,8 +123,7 @@ class Graph:
     async def send(self, method: str, path: str, json: Any = None, *, version: str | None = None, **how: Any) -> Any:
         """Have something made or changed; `version` is the one that it must still have."""
         headers = {"Prefer": PREFER} | ({} if version is None else {"If-Match": version})
-        answer = await self.ctx.request(method, path, json=json, headers=headers, **how)
-        return answer.json() if answer.content else None
+        return await getattr(self.ctx, method.lower())(path, json=json, headers=headers, **how)
 
     async def mailboxes(self) -> list[Mailbox]:
         """The mailboxes of the settings. Raises ConfigInvalid for one that cannot be reached."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -49,6 +50,7 @@ class Side:
     config: OutlookConfig = field(default_factory=lambda: OutlookConfig(own_domains=(OWN,)))
     callback: Mapping[str, str] = field(default_factory=dict)
     issued: dict[str, Any] | None = None
+    slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(Outlook.rate.concurrency))
     slept: list[float] = field(default_factory=list)
     records: dict[str, Any] = field(default_factory=dict)
     """What a host would have now."""
@@ -69,7 +71,8 @@ class Side:
 
     @asynccontextmanager
     async def admission(self) -> AsyncIterator[None]:
-        yield
+        async with self.slots:
+            yield
 
     async def slow_down(self, seconds: float | None) -> None:
         pass

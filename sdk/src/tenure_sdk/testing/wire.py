@@ -18,6 +18,11 @@ Fault: TypeAlias = Callable[[httpx.Request, Forward], Awaitable[httpx.Response]]
 READS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
+def any_request(_request: httpx.Request) -> bool:
+    """Every request."""
+    return True
+
+
 class Wire(httpx.AsyncBaseTransport):
     """Requests of one host on their way to one remote side."""
 
@@ -39,7 +44,7 @@ class Wire(httpx.AsyncBaseTransport):
         return [call for call in self.calls if call.method not in READS]
 
     def arm(
-        self, fault: Fault, *, times: int = 1, after: int = 0, only: Callable[[httpx.Request], bool] = lambda _: True
+        self, fault: Fault, *, times: int = 1, after: int = 0, only: Callable[[httpx.Request], bool] = any_request
     ) -> None:
         """Have a fault happen to the next calls, after so many that pass well."""
         passing: list[tuple[Fault, Callable[[httpx.Request], bool]]] = [(answered, only)] * after

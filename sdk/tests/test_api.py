@@ -6,6 +6,7 @@ A new name is added to the file by `python sdk/tests/test_api.py`. A line that h
 from __future__ import annotations
 
 import inspect
+import re
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -45,7 +46,7 @@ def public() -> list[str]:
     lines = [line for name in tenure_sdk.__all__ for line in described("tenure_sdk", name, getattr(tenure_sdk, name))]
     for name in testing.__all__:
         lines += described("tenure_sdk.testing", name, getattr(testing, name))
-    return sorted(set(lines))
+    return sorted({re.sub(r" at 0x[0-9a-f]+", "", line) for line in lines})
 
 
 def test_nothing_public_is_gone_or_changed() -> None:

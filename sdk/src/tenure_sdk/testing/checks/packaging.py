@@ -76,16 +76,17 @@ async def imports_what_it_declares(bench: Bench) -> None:
     "Put an empty py.typed beside the code, name a licence in pyproject.toml, and use one version in both places.",
 )
 async def wheel_is_complete(bench: Bench) -> None:
-    """By the pyproject.toml above the source."""
-    project = _project(bench)
-    if project is None:
-        raise Breach(seen="no pyproject.toml above the connector's source", expected="a package of its own")
-    table = project[0].get("project", {})
-    if table.get("version") != bench.connector.version:
-        seen = f"the package's version is {table.get('version')}, the connector's {bench.connector.version}"
+    """By the pyproject.toml above the source, or by what is installed."""
+    found = _package(bench)
+    if found is None:
+        expected = "a package of its own"
+        raise Breach(seen="no pyproject.toml above the source, and no installed package", expected=expected)
+    version, licence, _ = found
+    if version != bench.connector.version:
+        seen = f"the package's version is {version}, the connector's {bench.connector.version}"
         raise Breach(seen=seen, expected="the same version")
-    if not table.get("license"):
-        raise Breach(seen="pyproject.toml names no licence", expected="license = ...")
+    if not licence:
+        raise Breach(seen="the package names no licence", expected="license = ... in pyproject.toml")
     if not (_source(bench).parent / "py.typed").exists():
         raise Breach(seen=f"no py.typed beside {_source(bench).name}", expected="the package says that it is typed")
 
@@ -105,6 +106,24 @@ def _project(bench: Bench) -> tuple[dict[str, Any], Path] | None:
     return None
 
 
+def _package(bench: Bench) -> tuple[str | None, str | None, list[str]] | None:
+    """The version, the licence and the requirements of the package that the connector comes in; None where none is."""
+    project = _project(bench)
+    if project is not None:
+        table = project[0].get("project", {})
+        return table.get("version"), table.get("license"), table.get("dependencies", [])
+    for point in metadata.entry_points(group=GROUP):
+        if (
+            point.dist is not None
+            and point.value.endswith(f":{bench.connector.__name__}")
+            and _is_of(point.value, bench)
+        ):
+            told = point.dist.metadata
+            licence = next((told[name] for name in ("License-Expression", "License") if name in told), None)
+            return point.dist.version, licence, point.dist.requires or []
+    return None
+
+
 def _is_of(value: str, bench: Bench) -> bool:
     module = value.partition(":")[0]
     own = bench.connector.__module__
@@ -117,9 +136,8 @@ def _is_of(value: str, bench: Bench) -> bool:
 
 def _declared(bench: Bench) -> set[str]:
     """The top-level names that the declared dependencies bring."""
-    project = _project(bench)
-    listed = [] if project is None else project[0].get("project", {}).get("dependencies", [])
-    wanted = {_name(requirement) for requirement in listed}
+    found = _package(bench)
+    wanted = {_name(requirement) for requirement in (found[2] if found else [])}
     brought = {name for name, dists in _installed().items() if wanted & set(map(_name, dists))}
     return brought | {name.replace("-", "_") for name in wanted}
 

@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from domain.core.tables import TRANSACTION, Entity, one_of, personal
+from domain.core.tables import TRANSACTION, Entity, TenantTable, one_of, personal
 
 
 class InteractionKind(StrEnum):
@@ -141,8 +141,8 @@ class Direction(StrEnum):
 class Interaction(Entity):
     """AO + superseded_at: Something that happened; one row per revision, the current one has no `superseded_at`.
 
-    Unique by integration, stream and remote id; what is recorded by hand has no integration and its own id. Who writes
-    has looked the customer up: PostgreSQL does not check it again row by row (ADR 0012).
+    Unique by integration, stream, remote id and part; what is recorded by hand has no integration and its own id. Who
+    writes has looked the customer up: PostgreSQL does not check it again row by row (ADR 0012).
     """
 
     __tablename__ = "interactions"
@@ -160,7 +160,7 @@ class Interaction(Entity):
             postgresql_where=text("superseded_at IS NULL"),
         ),
         Index(
-            "interactions_remote_key", "tenant_id", "integration_id", "stream", "remote_id", unique=True,
+            "interactions_remote_key", "tenant_id", "integration_id", "stream", "remote_id", "part", unique=True,
             postgresql_where=text("superseded_at IS NULL"),
         ),
     )  # fmt: skip
@@ -178,6 +178,9 @@ class Interaction(Entity):
     integration_id: Mapped[UUID | None] = mapped_column(doc="Where it was read; null when recorded by hand.")
     stream: Mapped[str] = mapped_column(doc="The stream it was read from.")
     remote_id: Mapped[str] = mapped_column(doc="Its id at the other side.")
+    part: Mapped[int] = mapped_column(
+        server_default=text("0"), doc="One thing may concern several customers, each in a part of its own, from 0."
+    )
     remote_version: Mapped[str | None] = mapped_column(doc="Its version at the other side.")
     correlation_key: Mapped[str | None] = mapped_column(doc="What belongs together, such as a thread or a call.")
     causation_id: Mapped[UUID | None] = mapped_column(doc="The event that led to it.")
@@ -185,3 +188,19 @@ class Interaction(Entity):
     machine_suspected: Mapped[bool] = mapped_column(server_default=text("false"), doc="No person may have done it.")
     summary: Mapped[str | None] = personal(doc="What it was about, in a line.")
     payload: Mapped[dict[str, Any] | None] = personal(doc="What its family holds.")
+
+
+class InteractionContent(TenantTable):
+    """AO + customer_id, content, recorded_at: The text of an interaction, where the tenant wants it kept; a newer one
+    replaces it.
+
+    It stands apart, so that whoever reads the timeline does not read it by the way.
+    """
+
+    __tablename__ = "interaction_contents"
+    __table_args__ = (Index("interaction_contents_customer_idx", "tenant_id", "customer_id"),)
+
+    interaction_id: Mapped[UUID] = mapped_column(primary_key=True)
+    customer_id: Mapped[UUID | None] = mapped_column(doc="Whom the interaction concerns.")
+    content: Mapped[str | None] = personal(doc="The text; null where it is kept no longer.")
+    recorded_at: Mapped[datetime] = mapped_column(doc="When it became known here.")

@@ -58,6 +58,18 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("tenant_id", "connector", name=op.f("enablements_pkey")),
     )
     op.create_table(
+        "interaction_contents",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("interaction_id", sa.Uuid(), nullable=False),
+        sa.Column("customer_id", sa.Uuid(), nullable=True),
+        sa.Column("content", sa.Text(collation="C"), nullable=True),
+        sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("tenant_id", "interaction_id", name=op.f("interaction_contents_pkey")),
+    )
+    op.create_index(
+        "interaction_contents_customer_idx", "interaction_contents", ["tenant_id", "customer_id"], unique=False
+    )
+    op.create_table(
         "outgoing_webhooks",
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
         sa.Column("url", sa.Text(collation="C"), nullable=False),
@@ -646,6 +658,17 @@ def upgrade() -> None:
         sa.Column("drift_policy", sa.Text(collation="C"), server_default=sa.text("'ACCEPT'"), nullable=False),
     )
     op.alter_column("integrations", "account", existing_type=sa.TEXT(collation="C"), nullable=True)
+    op.add_column("interactions", sa.Column("part", sa.BigInteger(), server_default=sa.text("0"), nullable=False))
+    op.drop_index(
+        op.f("interactions_remote_key"), table_name="interactions", postgresql_where="(superseded_at IS NULL)"
+    )
+    op.create_index(
+        "interactions_remote_key",
+        "interactions",
+        ["tenant_id", "integration_id", "stream", "remote_id", "part"],
+        unique=True,
+        postgresql_where=sa.text("superseded_at IS NULL"),
+    )
     op.drop_constraint(op.f("interactions_tenant_id_customer_id_fkey"), "interactions", type_="foreignkey")
     op.add_column("record_links", sa.Column("pushed_version", sa.Text(collation="C"), nullable=True))
     op.add_column("record_links", sa.Column("pushed_hash", sa.LargeBinary(), nullable=True))
@@ -717,6 +740,17 @@ def downgrade() -> None:
         ["tenant_id", "customer_id"],
         ["tenant_id", "id"],
     )
+    op.drop_index(
+        "interactions_remote_key", table_name="interactions", postgresql_where=sa.text("superseded_at IS NULL")
+    )
+    op.create_index(
+        op.f("interactions_remote_key"),
+        "interactions",
+        ["tenant_id", "integration_id", "stream", "remote_id"],
+        unique=True,
+        postgresql_where="(superseded_at IS NULL)",
+    )
+    op.drop_column("interactions", "part")
     op.alter_column("integrations", "account", existing_type=sa.TEXT(collation="C"), nullable=False)
     op.drop_column("integrations", "drift_policy")
     op.drop_column("integrations", "failures")
@@ -793,6 +827,8 @@ def downgrade() -> None:
     op.drop_table("authorizations")
     op.drop_table("seen_records")
     op.drop_table("outgoing_webhooks")
+    op.drop_index("interaction_contents_customer_idx", table_name="interaction_contents")
+    op.drop_table("interaction_contents")
     op.drop_table("enablements")
     op.drop_table("rate_buckets", schema="directory")
     op.drop_table("connector_policies", schema="directory")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sync.landing import invoices
+from sync.landing import contents, invoices
 from sync.landing.tables import sql
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ _INTERACTIONS = sql(f"""
 UPDATE interactions AS gone SET superseded_at = greatest(CAST(:now AS timestamptz), gone.recorded_at)
 WHERE gone.tenant_id = :tenant AND gone.integration_id = :integration AND gone.{_GONE} AND gone.superseded_at IS NULL
     AND gone.stream = ANY(CAST(:streams AS text[]))
-RETURNING gone.customer_id, gone.stream
+RETURNING gone.id, gone.remote_id, gone.customer_id, gone.stream
 """)
 
 _CUSTOMERS = sql(f"""
@@ -83,9 +83,10 @@ async def delete(work: Writing, run: Run, records: Sequence[str], remote_ids: Se
             await invoices.settled(work, run, _SETTLED[record], ids=[row.id for row in gone])
     own = [run.stream.name] if "interaction" in records else []
     streams = [*own, *(stream for record in papers for stream in _STREAMS[record])]
-    for row in await work.rows(_INTERACTIONS, {**binds, "streams": streams}):
-        found += row.stream in own
-        touched.add(row.customer_id)
+    entries = await work.rows(_INTERACTIONS, {**binds, "streams": streams})
+    found += len({row.remote_id for row in entries if row.stream in own})
+    touched |= {row.customer_id for row in entries}
+    await contents.forget(work, [row.id for row in entries if row.stream in own])
     if "customer" in records:
         found += (await work.execute(_CUSTOMERS, binds)).rowcount
     return found, {customer_id for customer_id in touched if customer_id is not None}

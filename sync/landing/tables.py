@@ -52,7 +52,8 @@ _TABLES = {
         remote_id {_TEXT}, customer {_TEXT}, kind {_TEXT}, family {_TEXT}, channel {_TEXT}, direction {_TEXT},
         occurred_at timestamptz, version {_TEXT}, correlation_key {_TEXT}, campaign_key {_TEXT},
         machine_suspected boolean, summary {_TEXT}, payload jsonb, id uuid, revision bigint,
-        former_customer_id uuid""",
+        former_customer_id uuid, part bigint, party_id uuid""",
+    "landing_contents": f"remote_id {_TEXT}, content {_TEXT}",
     "landing_bills": f"""
         record {_TEXT}, document {_TEXT}, digits bigint, status {_TEXT}, native_status {_TEXT}, due_on date,
         balance bigint, sent_at timestamptz, changed_at timestamptz, hash bytea, id uuid, version bigint,

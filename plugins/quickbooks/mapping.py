@@ -40,12 +40,13 @@ class Books:
     """One company's objects as records. Its documents have days, not moments: each stands at noon of its day.
 
     Noon of the company's own zone is on the same day wherever its people are. A document that names no currency is in
-    the home currency.
+    the home currency, an address that names no country in the home country.
     """
 
-    def __init__(self, zone: tzinfo, home_currency: str) -> None:
+    def __init__(self, zone: tzinfo, home_currency: str, home_country: str | None = None) -> None:
         self._zone = zone
         self._currency = home_currency
+        self._country = home_country
         self._noons: dict[date, datetime] = {}
 
     def customer(self, row: CustomerRow, unknown: dict[str, Plain]) -> Customer:
@@ -60,7 +61,9 @@ class Books:
             name=row.display_name,
             emails=_each_once(emails),
             phones=_each_once(phones),
-            addresses=tuple(_address(each) for each in (row.bill_addr, row.ship_addr) if each is not None),
+            addresses=tuple(
+                _address(each, self._country) for each in (row.bill_addr, row.ship_addr) if each is not None
+            ),
             identities=tuple(Identity("tax_id", each) for each in tax_ids),
             organisation=Ref("customer", row.parent_ref.value) if row.parent_ref else None,
         )
@@ -228,9 +231,9 @@ def _taxed(lines: Sequence[OrderLine], tax: Decimal) -> Iterator[OrderLine]:
         given = due
 
 
-def _address(row: AddressRow) -> Address:
+def _address(row: AddressRow, home_country: str | None) -> Address:
     street = "\n".join(each for each in (row.line1, row.line2, row.line3, row.line4, row.line5) if each)
-    named = (row.country or "").strip().upper()
+    named = (row.country or "").strip().upper() or home_country or ""
     country = COUNTRIES.get(named, named)
     known = len(country) == 2 and country.isascii() and country.isalpha()
     return Address(

@@ -48,7 +48,8 @@ from tenure_sdk import (
     totals,
     webhook,
 )
-from tenure_sdk.testing import CHECKS, Bench, Call, Row, Table, examine, examine_all, tier_of
+from tenure_sdk.http import httpx
+from tenure_sdk.testing import CHECKS, Bench, Call, RemoteSide, Row, Table, examine, examine_all, tier_of
 
 ABROAD = ("PKG-1", "PKG-2", "PKG-3", "PKG-4", "STR-6", "STR-7", "WEB-7", "PER-1")
 """Checks of packages, which are tried below, and those that take long: they are run for the breaches that they name."""
@@ -107,6 +108,29 @@ def test_the_sample_is_gold() -> None:
     results = examine_all(Bench(Whole, Fake), without=ABROAD)
     assert [str(result) for result in results.values() if result.outcome == "failed"] == []
     assert tier_of(list(results.values())) == "gold"
+
+
+class Served(Fake):
+    """The same fake as an ASGI app, as the sandboxes of vendors are."""
+
+    def __init__(self, account: str = "1") -> None:
+        super().__init__(account)
+        self.app = self.answer
+
+    def transport(self) -> httpx.AsyncBaseTransport:
+        return RemoteSide.transport(self)
+
+    async def answer(self, scope: Any, receive: Any, send: Any) -> None:
+        url = f"https://api.eu.acme.example{scope['path']}?{scope['query_string'].decode()}"
+        body = (await receive())["body"]
+        response = self._answer(httpx.Request(scope["method"], url, headers=scope["headers"], content=body))
+        await send({"type": "http.response.start", "status": response.status_code, "headers": response.headers.raw})
+        await send({"type": "http.response.body", "body": response.content})
+
+
+def test_an_asgi_app_is_a_remote_side() -> None:
+    results = examine_all(Bench(Sample, Served), without=ABROAD)
+    assert [str(result) for result in results.values() if result.outcome == "failed"] == []
 
 
 def test_there_are_enough_breaches() -> None:

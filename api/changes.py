@@ -155,7 +155,7 @@ def _refused(
     of: Mutation, info: GraphQLResolveInfo[Any], asked: Any, problems: Sequence[DomainError]
 ) -> dict[str, Any]:
     shown = [refusals.shown(problem, asked, info.context.prepared.reader) for problem in problems]
-    return {of.thing: None, "problems": shown, **dict.fromkeys(of.also)}
+    return {of.thing: None, "problems": shown, **_also(of, {})}
 
 
 def _resolver(of: Mutation) -> Callable[..., Any]:
@@ -221,13 +221,18 @@ async def _committed(
 
 async def _payload(of: Mutation, done: Done, work: Writing, info: GraphQLResolveInfo[Any]) -> dict[str, Any]:
     """The payload, read by the planner in the mutation's own transaction."""
-    payload = {of.thing: None, "problems": [], **dict.fromkeys(of.also), **done.fields, **done.secrets}
+    payload = {of.thing: None, "problems": [], **_also(of, {**done.fields, **done.secrets})}
     if of.show is not None:
         payload[of.thing] = await of.show(info, done)
     if done.reference is not None:
         connection = await driver_connection(await work.connection())
         payload[of.thing] = await info.context.load(done.reference.id, info.path.key, connection)
     return payload
+
+
+def _also(of: Mutation, told: Mapping[str, Any]) -> dict[str, Any]:
+    """The further fields of the payload, by the names that clients know them by."""
+    return {to_camel_case(name): value for name, value in (dict.fromkeys(of.also) | told).items()}
 
 
 def _field(of: Mutation, info: GraphQLResolveInfo[Any]) -> str:

@@ -19,6 +19,7 @@ from api.reads.operation import Operation, Operations, Plan
 from api.reads.plan import RootPlan
 from domain.core.database import Database, ReadConnection
 from domain.core.settings import Settings
+from domain.core.unit_of_work import Actor
 from domain.tenants.queries import Identity
 from sync.hints import Hints
 from sync.switchboard import Switchboard
@@ -88,8 +89,11 @@ class Engine:
         """The response document: `data`, and `errors` where there are any."""
         if prepared.plan.compiled:
             async with self.database.snapshot(prepared.ask.identity.tenant_id) as connection:
-                return await completed(prepared, connection)
-        return await self.resolved(prepared)
+                document = await completed(prepared, connection)
+        else:
+            document = await self.resolved(prepared)
+        await self._audit_opened(prepared)
+        return document
 
     async def resolved(self, prepared: Prepared) -> dict[str, Any]:
         """The same through graphql-core, which asks the planner for every relational field of the root."""
@@ -127,7 +131,19 @@ class Engine:
             return
         async with aclosing(source) as results:
             async for result in results:
+                await self._audit_opened(prepared)
                 yield _formatted(result, prepared.ask)
+
+    async def _audit_opened(self, prepared: Prepared) -> None:
+        """Enter into the audit log which texts of interactions were read, before anybody sees them."""
+        opened = sorted(set(prepared.reader.opened))
+        if not opened:
+            return
+        prepared.reader.opened.clear()
+        ask, identity = prepared.ask, prepared.ask.identity
+        actor = Actor(identity.principal_id, identity.token_id)
+        async with self.database.unit_of_work(identity.tenant_id, actor=actor, request_id=ask.request_id) as work:
+            work.audit("interactions.readContent", f"tenant:{work.tenant_id.hex}", after={"interactions": opened})
 
 
 @dataclass
@@ -222,7 +238,7 @@ def _resolve_by_plans(schema: GraphQLSchema) -> None:
         elif name.endswith(("Connection", "Edge")) or name in {"PageInfo", "Money"}:
             for field_name in getattr(of, "fields", {}):
                 _set(of, field_name, _by_key)
-        elif name.endswith(("Payload", "Event")):
+        elif name.endswith(("Payload", "Event", "Progress")):
             for field_name in getattr(of, "fields", {}):
                 _set(of, field_name, _of_payload)
         elif any(interface.name == "Problem" for interface in getattr(of, "interfaces", ())):

@@ -2,11 +2,13 @@
 
 from base64 import b64decode, b64encode
 from binascii import Error as NotBase64
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
+import orjson
 import strawberry
 
 from api import ids
@@ -37,6 +39,14 @@ ORDER BY t.recorded_in, t.id LIMIT {AT_ONCE}
 """
 _HAS_CUSTOMER = "SELECT true FROM customers WHERE tenant_id = $1 AND id = $2"
 _HAS_LIFECYCLE = "SELECT true FROM lifecycles WHERE tenant_id = $1 AND key = $2"
+_HAS_RUN = "SELECT true FROM sync_runs WHERE tenant_id = $1 AND id = $2"
+_PROGRESS = """
+SELECT r.counters::text AS counters, r.ended_at IS NOT NULL AS over, r.cancelled_at, (
+    SELECT s.expected_count FROM stream_states s
+    WHERE s.tenant_id = $1 AND s.integration_id = r.integration_id AND s.stream = r.stream) AS expected_count
+FROM sync_runs r WHERE r.tenant_id = $1 AND r.id = $2
+"""
+_VERSIONS = "SELECT id, version FROM integrations WHERE tenant_id = $1 ORDER BY id"
 _FIRST = UUID(int=0)
 
 
@@ -56,6 +66,27 @@ class StageTransitionEvent:
     transition: lazily("StageTransition", "api.stages") = strawberry.field(description="The move.")  # type: ignore[valid-type]
 
 
+@strawberry.type(description="How far a run is.")
+class SyncProgress:
+    """How far a run is."""
+
+    run: lazily("SyncRun", "api.integrations") = strawberry.field(description="The run, as it is now.")  # type: ignore[valid-type]
+    expected: int | None = strawberry.field(description="How many records there are; null where nobody can say.")
+    rate: float | None = strawberry.field(description="Records read in a second; null before it is known.")
+    ends_at: datetime | None = strawberry.field(description="When it will be over, by its pace; null where unknown.")
+    done: bool = strawberry.field(description="Whether it is over; nothing follows then.")
+
+
+@strawberry.type(description="An integration is another than before.")
+class IntegrationEvent:
+    """An integration is another than before."""
+
+    integration: lazily("Integration", "api.integrations") = strawberry.field(  # type: ignore[valid-type]
+        description="The integration, as it is now."
+    )
+
+
+_RUN = Annotated[strawberry.ID, strawberry.argument(description="The run.")]
 _CUSTOMER = Annotated[strawberry.ID, strawberry.argument(description="The customer.")]
 _LIFECYCLE = Annotated[
     str | None, strawberry.argument(description="Only in the lifecycle of this key; in all without it.")
@@ -84,7 +115,27 @@ class Subscription:
         """Transitions as they are recorded, corrections included."""
         return await _followed(info, _Source(_TRANSITIONS, "transition", lifecycle, _HAS_LIFECYCLE, "lifecycle"), after)
 
+    @strawberry.subscription(description="How far a run is, from now on until it is over.")
+    async def sync_progress(self, info: strawberry.Info, run: _RUN) -> AsyncIterator[SyncProgress]:
+        """What a run has found so far, whenever that is more; the first event says how it is now."""
+        run_id = ids.reader("run")(run)
+        context = info.context
+        async with context.engine.database.snapshot(context.prepared.ask.identity.tenant_id) as connection:
+            if not await connection.fetchval(_HAS_RUN, context.prepared.ask.identity.tenant_id, run_id):
+                raise BadUserInput("There is no run like this here. Check it; one of another tenant is none.")
+        return _progress(context, str(info.path.key), run_id)
 
+    @strawberry.subscription(description="Integrations, whenever one has changed: its state, its settings, its name.")
+    async def integration_changed(self, info: strawberry.Info) -> AsyncIterator[IntegrationEvent]:
+        """What has changed from now on; who comes back later reads `integrations` first."""
+        context = info.context
+        async with context.engine.database.snapshot(context.prepared.ask.identity.tenant_id) as connection:
+            known = await _versions(context, connection)
+        return _changes(context, str(info.path.key), known)
+
+
+SCOPES["syncProgress"] = {"integrations:admin"}
+SCOPES["integrationChanged"] = {"integrations:admin"}
 SCOPES["customerActivity"] = {"customers:read"}
 SCOPES["stageTransitions"] = {"customers:read"}
 
@@ -126,6 +177,50 @@ async def _events(context: Any, root_key: str, source: _Source, position: tuple[
                     position = (row["recorded_in"], row["id"])
                     yield {"cursor": _cursor(*position), source.field: documents}
                 is_full = len(rows) == AT_ONCE
+
+
+async def _progress(context: Any, root_key: str, run_id: UUID) -> AsyncIterator[Any]:
+    """How far a run is, whenever that has changed, until it is over."""
+    engine, tenant = context.engine, context.prepared.ask.identity.tenant_id
+    told: Any = None
+    with engine.hints.of(tenant, at_least_every=1.0) as wakeups:
+        async for _ in wakeups:
+            async with engine.database.snapshot(tenant) as connection:
+                row = await connection.fetchrow(_PROGRESS, tenant, run_id)
+                if row is None or row == told:
+                    continue
+                told = row
+                run = await context.load(run_id, root_key, connection)
+            counted = orjson.loads(row["counters"])
+            yield {
+                "run": run, "expected": counted.get("expected", row["expected_count"]), "rate": counted.get("rate"),
+                "endsAt": None if row["over"] else _moment(counted.get("ends_at")), "done": row["over"],
+            }  # fmt: skip
+            if row["over"]:
+                return
+
+
+async def _changes(context: Any, root_key: str, known: Mapping[UUID, int]) -> AsyncIterator[Any]:
+    """The integrations whose version is another than the known one."""
+    engine, tenant = context.engine, context.prepared.ask.identity.tenant_id
+    with engine.hints.of(tenant, at_least_every=1.0) as wakeups:
+        async for _ in wakeups:
+            async with engine.database.snapshot(tenant) as connection:
+                now = await _versions(context, connection)
+                changed = [each for each, version in now.items() if known.get(each) != version]
+                found = [await context.load(each, root_key, connection) for each in changed]
+            known = now
+            for documents in found:
+                yield {"integration": documents}
+
+
+async def _versions(context: Any, connection: Any) -> dict[UUID, int]:
+    rows = await connection.fetch(_VERSIONS, context.prepared.ask.identity.tenant_id)
+    return {row["id"]: row["version"] for row in rows}
+
+
+def _moment(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
 
 
 def _cursor(transaction: int, id_: UUID) -> str:

@@ -384,6 +384,20 @@ class SourceRecord:
     )
 
 
+@expose(
+    model.OutgoingWebhook, scope=ADMIN,
+    by_id="outgoing_webhooks {t} where {t}.tenant_id = $1 and {t}.tenant_id = {k}",
+)  # fmt: skip
+class OutgoingWebhook:
+    """Where the tenant is told what waits for a person."""
+
+    url = column(description="The address that is called.")
+    enabled = column(description="Whether it is called; an address that answers 410 Gone is called no more.")
+    failures = column(description="How many calls in a row it did not take.")
+    last_error = column(description="Why the last call was not taken, in plain words; null when it was.")
+    updated_at = column()
+
+
 IntegrationConnection = page_of(Integration, "integrations")
 SyncRunConnection = page_of(SyncRun, "runs")
 DeadLetterConnection = page_of(DeadLetter, "rejected records")
@@ -401,4 +415,8 @@ class Queries:
     integrations = many(
         "integrations.Integration", "integrations {t} where {t}.tenant_id = $1", **_NEWEST_FIRST, scope=ADMIN,
         description="What is connected for this tenant, the newest first.",
+    )  # fmt: skip
+    outgoing_webhook = one(
+        "integrations.OutgoingWebhook", "outgoing_webhooks {t} where {t}.tenant_id = $1", scope=ADMIN,
+        description="Where the tenant is told what waits for a person; null when nobody has set an address.",
     )  # fmt: skip

@@ -6,10 +6,15 @@ import strawberry
 from graphql import GraphQLInputObjectType
 from strawberry.schema.config import StrawberryConfig
 
-from api import customers, integrations, interactions, invoices, purchases, rate_limit, stages, tenants
+from api import connectors, customers, integrations, interactions, invoices, purchases, rate_limit, stages, tenants
 from api.changes import mutations
+from api.changing import acting as of_acting
+from api.changing import connecting as of_connecting
 from api.changing import customers as of_customers
+from api.changing import deciding as of_deciding
 from api.changing import imports as of_imports
+from api.changing import integrations as of_integrations
+from api.changing import leaving as of_leaving
 from api.changing import records as of_records
 from api.changing import stages as of_stages
 from api.changing import tenants as of_tenants
@@ -20,10 +25,13 @@ from api.scalars import SCALARS
 
 Query = roots(
     "Query", NodeQueries, tenants.Queries, rate_limit.Queries, customers.Queries, stages.Queries, interactions.Queries,
-    purchases.Queries, invoices.Queries, integrations.Queries,
+    purchases.Queries, invoices.Queries, integrations.Queries, connectors.Queries,
 )  # fmt: skip
 problem_codes()
-Mutation = mutations(of_tenants, of_customers, of_stages, of_records, of_imports)
+Mutation = mutations(
+    of_tenants, of_customers, of_stages, of_records, of_imports, of_integrations, of_connecting, of_deciding,
+    of_leaving, of_acting,
+)  # fmt: skip
 
 schema = strawberry.Schema(
     query=Query,

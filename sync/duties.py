@@ -3,28 +3,42 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from domain.core import events
 from domain.core.events import make_due
+from domain.core.problems import Conflict
 from domain.integrations import rules
-from sync import hooks, inbox
+from sync import hooks, inbox, telling
 from sync import reconcile as reconciling
 from sync.two_way import queue
 from sync.two_way.sending import send
+from tenure_sdk import Listing
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
     from datetime import datetime
 
-    from domain.core.events import OutboxEvent
+    from domain.core.database import Database
+    from domain.core.events import DueWork, OutboxEvent
     from domain.core.unit_of_work import Writing
+    from domain.integrations.model import Integration
     from sync.errands import Trip
+    from sync.switchboard import Switchboard
+    from tenure_sdk import Connector
 
 RECONCILE = "reconcile"
 """The kind of due work that compares both sides; its key is the integration."""
 
+REPAIR = "repair"
+"""The kind of due work that repairs what a report found; its key is `<integration>:<report>`."""
+
 _FIRST_COMPARISON, _COMPARISONS = timedelta(hours=1), timedelta(days=1)
+
+
+class NothingToCompare(Conflict):
+    """The other side cannot list its records, so that both sides cannot be compared."""
 
 
 async def push(trip: Trip) -> datetime | None:
@@ -40,12 +54,46 @@ async def reconcile(trip: Trip) -> datetime | None:
     return trip.database.clock.now() + _COMPARISONS
 
 
+async def repair(trip: Trip) -> datetime | None:
+    """Take over what the other side has where a report found it otherwise."""
+    await reconciling.repair(trip.database, trip.remote, trip.tenant_id, UUID(trip.about))
+    return None
+
+
 KINDS: Mapping[str, Callable[[Trip], Awaitable[datetime | None]]] = {
     queue.PUSH: push,
     inbox.INBOX: inbox.hear,
     hooks.RENEW: hooks.renew,
     RECONCILE: reconcile,
+    REPAIR: repair,
 }
+
+OF_TENANTS: Mapping[str, Callable[[Database, Switchboard, DueWork], Awaitable[datetime | None]]] = {
+    telling.TELL: telling.tell
+}
+
+
+async def compare_now(work: Writing, connector: type[Connector[Any]], integration: Integration) -> None:
+    """Have both sides compared as soon as there is room. Raises WrongState or NothingToCompare."""
+    _check_readable(integration)
+    if not connector.declared(Listing):
+        raise NothingToCompare
+    await make_due(work.session, work.tenant_id, RECONCILE, integration.id.hex, work.now)
+    work.audit("integrations.start_reconciliation", f"integration:{integration.id.hex}")
+
+
+async def repair_now(work: Writing, integration: Integration, report_id: UUID) -> None:
+    """Have what a report found repaired as soon as there is room. Raises WrongState."""
+    _check_readable(integration)
+    await make_due(work.session, work.tenant_id, REPAIR, f"{integration.id.hex}:{report_id.hex}", work.now)
+    work.audit(
+        "integrations.start_repair", f"integration:{integration.id.hex}", after={"report": report_id.hex}
+    )  # fmt: skip
+
+
+def _check_readable(integration: Integration) -> None:
+    if integration.state not in rules.READABLE:
+        raise rules.WrongState(f"The integration is {integration.state}: the other side is not asked.")
 
 
 @events.on("integrations.StateChanged")

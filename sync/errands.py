@@ -61,6 +61,8 @@ class Trip:
     integration_id: UUID
     remote: Remote
     halt: Halt
+    about: str = ""
+    """What the key says besides the integration."""
 
 
 @dataclass
@@ -71,9 +73,13 @@ class Errands:
     board: Switchboard
     stopping: asyncio.Event
     kinds: Mapping[str, Callable[[Trip], Awaitable[datetime | None]]]
-    """What is done for each kind of due work; the key is the integration."""
+    """What is done for each kind of due work; the key begins with the integration."""
     splitter: Splitter | None = None
     """Splits what came to the addresses of apps, between two looks."""
+    of_tenants: Mapping[str, Callable[[Database, Switchboard, DueWork], Awaitable[datetime | None]]] = field(
+        default_factory=dict
+    )
+    """What is done for kinds of due work that belong to no integration."""
     _tasks: dict[asyncio.Task[None], tuple[DueWork, Halt]] = field(default_factory=dict)
 
     async def run(self) -> None:
@@ -121,7 +127,7 @@ class Errands:
         now = self.database.clock.now()
         waiting = (
             select(DueWork.tenant_id, DueWork.kind, DueWork.key, DueWork.due_at)
-            .where(DueWork.kind.in_(list(self.kinds)), DueWork.due_at <= now)
+            .where(DueWork.kind.in_([*self.kinds, *self.of_tenants]), DueWork.due_at <= now)
             .order_by(DueWork.due_at)
             .limit(MOST * 100)
         )
@@ -158,7 +164,10 @@ class Errands:
                 )
 
     async def _done(self, entry: DueWork, halt: Halt) -> datetime | None:
-        integration_id = UUID(entry.key.partition(":")[0])
+        if entry.kind in self.of_tenants:
+            return await self.of_tenants[entry.kind](self.database, self.board, entry)
+        named, _, about = entry.key.partition(":")
+        integration_id = UUID(named)
         try:
             async with self.database.reading(entry.tenant_id) as work:
                 integration = await queries.integration(work, integration_id)
@@ -168,7 +177,7 @@ class Errands:
             return None  # whoever switches it on again makes it due
         try:
             async with self.board.remotes.open(entry.tenant_id, integration_id) as remote:
-                trip = Trip(self.database, self.board, entry.tenant_id, integration_id, remote, halt)
+                trip = Trip(self.database, self.board, entry.tenant_id, integration_id, remote, halt, about)
                 return await self.kinds[entry.kind](trip)
         except ConnectorError as problem:
             async with self.database.unit_of_work(entry.tenant_id) as writing:

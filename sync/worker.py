@@ -115,7 +115,7 @@ class Worker:
 
 def load() -> None:
     """Import the actions of every concept, and the syncs, so that all reactions and jobs are registered."""
-    for syncing in ("sync.schedule", "sync.sweeps"):
+    for syncing in ("sync.schedule", "sync.sweeps", "sync.leaving", "sync.duties"):
         import_module(syncing)
     for concept in pkgutil.iter_modules(domain.__path__, "domain."):
         if concept.ispkg and find_spec(f"{concept.name}.actions"):

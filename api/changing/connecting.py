@@ -1,25 +1,26 @@
-"""What an admin does together with the other side: authorise, test, look before writing, decide what is doubtful."""
+"""What an admin does together with the other side: authorise, test, and look before writing."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import strawberry
 
 from api.changes import Around, mutation
-from api.changing.inputs import given, needed, several
+from api.changing.inputs import given, needed
 from api.changing.integrations import ADMIN, IntegrationInput, done, id_in, locked
 from api.reference import Reference
 from api.replays import Done
 from api.scalars import JSON
 from domain.core.problems import Conflict, NotAllowed
 from domain.core.unit_of_work import Writing
-from domain.integrations import actions
+from domain.integrations import actions, model, queries, rules
 from domain.integrations.model import Integration, IntegrationState
-from sync import drift, sweeps
-from sync.two_way import conflicts, matching, switching
-from tenure_sdk import Account, ConnectorError
+from sync.remote import Remote
+from sync.two_way import switching
+from tenure_sdk import Account, ConnectorError, Control, Window
 
 _ACCOUNT = {
     "account": (str | None, "The id of the account that was reached."),
@@ -44,23 +45,79 @@ def reached() -> Iterator[None]:
         raise OtherSideRefused(str(problem)) from problem
 
 
-async def _account(around: Around, asked: IntegrationInput) -> Account:
-    """The account that the settings lead to."""
-    tenant_id = around.identity.tenant_id
+def _told(name: str, annotation: Any, description: str) -> Any:
+    """A field whose value stands under its name in what the mutation tells, or told the first time."""
+    return strawberry.field(resolver=lambda root: root[name], graphql_type=annotation, description=description)
+
+
+@strawberry.type(description="What reading a stream would bring, before anything is switched on.")
+class StreamEstimate:
+    """What reading a stream would bring."""
+
+    stream = _told("stream", str, "The name of the stream.")
+    enabled = _told("enabled", bool, "Whether it is read.")
+    direction = _told("direction", model.SyncDirection, "Which way changes go.")
+    since = _told("since", datetime | None, "How far back it is read; null: from the beginning.")
+    records = _told("records", int | None, "How many records there are; null where nobody can say.")
+
+
+_ESTIMATE = {"estimate": (list[StreamEstimate] | None, "What would be read, stream by stream.")}
+
+
+@dataclass(frozen=True)
+class _Tested:
+    """What the other side said: the account, and how many records the streams have that it can count."""
+
+    account: Account
+    records: dict[str, int]
+
+
+async def _tested(around: Around, asked: IntegrationInput) -> _Tested:
+    tenant_id, integration_id = around.identity.tenant_id, id_in("ing", asked.id)
+    async with around.database.reading(tenant_id) as work:
+        known = await queries.settings(work, integration_id)
     with reached():
-        async with around.switchboard.remotes.open(tenant_id, id_in("ing", asked.id)) as remote:
-            return await remote.check()
+        async with around.switchboard.remotes.open(tenant_id, integration_id) as remote:
+            account = await remote.check()
+            countable = {each.stream for each in remote.connector.declared(Control)} & known.keys()
+            return _Tested(account, await _counted(remote, {name: known[name].since for name in sorted(countable)}))
 
 
-@mutation("integration", "integrations.Integration", scope=ADMIN, also=_ACCOUNT, before=_account)
+async def _counted(remote: Remote, streams: Mapping[str, datetime | None]) -> dict[str, int]:
+    """How many records streams have since then; what the other side does not tell now is left out."""
+    counted = {}
+    for name, since in streams.items():
+        with suppress(ConnectorError):
+            counted[name] = (await remote.totals(name, Window(since))).count
+    return counted
+
+
+@mutation("integration", "integrations.Integration", scope=ADMIN, also={**_ACCOUNT, **_ESTIMATE}, before=_tested)
 async def test_integration(work: Writing, asked: IntegrationInput, around: Around) -> Done:
-    """Ask the other side which account the settings lead to; where it answers, the integration can be switched on."""
-    integration = await locked(work, asked.id)
-    account: Account = around.brought
+    """Ask the other side which account the settings lead to, and how much there is; then it can be switched on."""
+    integration = await _taken_up(work, asked)
+    tested: _Tested = around.brought
+    account = tested.account
     await actions.recognise(work, integration, account.id, account.label)
     if integration.state in {IntegrationState.DRAFT, IntegrationState.NEEDS_REAUTH}:
         await actions.move(work, integration, IntegrationState.CHECKING)
-    return Done(Reference("Integration", integration.id), {"account": account.id, "account_label": account.label})
+    estimate = [
+        {
+            "stream": name, "enabled": setting.enabled, "direction": setting.direction,
+            "since": setting.since.isoformat() if setting.since else None, "records": tested.records.get(name),
+        }
+        for name, setting in sorted((await queries.settings(work, integration.id)).items())
+    ]  # fmt: skip
+    told = {"account": account.id, "account_label": account.label, "estimate": estimate}
+    return Done(Reference("Integration", integration.id), told)
+
+
+async def _taken_up(work: Writing, asked: IntegrationInput) -> Integration:
+    """The integration; one that was disconnected is set up again."""
+    integration = await locked(work, asked.id)
+    if integration.state == IntegrationState.DISCONNECTED:
+        await actions.move(work, integration, IntegrationState.DRAFT)
+    return integration
 
 
 _AUTHORIZE = {
@@ -72,7 +129,7 @@ _AUTHORIZE = {
 @mutation("integration", "integrations.Integration", scope=ADMIN, also=_AUTHORIZE, connected=True)
 async def begin_authorization(work: Writing, asked: IntegrationInput, around: Around) -> Done:
     """Begin to authorise at the other side: open the address, and confirm the account here afterwards."""
-    integration = await locked(work, asked.id)
+    integration = await _taken_up(work, asked)
     with reached():
         begun = await around.switchboard.authorizations.begin(work, integration.id, around.identity.principal_id)
     await actions.move(work, integration, IntegrationState.AUTHORIZING)
@@ -113,11 +170,14 @@ async def confirm_authorization(work: Writing, asked: ConfirmAuthorizationInput,
 
 @mutation("integration", "integrations.Integration", scope=ADMIN, connected=True)
 async def cancel_authorization(work: Writing, asked: IntegrationInput, around: Around) -> Done:
-    """Forget an authorization that is under way; what was connected before stays as it was."""
+    """Forget an authorization that is under way; what was active before is paused, and can be resumed."""
     integration = await locked(work, asked.id)
+    rules.check_state(integration.state, IntegrationState.AUTHORIZING)
     await around.switchboard.authorizations.cancel(work, integration.id)
-    back = IntegrationState.NEEDS_REAUTH if integration.activated_at else IntegrationState.DRAFT
-    await actions.move(work, integration, back)
+    if integration.activated_at:
+        await actions.move(work, integration, IntegrationState.PAUSED, "An authorization was begun and cancelled.")
+    else:
+        await actions.move(work, integration, IntegrationState.DRAFT)
     return done(integration)
 
 
@@ -150,73 +210,3 @@ async def preview_push(work: Writing, asked: IntegrationInput, around: Around) -
         {"op": each.op, "type": each.type, "remoteId": each.remote_id, "fields": each.fields} for each in seen.changes
     ]
     return Done(Reference("Integration", integration.id), told)
-
-
-@strawberry.input(description="A large deletion that waits.")
-class BulkDeleteInput:
-    """A large deletion that waits."""
-
-    id: strawberry.ID = needed("The deletion.")
-
-
-@mutation("bulkDelete", "integrations.BulkDelete", scope=ADMIN)
-async def approve_bulk_delete(work: Writing, asked: BulkDeleteInput) -> Done:
-    """Agree to a large deletion: the records are deleted here, too, and can be restored by the other side."""
-    decided = await sweeps.approve(work, id_in("bkd", asked.id))
-    return Done(Reference("BulkDelete", decided.id))
-
-
-@mutation("bulkDelete", "integrations.BulkDelete", scope=ADMIN)
-async def reject_bulk_delete(work: Writing, asked: BulkDeleteInput) -> Done:
-    """Keep the records that the other side no longer has."""
-    decided = await sweeps.reject(work, id_in("bkd", asked.id))
-    return Done(Reference("BulkDelete", decided.id))
-
-
-@strawberry.input(description="Fields of a stream that changed at the other side.")
-class AcknowledgeSchemaDriftInput:
-    """Fields of a stream that changed."""
-
-    id: strawberry.ID = needed("The integration.")
-    stream: str = needed("The name of the stream.")
-    fields: list[str] = several("The fields; all that wait without it.")
-
-
-@mutation("integration", "integrations.Integration", scope=ADMIN)
-async def acknowledge_schema_drift(work: Writing, asked: AcknowledgeSchemaDriftInput) -> Done:
-    """Say that changed fields are all right: what was left out or stopped for them goes on."""
-    integration = await locked(work, asked.id)
-    await drift.acknowledge(work, integration.id, asked.stream, asked.fields or None)
-    return done(integration)
-
-
-@strawberry.input(description="A conflict, and whose value both sides shall have.")
-class ResolveConflictInput:
-    """A conflict, and whose value both sides shall have."""
-
-    id: strawberry.ID = needed("The conflict.")
-    choice: conflicts.Choice = needed("Whose value both sides shall have.")
-    value: str | None = given("With the choice VALUE: the value.", None)
-
-
-@mutation("conflict", "integrations.SyncConflict", scope=f"{ADMIN} customers:write", connected=True)
-async def resolve_conflict(work: Writing, asked: ResolveConflictInput, around: Around) -> Done:
-    """Choose between our value, theirs, and another one; both sides get it."""
-    registry = around.switchboard.registry
-    resolved = await conflicts.resolve(work, registry, id_in("cft", asked.id), asked.choice, asked.value)
-    return Done(Reference("SyncConflict", resolved.id))
-
-
-@strawberry.input(description="Whether a record of the other side is a customer of ours.")
-class DecideLinkCandidateInput:
-    """Whether a record of the other side is a customer of ours."""
-
-    id: strawberry.ID = needed("The proposed link.")
-    same: bool = needed("Whether both are one.")
-
-
-@mutation("linkCandidate", "integrations.LinkCandidate", scope=f"{ADMIN} customers:write")
-async def decide_link_candidate(work: Writing, asked: DecideLinkCandidateInput) -> Done:
-    """Say whether a record of the other side is a customer of ours: both are merged, or the customer is made there."""
-    decided = await matching.decide(work, id_in("lkc", asked.id), same=asked.same)
-    return Done(Reference("LinkCandidate", decided.id))

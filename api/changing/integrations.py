@@ -57,8 +57,10 @@ async def _listed(info: GraphQLResolveInfo[Any], done: Done) -> Any:
 
 @mutation("connector", "connectors.Connector", scope=ADMIN, connected=True, show=_listed)
 async def enable_connector(work: Writing, asked: ConnectorInput, around: Around) -> Done:
-    """Let the tenant use a connector of this installation."""
-    around.switchboard.registry.connector(asked.connector)
+    """Let the tenant use a connector of this installation; an app at the vendor can be the tenant's own, later."""
+    connector = around.switchboard.registry.connector(asked.connector)
+    if missing := readiness.missing(around.switchboard.settings, connector, known=readiness.APP):
+        raise ConnectorNotReady(" ".join(missing), missing=missing)
     await actions.enable(work, asked.connector)
     return Done(None, {"key": asked.connector})
 
@@ -96,6 +98,7 @@ class UpdateIntegrationInput:
     version: int = needed("The version that the change was decided on.")
     label: str | None = given("How people shall call it.", None)
     config: JSON | None = given("All of its settings, secrets among them or left as they are.", None)
+    drift_policy: model.DriftPolicy | None = given("What happens when the other side sends other fields.", None)
 
 
 @mutation("integration", "integrations.Integration", scope=ADMIN, connected=True)
@@ -110,7 +113,9 @@ async def update_integration(work: Writing, asked: UpdateIntegrationInput, aroun
         if parts.secrets:
             await secrets.set_secrets(work, around.switchboard.remotes.vault, integration.id, parts.secrets)
         settings = parts.config
-    await actions.configure(work, integration, asked.version, label=asked.label, config=settings)
+    await actions.configure(
+        work, integration, asked.version, label=asked.label, config=settings, drift_policy=asked.drift_policy
+    )
     return done(integration)
 
 
@@ -178,6 +183,7 @@ async def activate_integration(work: Writing, asked: IntegrationInput, around: A
     integration = await locked(work, asked.id)
     if integration.account is None:
         raise NothingReached
+    rules.check_state(integration.state, IntegrationState.CHECKING)
     connector = connector_of(around, integration)
     known = await secrets.secret_names(work, integration.id)
     if missing := readiness.missing(around.switchboard.settings, connector, known=known):
@@ -191,6 +197,7 @@ async def activate_integration(work: Writing, asked: IntegrationInput, around: A
 async def pause_integration(work: Writing, asked: IntegrationInput) -> Done:
     """Stop reading and writing until it is resumed; what is under way ends with its page."""
     integration = await locked(work, asked.id)
+    rules.check_state(integration.state, *sorted(rules.READABLE))
     await actions.move(work, integration, IntegrationState.PAUSED, "An admin paused it.")
     return done(integration)
 
@@ -199,6 +206,7 @@ async def pause_integration(work: Writing, asked: IntegrationInput) -> Done:
 async def resume_integration(work: Writing, asked: IntegrationInput) -> Done:
     """Go on where it was paused."""
     integration = await locked(work, asked.id)
+    rules.check_state(integration.state, IntegrationState.PAUSED)
     await actions.move(work, integration, IntegrationState.ACTIVE)
     return done(integration)
 
@@ -331,6 +339,15 @@ async def reset_cursor(work: Writing, asked: StreamInput) -> Done:
     return done(integration)
 
 
+@mutation("integration", "integrations.Integration", scope=ADMIN)
+async def resume_stream(work: Writing, asked: StreamInput) -> Done:
+    """Read a stream again that stopped by itself, once what stopped it is put right."""
+    integration = await locked(work, asked.id)
+    rules.check_streams([asked.stream], await queries.settings(work, integration.id))
+    await requests.resume_stream(work, integration.id, asked.stream)
+    return done(integration)
+
+
 def _check_writable(connector: type[Connector[Any]], streams: Sequence[str]) -> None:
     pushed = {push.record for push in connector.declared(Push)}
     for stream in connector.streams():
@@ -356,11 +373,11 @@ def connector_of(around: Around, integration: Integration) -> type[Connector[Any
     return around.switchboard.registry.connector(integration.connector)
 
 
-def id_in(prefix: str, given_id: Any) -> Any:
-    """The id of a thing of a kind that the client named. Raises NotFound where it named none."""
+def id_in(prefix: str, given_id: Any, field: str = "id") -> Any:
+    """The id of a thing of a kind that the client named in a field. Raises NotFound where it named none."""
     found = id_of(prefix, given_id)
     if found is None:
-        raise NotFound(path=("id",))
+        raise NotFound(path=(field,))
     return found
 
 

@@ -13,6 +13,7 @@ from domain.core.events import DueWork
 from domain.core.problems import Conflict, StaleVersion
 from domain.integrations import queries, rules
 from domain.integrations.model import (
+    DriftPolicy,
     Enablement,
     Integration,
     IntegrationSecret,
@@ -92,14 +93,14 @@ async def create(work: Writing, connector: str, label: str, *, version: str | No
 
 async def configure(
     work: Writing, integration: Integration, expected_version: int, *, label: str | None = None,
-    config: Mapping[str, Any] | None = None,
+    config: Mapping[str, Any] | None = None, drift_policy: DriftPolicy | None = None,
 ) -> Integration:  # fmt: skip
     """Change how an integration is called and set up; `config` is valid, and holds no secret. Raises StaleVersion."""
     if integration.version != expected_version:
         raise StaleVersion(path=("version",), current_version=integration.version)
     changed = {
         name: value
-        for name, value in (("label", label), ("config", config))
+        for name, value in (("label", label), ("config", config), ("drift_policy", drift_policy))
         if value is not None and value != getattr(integration, name)
     }
     for name, value in changed.items():

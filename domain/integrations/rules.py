@@ -55,6 +55,12 @@ def check_move(state: str, to: str) -> None:
         raise WrongState(f"The integration is {state}; from there it can become {following}, not {to}.", state=state)
 
 
+def check_state(state: str, *among: str) -> None:
+    """Raises WrongState where an integration is in none of these states."""
+    if state not in among:
+        raise WrongState(f"The integration is {state}; this takes one that is {' or '.join(among)}.", state=state)
+
+
 def check_streams(named: Iterable[str], known: Iterable[str]) -> None:
     """Raises UnknownStream for the first name that is none of the connector's."""
     listed = sorted(known)

@@ -27,6 +27,17 @@ def payload(annotation: Any, name: str, description: str, **options: Any) -> Any
     return column(annotation, sql=sql, null=True, description=description, **options)
 
 
+def content() -> Any:
+    """The text of an interaction, from the table where it stands apart; reading it is audited."""
+    # With its id: whoever finishes the value notes which one it is.
+    sql = (
+        "(select array[c.interaction_id::text, c.content] from interaction_contents c"
+        " where c.tenant_id = $1 and c.interaction_id = {t}.id and c.content is not null)"
+    )
+    description = "The text itself, where the tenant has it kept. Each reading of it is entered into the audit log."
+    return column(str, sql=sql, null=True, description=description, scope=CONTENT, finish=reading.content)
+
+
 def several(name: str, description: str) -> Any:
     """The texts that the payload lists under a key."""
     # Another family may keep one text under the same key, and an expression sees the rows of all families.
@@ -76,6 +87,7 @@ class EmailInteraction(Interaction):
     recipients = several("to", "To whom it went.")
     message_id = payload(str, "message_id", "The identifier of the message.")
     link = payload(str, "link", "The link that was clicked.")
+    content = content()
 
 
 @expose(model.Interaction, kinds=("MESSAGE",))
@@ -109,6 +121,7 @@ class MeetingInteraction(Interaction):
     attendees = several("attendees", "Who takes part.")
     location = payload(str, "location", "Where it is held.")
     meeting_status = payload(str, "status", "Whether it was held.")
+    content = content()
 
 
 @expose(model.Interaction, kinds=("ENVELOPE",))

@@ -1,7 +1,7 @@
 """How a value is shown to this reader: in his language, and masked where he may not see whole."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -21,6 +21,8 @@ class Reader:
     now: datetime
     principal_id: UUID
     token_id: UUID
+    opened: list[str] = field(default_factory=list)
+    """The interactions whose text was read for him, which the audit log has to know before he sees it."""
 
 
 def label(stored: Any, reader: Reader) -> str:
@@ -54,6 +56,13 @@ def phone(value: str, reader: Reader) -> str:
 def personal(value: str, reader: Reader) -> str:
     """A text about a person, masked without `pii:read`."""
     return value if reader.sees_personal else mask_text(value)
+
+
+def content(value: Sequence[str], reader: Reader) -> str:
+    """The text of an interaction, given with its id; that it was read is noted."""
+    interaction_id, text = value
+    reader.opened.append(interaction_id)
+    return text
 
 
 def chosen_attributes(found: Sequence[Any], reader: Reader, keys: Sequence[str] | None = None) -> list[Any]:

@@ -66,6 +66,7 @@ FIELD_SCOPES = {
     "SurveyInteraction.comment": _CONTENT,
     "ReviewInteraction.text": _CONTENT,
     "NoteInteraction.text": _CONTENT,
+    **dict.fromkeys(("EmailInteraction.content", "MeetingInteraction.content"), _CONTENT),
     **dict.fromkeys(
         ("Query.order", "Query.orders", "Query.orderTotals", "Query.refunds", "Query.products"), _PURCHASES
     ),

@@ -373,6 +373,13 @@ def _of_interactions(naive: Naive, on: Callable[..., None]) -> None:
             customer=lambda row: naive.customer(row["customer_id"]),
             source=lambda row: row["integration_id"] and {**row, "type": row["stream"]},
         )
+
+    def text(row: Row) -> Any:
+        kept = naive.tables.one("interaction_contents", lambda each: each["interaction_id"] == row["id"])
+        return kept and kept["content"]
+
+    for type_ in ("EmailInteraction", "MeetingInteraction"):
+        on(type_, content=text)
     on(
         "CommerceInteraction",
         **{

@@ -22,7 +22,7 @@ NAMES = (
     "merge_candidates", "integrations", "record_links", "lifecycles", "lifecycle_versions", "stages",
     "transition_rules", "stage_intervals", "stage_notes", "product_families", "products", "orders", "order_lines",
     "refunds", "refund_lines", "invoices", "payments", "credit_notes", "payment_allocations", "credit_note_allocations",
-    "exchange_rates", "interactions",
+    "exchange_rates", "interactions", "interaction_contents",
 )  # fmt: skip
 
 

@@ -30,7 +30,7 @@ from domain.customers.model import (
     Survivorship,
 )
 from domain.integrations.model import DeadLetter, Integration, RecordLink, SyncRun
-from domain.interactions.model import FAMILY_OF, Channel, Direction, Interaction, InteractionKind
+from domain.interactions.model import FAMILY_OF, Channel, Direction, Interaction, InteractionContent, InteractionKind
 from domain.purchases.model import (
     CreditNote,
     CreditNoteAllocation,
@@ -691,3 +691,6 @@ async def _interactions(
         if at % 7 == 0:
             world.work.add(Interaction(**values, revision=1, superseded_at=START))
         await world.add(Interaction(**values, revision=2 if at % 7 == 0 else 1))
+        if family in {"EMAIL", "MEETING"}:
+            said = {"interaction_id": values["id"], "customer_id": values["customer_id"], "recorded_at": START}
+            world.work.add(InteractionContent(**said, content=f"Text {at}" if at % 3 else None))

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from domain.core.unit_of_work import Reading, Writing
     from sync.errands import Trip
     from sync.switchboard import Switchboard
-    from tenure_sdk import Connector
+    from tenure_sdk import Connector, Merge
 
 log = structlog.get_logger()
 
@@ -185,14 +185,16 @@ async def hear(trip: Trip) -> datetime | None:
     """Find out what an integration was told, and fetch it: records by their ids, whole streams where it names none."""
     async with trip.database.reading(trip.tenant_id) as work:
         events = await _unheard(work, trip.integration_id)
-    wanted: defaultdict[str, tuple[dict[str, None], dict[str, None]]] = defaultdict(lambda: ({}, {}))
+    wanted: defaultdict[str, tuple[dict[str, None], dict[str, None], dict[Merge, None]]]
+    wanted = defaultdict(lambda: ({}, {}, {}))
     for event in events:
         for signal in await _heard(trip, event):
-            ids, deleted = wanted[signal.stream]
+            ids, deleted, merges = wanted[signal.stream]
             ids.update(dict.fromkeys(signal.ids))
             deleted.update(dict.fromkeys(signal.deleted))
-    for stream, (ids, deleted) in wanted.items():
-        await _follow(trip, stream, list(ids), list(deleted))
+            merges.update(dict.fromkeys(signal.merges))
+    for stream, (ids, deleted, merges) in wanted.items():
+        await _follow(trip, stream, list(ids), list(deleted), list(merges))
     async with trip.database.unit_of_work(trip.tenant_id) as work:
         await work.execute(
             update(InboxEvent)
@@ -202,7 +204,7 @@ async def hear(trip: Trip) -> datetime | None:
     return trip.database.clock.now() if len(events) == _PORTION else None
 
 
-async def _follow(trip: Trip, stream: str, ids: list[str], deleted: list[str]) -> None:
+async def _follow(trip: Trip, stream: str, ids: list[str], deleted: list[str], merges: list[Merge]) -> None:
     """Fetch what was named; have the stream read where nothing was, or where its records cannot be fetched."""
     known = {each.name: each for each in trip.remote.connector.streams()}.get(stream)
     if known is None:
@@ -212,7 +214,9 @@ async def _follow(trip: Trip, stream: str, ids: list[str], deleted: list[str]) -
     )
     if (ids or deleted) and can_fetch:
         try:
-            await fetch_signalled(trip.database, trip.remote, trip.tenant_id, trip.integration_id, stream, ids, deleted)
+            await fetch_signalled(
+                trip.database, trip.remote, trip.tenant_id, trip.integration_id, stream, ids, deleted, merges=merges
+            )
         except (StreamNotRead, Unsupported):
             return
         return

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from domain.core.unit_of_work import Writing
     from sync.contract import Checked
     from sync.remote import Remote
-    from tenure_sdk import Record, Stream
+    from tenure_sdk import Merge, Record, Stream
 
 ASIDE = "#signals"
 """What follows a stream's name where single records land beside its readings."""
@@ -30,9 +30,11 @@ PORTION = 500
 
 async def fetch_signalled(
     database: Database, remote: Remote, tenant_id: UUID, integration_id: UUID, stream: str, ids: Sequence[str],
-    deleted: Sequence[str] = (), *, secrets: Collection[str] = (),
+    deleted: Sequence[str] = (), *, merges: Sequence[Merge] = (), secrets: Collection[str] = (),
 ) -> Counts:  # fmt: skip
     """Fetch records of a stream by their ids and land them; what the other side no longer has is deleted here, too.
+
+    Records that it merged are merged here.
 
     It may run beside a reading of the same stream, and for the same ids as often as one likes. Raises StreamNotRead
     where the stream is not to be read, Unsupported where its records cannot be fetched by id, and the ConnectorErrors
@@ -43,7 +45,8 @@ async def fetch_signalled(
     for start in range(0, max(len(ids), 1), PORTION):
         portion = list(dict.fromkeys(ids[start : start + PORTION]))
         records, gone = await _fetched(remote, of, portion)
-        page = Page(records, deletes=[*gone, *(deleted if start == 0 else ())])
+        also, merged = (deleted, merges) if start == 0 else ((), ())
+        page = Page(records, deletes=[*gone, *also], merges=merged)
         checked = contract.check(page, of, secrets)
         async with database.unit_of_work(tenant_id) as work:
             counts = counts + await _land(work, integration_id, of, checked)

@@ -20,9 +20,12 @@ from sync.pull import pull
 from sync.registry import Registry
 from sync.relay import Relay
 from sync.remote import LoopRemote
+from sync.signals import fetch_signalled
 from sync.troubles import Outcome
 from sync.two_way import reactions
 from sync.two_way.sending import send
+from tenure_sdk import Delivery
+from tests.plugins.quickbooks.sandbox.payloads import line, sale
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -180,3 +183,32 @@ async def test_both_sides_write_and_come_to_rest(books: Books) -> None:
     here = "SELECT display_name, primary_email, primary_phone FROM customers WHERE $t AND status = 'ACTIVE'"
     assert await books.rows(here) == [("Amy & Sons", "amy@bakery.example", "+16505550199")]
     assert await books.rows("SELECT count(*) FROM sync_conflicts WHERE $t") == [(0,)]
+
+
+async def test_whom_they_merge_is_one_customer_here(books: Books) -> None:
+    desk = books.desk
+    keep, lose = desk.customer("Amy's Bakery"), desk.customer("Amy B.")
+    item = desk.item()
+    desk.company.create("Invoice", **sale(lose, line("10.00", item=item)))
+    await books.pull()
+    desk.remote.clock.forward(60)
+    desk.sandbox.webhooks.url = "https://tenure.example/hooks/app/quickbooks/events"
+    desk.company.merge(keep, lose)
+
+    async def post(_url: str, headers: dict[str, str], body: bytes) -> int:
+        for signal in QuickBooks().events(Delivery(body, headers)):
+            await fetch_signalled(
+                books.database, books.remote, books.tenant, books.id, signal.stream, signal.ids, signal.deleted,
+                merges=signal.merges,
+            )  # fmt: skip
+        return 200
+
+    for _ in range(2):
+        desk.sandbox.faults.webhook_duplicates = 1
+        await desk.sandbox.deliver(post)
+    await books.pull()
+    (survivor,) = await books.rows("SELECT id, cardinality(member_ids) FROM customers WHERE $t AND status = 'ACTIVE'")
+    assert survivor[1] == 2
+    links = "SELECT DISTINCT customers.root_id FROM record_links JOIN customers ON customers.id = local_id WHERE"
+    assert await books.rows(f"{links} record_links.$t AND customers.$t AND type = 'customer'") == [(survivor[0],)]
+    assert await books.rows("SELECT count(*) FROM dead_letters WHERE $t") == [(0,)]

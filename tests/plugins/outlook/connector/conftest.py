@@ -32,7 +32,7 @@ class Clock:
     """Stands still until it is turned."""
 
     def __init__(self) -> None:
-        self.now = datetime(2026, 11, 23, 9, tzinfo=UTC)
+        self.now = datetime(2026, 11, 20, 9, tzinfo=UTC)
 
     def __call__(self) -> datetime:
         return self.now

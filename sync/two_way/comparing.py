@@ -28,7 +28,7 @@ from domain.integrations.model import (
     SyncDirection,
 )
 from domain.purchases.model import Order
-from sync.two_way import matching, queue, views
+from sync.two_way import documents, matching, queue, views
 from sync.two_way.merging import Merged, Side, merge
 from tenure_sdk import Customer as Record
 from tenure_sdk import Push
@@ -265,7 +265,7 @@ async def _wanted(work: Reading, road: Road, roots: Sequence[UUID]) -> Sequence[
         return []
     if road.connector.category != "accounting":
         return roots
-    return await work.all(
+    bought = await work.all(
         select(Customer.id).where(
             Customer.tenant_id == work.tenant_id, within(Customer.id, roots),
             exists().where(
@@ -274,3 +274,5 @@ async def _wanted(work: Reading, road: Road, roots: Sequence[UUID]) -> Sequence[
             ),
         )
     )  # fmt: skip
+    billed = await documents.billed_soon(work, road.integration.id) & set(roots)
+    return sorted({*bought, *billed})

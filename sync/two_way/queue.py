@@ -69,6 +69,15 @@ async def open_for(work: Reading, integration_id: UUID, local_ids: Sequence[UUID
     return {change.local_id: change for change in found}
 
 
+async def open_of(work: Reading, integration_id: UUID, kind: str) -> Sequence[OutboundChange]:
+    """The changes of a type that are on their way."""
+    return await work.all(
+        select(OutboundChange).where(
+            *_of(work, integration_id), OutboundChange.type == kind, OutboundChange.status.in_(OPEN)
+        )
+    )
+
+
 async def next_change(work: Reading, integration_id: UUID) -> OutboundChange | None:
     """The change to send next: what may already have been sent first, then by dependence and age."""
     order = case({name: place for place, name in enumerate(_FIRST)}, value=OutboundChange.type, else_=len(_FIRST))

@@ -22,7 +22,7 @@ from domain.integrations import queries, rules
 from domain.integrations.model import ChangeStatus, OutboundChange, RecordLink, RemoteRecord
 from sync import land, runs, settle, troubles
 from sync.runs import Checkpoint, Counts, Run
-from sync.two_way import comparing, lease, queue
+from sync.two_way import comparing, documents, lease, queue
 from sync.two_way.queue import change_of
 from tenure_sdk import (
     RECORD_TYPES,
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from sync.heartbeat import Halt
     from sync.registry import Registry
     from sync.remote import Remote
-    from tenure_sdk import Pushed, Record
+    from tenure_sdk import Change, Invoice, Pushed, Record
 
 MOST_ATTEMPTS = 8
 """How often a change is sent that fails for no reason that we know; then a person has to look at it."""
@@ -143,8 +143,10 @@ class _Sender:
 
     async def _sent(self, owed: OutboundChange, again: bool, refs: dict[str, str]) -> datetime | None:
         """Send a change and note its outcome; when to go on, where the other side asks for a pause."""
-        change = change_of(owed, refs)
         try:
+            change = await self._on_present(owed, change_of(owed, refs))
+            if change is None:
+                return None
             pushed = None
             if again and owed.op == "create" and not self._push(owed).replays and self._can(Lookup, owed):
                 pushed = await self.remote.lookup(change)
@@ -154,11 +156,40 @@ class _Sender:
                 await _reject(work, await self._mine(work, owed), str(problem))
             return None
         except (Conflict, NotFound) as problem:
+            if owed.type == documents.TYPE and isinstance(problem, Conflict):
+                return await self._once_more(owed, problem)
             return await self._reread(owed, problem)
         except ConnectorError as problem:
             return await self._failed(owed, problem)
         async with self._step() as work:
             await self._note(work, await self._mine(work, owed), pushed)
+        return None
+
+    async def _on_present(self, owed: OutboundChange, change: Change) -> Change | None:
+        """A request to change a document, on what the other side has now; None where nothing of it is left."""
+        if owed.type != documents.TYPE or owed.op != "update" or owed.remote_id is None:
+            return change
+        found = await self.remote.fetch(owed.type, [owed.remote_id])
+        if not found:
+            raise NotFound("It is gone at the other side.")
+        async with self._step() as work:
+            rest = await documents.rebased(work, self.registry, owed, cast("Invoice", found[0]))
+            if rest.send and not rest.ask:
+                return msgspec.structs.replace(change, fields=rest.send, remote_version=found[0].version)
+            mine = await self._mine(work, owed)
+            mine.status = ChangeStatus.CONFLICTED if rest.ask else ChangeStatus.SUPERSEDED
+            mine.error = "The other side changed the same meanwhile. Look at it, and ask again."
+            await self._land(work, Page(list(found)), owed.type)
+        return None
+
+    async def _once_more(self, owed: OutboundChange, problem: ConnectorError) -> datetime | None:
+        """The other side changed it between our look and our writing: look again."""
+        async with self._step() as work:
+            mine = await self._mine(work, owed)
+            if mine.attempts >= MOST_ATTEMPTS:
+                await _reject(work, mine, str(problem))
+            else:
+                mine.status, mine.error = ChangeStatus.QUEUED, str(problem)
         return None
 
     async def _note(self, work: Writing, owed: OutboundChange, pushed: Pushed) -> None:

@@ -1,0 +1,266 @@
+"""Invoices go to the books as requests: the books decide about money, and what they have then lands here.
+
+Nothing is shown as billed before the books have it. A request to change an invoice is made on what it said then; when
+it goes out, what the books changed meanwhile is looked at first: other fields do not matter, the same field is theirs
+unless the admin has said otherwise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import select
+
+from domain import customers
+from domain.core.problems import Conflict, Invalid, NotFound
+from domain.integrations import rules
+from domain.integrations.model import Integration, Ownership, RecordLink, StreamSetting, SyncDirection
+from domain.purchases import queries as purchases
+from domain.purchases.model import Invoice, Product
+from sync.two_way import queue
+from tenure_sdk import Invoice as Record
+from tenure_sdk import OrderLine, Push, Ref
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import date, datetime
+
+    from domain.core.unit_of_work import Reading, Writing
+    from domain.integrations.model import OutboundChange
+    from domain.purchases.rules import NewLine
+    from sync.registry import Registry
+
+TYPE = "invoice"
+
+
+class NoBooks(Conflict):
+    """No integration takes invoices. Connect the books, and switch pushing on for their invoices."""
+
+
+class SeveralBooks(Invalid):
+    """Several integrations take invoices. Name the one that shall have this invoice."""
+
+
+class NotInTheBooks(Conflict):
+    """The books do not have this. Wait until it was read from there, or sell something that they list."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewInvoice:
+    """What an invoice shall say."""
+
+    customer_id: UUID
+    occurred_at: datetime
+    currency: str
+    lines: Sequence[NewLine]
+    number: str | None = None
+    due_on: date | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Changes:
+    """What shall be different of an invoice; what is None stays."""
+
+    number: str | None = None
+    due_on: date | None = None
+    lines: Sequence[NewLine] | None = None
+
+
+@dataclass(frozen=True)
+class Books:
+    """An integration that takes invoices."""
+
+    integration: Integration
+    ownership: Mapping[str, str]
+
+    def owner(self, field: str) -> Ownership:
+        """Who wins where both changed a field: the books, unless the admin has said otherwise."""
+        return Ownership(rules.owner_of(field, "accounting", self.ownership))
+
+
+async def request_invoice(
+    work: Writing, registry: Registry, new: NewInvoice, integration_id: UUID | None = None
+) -> OutboundChange:
+    """Ask the books to bill a customer; it is shown here once they have it.
+
+    The customer is made there first where they do not know them. Raises NoBooks, SeveralBooks, NotFound or
+    NotInTheBooks.
+    """
+    books = await _books(work, registry, integration_id)
+    known = await customers.customer(work, new.customer_id)
+    id_ = work.ids()
+    lines = await _lines(work, books.integration.id, new.lines)
+    record = Record(
+        id=id_.hex, number=new.number, occurred_at=new.occurred_at, currency=new.currency, due_on=new.due_on,
+        customer=Ref("customer", (await _billed(work, books, known.id, known.member_ids)).hex), lines=lines,
+    )  # fmt: skip
+    fields = ["customer", "lines", "occurred_at", "currency"]
+    fields += [name for name in ("number", "due_on") if getattr(record, name) is not None]
+    work.audit("integrations.requestInvoice", f"invoice:{id_.hex}", after={"integration": books.integration.id.hex})
+    return await queue.enqueue(work, books.integration.id, id_, "create", record, fields)
+
+
+async def request_change(work: Writing, registry: Registry, invoice_id: UUID, changes: Changes) -> OutboundChange:
+    """Ask the books to change an invoice; it is shown here once they did. Raises NoBooks, NotFound or NotInTheBooks."""
+    invoice = await work.one(
+        select(Invoice).where(
+            Invoice.tenant_id == work.tenant_id, Invoice.id == invoice_id, Invoice.superseded_at.is_(None)
+        )
+    )
+    if invoice is None:
+        raise NotFound(id=invoice_id)
+    link = await _link_of(work, invoice)
+    books = await _books(work, registry, link.integration_id)
+    lines = None if changes.lines is None else await _lines(work, link.integration_id, changes.lines)
+    said = {"number": changes.number, "due_on": changes.due_on, "lines": lines}
+    changed = {name: value for name, value in said.items() if value is not None}
+    record = Record(
+        id=invoice_id.hex, occurred_at=invoice.occurred_at, currency=invoice.currency, number=changes.number,
+        due_on=changes.due_on, lines=lines or (),
+    )  # fmt: skip
+    base = {name: (await _said(work, invoice))[name] for name in changed}
+    work.audit("integrations.requestInvoice", f"invoice:{invoice_id.hex}", after={"changes": sorted(changed)})
+    return await queue.enqueue(
+        work, books.integration.id, invoice_id, "update", record, list(changed), remote_id=link.remote_id, base=base
+    )
+
+
+async def billed_soon(work: Reading, integration_id: UUID) -> set[UUID]:
+    """The customers whom the books are asked to bill and may not know yet."""
+    open_ones = await queue.open_of(work, integration_id, TYPE)
+    return {UUID((change.record or {})["customer"]["id"]) for change in open_ones if change.op == "create"}
+
+
+@dataclass(frozen=True)
+class Rebased:
+    """Which fields of a request still go out on what the books say now, and which a person has to decide about."""
+
+    send: frozenset[str]
+    ask: frozenset[str]
+
+
+async def rebased(work: Reading, registry: Registry, owed: OutboundChange, theirs: Record) -> Rebased:
+    """A request on the present state of the books; what both changed is theirs, ours or a person's."""
+    books = await _books(work, registry, owed.integration_id)
+    now, wanted = said_by(theirs), said_by(msgspec.convert(owed.record, Record))
+    send, ask = set(), set()
+    for name in owed.fields:
+        before = (owed.base or {}).get(name)
+        if (
+            now[name] == before
+            or now[name] == wanted[name]
+            or (owner := books.owner(name)) in {Ownership.LOCAL, Ownership.NEWEST}
+        ):
+            send.add(name)
+        elif owner is Ownership.MANUAL:
+            ask.add(name)
+    return Rebased(frozenset(send), frozenset(ask))
+
+
+def said_by(record: Record) -> dict[str, Any]:
+    """What a record says of the fields that can be asked for, as plain values."""
+    return {
+        "number": record.number,
+        "due_on": record.due_on.isoformat() if record.due_on else None,
+        "lines": [[_plain(line.quantity), _plain(line.unit_price)] for line in record.lines],
+    }
+
+
+async def _said(work: Reading, invoice: Invoice) -> dict[str, Any]:
+    """The same of an invoice that is here."""
+    order = await purchases.order(work, invoice.id)
+    return {
+        "number": invoice.number,
+        "due_on": invoice.due_on.isoformat() if invoice.due_on else None,
+        "lines": [
+            [_plain(line.quantity), _plain(line.unit_price)] for line in await purchases.order_lines(work, order)
+        ],
+    }
+
+
+async def _books(work: Reading, registry: Registry, integration_id: UUID | None) -> Books:
+    rows = await work.rows(
+        select(Integration, StreamSetting)
+        .join(
+            StreamSetting,
+            (StreamSetting.tenant_id == Integration.tenant_id) & (StreamSetting.integration_id == Integration.id),
+        )
+        .where(
+            Integration.tenant_id == work.tenant_id, StreamSetting.direction == SyncDirection.TWO_WAY,
+            Integration.state != "DISCONNECTED",
+        )
+    )  # fmt: skip
+    found = [
+        Books(integration, setting.ownership)
+        for integration, setting in (tuple(row) for row in rows)
+        if (connector := registry.connectors.get(integration.connector)) is not None
+        and any(stream.name == setting.stream and Record in stream.records for stream in connector.streams())
+        and any(push.record is Record for push in connector.declared(Push))
+        and integration_id in {None, integration.id}
+    ]
+    if not found:
+        raise NoBooks
+    if len(found) > 1:
+        raise SeveralBooks(path=("integration",))
+    return found[0]
+
+
+async def _billed(work: Writing, books: Books, customer_id: UUID, members: Sequence[UUID]) -> UUID:
+    """The member of a customer that the books know; a new one for them where they know none."""
+    linked = await work.one(
+        select(RecordLink.local_id)
+        .where(
+            RecordLink.tenant_id == work.tenant_id, RecordLink.integration_id == books.integration.id,
+            RecordLink.type == "customer", RecordLink.local_id.in_(members),
+        )
+        .order_by(RecordLink.local_id)
+        .limit(1)
+    )  # fmt: skip
+    if linked is None:
+        await queue.look_again(work, books.integration.id, [customer_id])
+    return linked or customer_id
+
+
+async def _lines(work: Reading, integration_id: UUID, lines: Sequence[NewLine]) -> tuple[OrderLine, ...]:
+    """The lines as the books take them; every stock code is an item of theirs. Raises NotInTheBooks."""
+    skus = {line.sku for line in lines if line.sku}
+    rows = await work.rows(
+        select(Product.sku, Product.id)
+        .join(
+            RecordLink,
+            (RecordLink.tenant_id == Product.tenant_id)
+            & (RecordLink.local_id == Product.id)
+            & (RecordLink.type == "product")
+            & (RecordLink.integration_id == integration_id),
+        )
+        .where(Product.tenant_id == work.tenant_id, Product.sku.in_(skus), Product.valid_to.is_(None))
+    )
+    known = {row.sku: row.id for row in rows}
+    for place, line in enumerate(lines):
+        if line.sku and line.sku not in known:
+            raise NotInTheBooks(f"The books have no item {line.sku}.", path=("lines", str(place), "sku"), sku=line.sku)
+    return tuple(
+        OrderLine(
+            product=Ref("product", known[line.sku].hex) if line.sku else None, description=line.description,
+            quantity=line.quantity, unit_price=line.unit_price, discount=line.discount,
+        )
+        for line in lines
+    )  # fmt: skip
+
+
+async def _link_of(work: Reading, invoice: Invoice) -> RecordLink:
+    link = await work.one(
+        select(RecordLink).where(
+            RecordLink.tenant_id == work.tenant_id, RecordLink.type == TYPE, RecordLink.local_id == invoice.id
+        )
+    )
+    if link is None:
+        raise NotInTheBooks(id=invoice.id)
+    return link
+
+
+def _plain(number: Any) -> str:
+    return f"{number.normalize():f}"

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 from msgspec import Raw, Struct
 
-from plugins.quickbooks.rows import Broken, Head
+from plugins.quickbooks import rows
+from plugins.quickbooks.rows import Broken
 from tenure_sdk import ConfigInvalid, ContractViolation, CursorExpired, IdVersion, Page, Reject, Window
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class Company:
     async def name(self) -> str:
         """What the company calls itself."""
         answer = await self._get(f"companyinfo/{self.realm}", dict[str, Any])
-        return str(answer["CompanyInfo"].get("CompanyName") or self.realm)
+        return str((answer.get("CompanyInfo") or {}).get("CompanyName") or self.realm)
 
     async def pages(self, kind: Kind, cursor: Cursor, *, deletes: bool = True) -> AsyncIterator[tuple[list[Row], Page]]:
         """The rows that changed since a cursor, each portion with its page, which has all but the records.
@@ -81,10 +82,12 @@ class Company:
         return [each for each in found if not isinstance(each, Broken)]
 
     async def versions(self, kind: Kind) -> AsyncIterator[list[IdVersion]]:
-        """The ids of all rows, with their versions."""
-        decode = msgspec.json.Decoder(Head).decode
-        async for found, _ in self._walk(kind, _Place(), lambda raw: (decode(raw), {})):
-            yield [IdVersion(head.id, head.sync_token) for head, _ in found]
+        """The ids of all rows, with the versions of those that can be read."""
+        async for found, _ in self._walk(kind, _Place(), rows.head):
+            yield [
+                IdVersion(each.id or "") if isinstance(each, Broken) else IdVersion(each[0].id, each[0].sync_token)
+                for each in found
+            ]
 
     async def count(self, kind: Kind, window: Window | None) -> int:
         """How many rows there are."""

@@ -93,8 +93,8 @@ class QuickBooksConfig(Struct, frozen=True, forbid_unknown_fields=True):
         Meta(title="Home currency", description="Of documents that name none.", pattern="^[A-Z]{3}$"),
     ] = "USD"
     home_country: Annotated[
-        str | None,
-        Meta(title="Home country", description="Of addresses that name none, such as US.", pattern="^[A-Z]{2}$"),
+        Annotated[str, Meta(pattern="^[A-Z]{2}$")] | None,
+        Meta(title="Home country", description="Of addresses that name none, such as US."),
     ] = None
 
 

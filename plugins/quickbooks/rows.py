@@ -215,7 +215,7 @@ class Kind:
         try:
             return self._loose.decode(raw), self._unknown(raw)
         except msgspec.ValidationError as problem:
-            return _broken(raw, str(problem))
+            return broken(raw, str(problem))
 
     def _unknown(self, raw: Raw) -> dict[str, Plain]:
         rest = {name: value for name, value in msgspec.json.decode(raw).items() if name not in self._known}
@@ -223,7 +223,19 @@ class Kind:
         return {name: value for name, value in plain.items() if not isinstance(value, dict | list)}
 
 
-def _broken(raw: Raw, reason: str) -> Broken:
+_HEAD = msgspec.json.Decoder(Head)
+
+
+def head(raw: Raw) -> tuple[Head, dict[str, Plain]] | Broken:
+    """What every row has, of a row of any kind."""
+    try:
+        return _HEAD.decode(raw), {}
+    except msgspec.ValidationError as problem:
+        return broken(raw, str(problem))
+
+
+def broken(raw: Raw, reason: str) -> Broken:
+    """A row that cannot be read, as far as it can be."""
     found = msgspec.json.decode(raw)
     name = found.get("Id") if isinstance(found, dict) else None
     try:

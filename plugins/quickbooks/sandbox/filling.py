@@ -121,7 +121,7 @@ class Filling:
         name = f"{company} {identifier}"
         city, state, code = CITIES[2] if persian else random.choice(CITIES[:2])
         address = {"Id": identifier, "Line1": f"{random.randrange(1, 999)} {random.choice(STREETS)}", "City": city}
-        prefix, digits = ("+98 912 ", 7) if persian else ("(650) 555-", 4)
+        prefix, digits = ("+98 912 ", 7) if persian else (f"({random.randrange(201, 990)}) 555-", 4)
         record = {
             **self._identity(identifier),
             "GivenName": given,

@@ -70,10 +70,11 @@ class QuickBooksSandbox:
         """The notifications that were sent, or tried to be sent, in order."""
         return self.webhooks.deliveries
 
-    def company(self, realm: str) -> Company:
-        """The company of that id, with its books just opened if it is new."""
+    def company(self, realm: str, name: str | None = None) -> Company:
+        """The company of that id, with its books just opened, and called so, if it is new."""
         if realm not in self.companies:
-            self.companies[realm] = Company(realm, f"Sandbox Company {realm}", self._now, self.webhooks.announce)
+            called = name or f"Sandbox Company {realm}"
+            self.companies[realm] = Company(realm, called, self._now, self.webhooks.announce)
         return self.companies[realm]
 
     def fill(

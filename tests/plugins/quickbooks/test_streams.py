@@ -259,6 +259,8 @@ async def test_a_spoilt_row_is_told_with_its_id_and_stops_no_other(desk: Desk) -
     desk.remote.spoil("invoices", ids[1])
     pages = await desk.pages("invoices")
     assert [record.id for page in pages for record in page.records] == [ids[0], ids[2]]
+    listed = [each.id async for some in desk.connector.list_invoices(desk.host.context()) for each in some]
+    assert listed == ids, "it is there all the same"
     (reject,) = (each for page in pages for each in page.rejects)
     assert (reject.record_id, "$.TxnDate" in reject.reason) == (ids[1], True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import sys
@@ -14,14 +15,18 @@ import typer
 from cli import terminal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    import socket
+    from collections.abc import Callable, Iterator, Mapping
     from uuid import UUID
 
+    from cli.vendors.running import Vendors
     from domain.core.database import Database
     from domain.core.settings import Settings
 
 HOME = Path("var/demo")
 TENANT = "demo"
+ENVIRONMENT = HOME / "env"
+"""What other commands need to reach what the demo's server reaches: sourced by a shell."""
 HOST = "127.0.0.1"
 """The demo's token stands in a file and its data is made up: it is for this machine alone."""
 
@@ -36,6 +41,13 @@ QUERY = (
 """A customer's stage history, timeline and order totals, on one line."""
 
 
+CONNECTED = (
+    "{ integrations(first: 2) { nodes { label state accuracy streams { name readUntil seenCount } "
+    "runs(first: 3) { nodes { stream startedAt read created updated error } } } } }"
+)
+"""What is connected, on one line."""
+
+
 def demo(
     port: Annotated[
         int, typer.Option(envvar="PORT", help="The port to listen on; 0 takes a free one.", min=0, max=65535)
@@ -46,14 +58,12 @@ def demo(
 ) -> None:
     """Serve a made-up business with two lively years, on this machine only; its data stays in var/demo."""
     from cli import serving
+    from cli.vendors import running
 
-    issued = ""
-
-    async def prepare(database: Database) -> None:
-        nonlocal issued
-        issued = await _prepared(database, customers)
-
-    serving.run(serving.serve(_settings(), HOST, port, lambda at: typer.echo(_guide(at, issued)), prepare))
+    chosen = _settings()
+    with serving.bound(HOST, port) as listening, running.opened(HOME / "vendors.jsonl") as vendors:
+        settings = vendors.settings(chosen, serving.address(listening))
+        serving.run(_served(settings, listening, vendors, customers))
 
 
 async def token(database: Database, tenant_id: UUID) -> str:
@@ -83,6 +93,58 @@ def curl(address: str, bearer: str) -> str:
         f"curl -s {address}/graphql -H 'Authorization: Bearer {bearer}' -H 'Content-Type: application/json' "
         f"-d '{body}' | python3 -m json.tool --no-ensure-ascii"
     )
+
+
+async def _served(settings: Settings, listening: socket.socket, vendors: Vendors, customers: int) -> None:
+    """Serve the tenant, its business and its vendors until the demo is stopped."""
+    from cli import serving
+
+    issued = ""
+    listens = asyncio.Event()
+
+    async def prepare(database: Database) -> None:
+        nonlocal issued
+        issued = await _prepared(database, customers)
+        await _connected(settings, database, vendors, issued, customers)
+
+    def announce(address: str) -> None:
+        typer.echo(_guide(address, issued, vendors.addresses))
+        listens.set()
+
+    async def live() -> None:
+        await listens.wait()
+        await vendors.live(serving.address(listening))
+
+    async with vendors.listening():
+        living = asyncio.create_task(live())
+        try:
+            await serving.serve(settings, listening, announce, prepare)
+        finally:
+            living.cancel()
+            await asyncio.wait({living})
+
+
+async def _connected(settings: Settings, database: Database, vendors: Vendors, issued: str, customers: int) -> None:
+    """Have the vendors be as they were, and be let in."""
+    from cli.vendors import admitting
+
+    await vendors.remember(customers)
+    with vendors.approving():
+        await admitting.admit(settings, database, issued)
+    _write_for_me_alone(ENVIRONMENT, _exports(settings))
+
+
+def _exports(settings: Settings) -> str:
+    """The settings of the demo's server as commands of a shell."""
+    from shlex import quote
+
+    values = {
+        "TENURE_DATA": str(settings.data.absolute()),
+        "TENURE_PUBLIC_URL": settings.public_url or "",
+        "TENURE_SANDBOXES": settings.sandboxes,
+        **{f"TENURE_OAUTH_{name}": value.get_secret_value() for name, value in settings.oauth.items()},
+    }
+    return "".join(f"export {name}={quote(value)}\n" for name, value in values.items())
 
 
 def _settings() -> Settings:
@@ -134,7 +196,7 @@ def _bar() -> Iterator[Callable[[float], None]]:
         yield lambda share: bar.update(task, completed=share)
 
 
-def _guide(address: str, bearer: str) -> str:
+def _guide(address: str, bearer: str, vendors: Mapping[str, str]) -> str:
     return f"""
 Tenure listens on {address}/graphql
 The token (also in {HOME / "token"}):
@@ -146,6 +208,13 @@ Paste this to read a customer's stage history, timeline and order totals:
 
 Then try, in another terminal:
   .venv/bin/tenure query --url {address} '{{ customers(first: 5, search: "mahtab") {{ nodes {{ displayName }} }} }}'
+
+QuickBooks and Outlook are connected, as sandboxes on this machine ({vendors["quickbooks"]} and
+{vendors["outlook"]}), where something happens every 20 seconds. What was read of them, and how alike both sides are:
+  .venv/bin/tenure query --url {address} '{CONNECTED}'
+  . {ENVIRONMENT}; .venv/bin/tenure sync status quickbooks --tenant {TENANT} --follow
+  . {ENVIRONMENT}; .venv/bin/tenure reconcile quickbooks --tenant {TENANT}
+
   docs/tutorial/first-look.md    ten minutes with this data
 Ctrl-C stops the demo; its data stays in {HOME}.
 """

@@ -10,7 +10,9 @@ import typer
 
 from cli import demo, importing, tenants, terminal
 from cli.customers import customers
+from cli.integrations import integrations
 from cli.keys import keys
+from cli.syncing import reconcile, sync
 from cli.terminal import Data
 
 app = terminal.app("Customer lifecycle management: every customer's whole life in one place.")
@@ -19,6 +21,9 @@ app.add_typer(tenants.tokens, name="tokens")
 app.add_typer(tenants.audit, name="audit")
 app.add_typer(customers, name="customers")
 app.add_typer(keys, name="keys")
+app.add_typer(integrations, name="integrations")
+app.add_typer(sync, name="sync")
+app.add_typer(reconcile, name="reconcile")
 app.command("import")(importing.import_file)
 app.command("demo")(demo.demo)
 data_app = terminal.app("The data of the embedded database.")
@@ -49,7 +54,9 @@ def serve(
     """Serve the API, with its relay and worker, until SIGTERM or Ctrl-C."""
     from cli import serving
 
-    serving.run(serving.serve(terminal.settings(data), host, port, lambda at: terminal.say(f"Tenure listens on {at}")))
+    settings = terminal.settings(data)
+    with serving.bound(host, port) as listening:
+        serving.run(serving.serve(settings, listening, lambda at: terminal.say(f"Tenure listens on {at}")))
 
 
 @app.command()

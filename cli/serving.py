@@ -53,7 +53,7 @@ def run(work: Coroutine[Any, Any, None]) -> None:
 
 
 async def serve(
-    settings: Settings, host: str, port: int, announce: Callable[[str], None], prepare: Prepare | None = None
+    settings: Settings, listening: socket.socket, announce: Callable[[str], None], prepare: Prepare | None = None
 ) -> None:
     """Serve the API and do the work behind it, until SIGTERM or Ctrl-C; `announce` learns the address when it answers.
 
@@ -65,11 +65,11 @@ async def serve(
     logs.configure(settings.log_level)
     worker.load()
     stopping = _stop_on_signals()
-    with bound(host, port) as listening, figures.served(settings.metrics_port):
+    with figures.served(settings.metrics_port):
         async with terminal.opened(settings) as database:
             if prepare is not None and not await _done(prepare(database), stopping):
                 return
-            server = Server(create_app(settings, database), lambda: announce(_address(listening)))
+            server = Server(create_app(settings, database), lambda: announce(address(listening)))
             async with _working(settings, database, stopping):
                 await answer(server, listening, stopping)
 
@@ -113,6 +113,12 @@ def bound(host: str, port: int) -> socket.socket:
     return bound
 
 
+def address(listening: socket.socket) -> str:
+    """How clients of this machine reach a socket."""
+    host, port = listening.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
 class Server(uvicorn.Server):
     """uvicorn, without its own ideas of signals, and saying when it listens."""
 
@@ -149,7 +155,7 @@ async def _working(settings: Settings, database: Database, stopping: asyncio.Eve
         heard = events.Reactions({name: [*each] for name, each in events.reactions.by_name.items()})
         jobs = due.Jobs(dict(due.jobs.by_kind))
         reactions.register(heard, jobs, board.registry)
-        errands = Errands(database, board, stopping, duties.KINDS, Splitter(database, board))
+        errands = Errands(database, board, stopping, duties.KINDS, Splitter(database, board), duties.OF_TENANTS)
         working = {
             tasks.create_task(Worker(database, stopping, heard, jobs).run(hints)),
             tasks.create_task(Syncs(database, board.remotes, board.registry, stopping).run()),
@@ -183,8 +189,3 @@ def _stop_on_signals() -> asyncio.Event:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     return stopping
-
-
-def _address(listening: socket.socket) -> str:
-    host, port = listening.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -11,19 +11,26 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Coroutine, Iterator
+    from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator
+
+    from rich.table import Table
+    from typer.core import TyperGroup
 
     from domain.core.database import Database
     from domain.core.settings import Settings
 
 Result = TypeVar("Result")
 
+_WIDE = 200
+"""Columns that a line may have where nobody looks at a terminal."""
+
 Data = Annotated[Path | None, typer.Option("--data", help="Where the embedded database lives.", envvar="TENURE_DATA")]
 
 
-def app(what: str) -> typer.Typer:
+def app(what: str, cls: type[TyperGroup] | None = None) -> typer.Typer:
     """A group of commands; its help is plain text, since a richer one takes longer to load than to read."""
     return typer.Typer(
+        cls=cls,
         help=what,
         no_args_is_help=True,
         add_completion=False,
@@ -77,6 +84,25 @@ def waiting(on: str) -> Iterator[None]:
         spinner = Console(stderr=True).status(on)
     with spinner:
         yield
+
+
+def table(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
+    """Print rows under their headings; nothing is cut off where no terminal limits the width."""
+    from rich.console import Console
+
+    Console(width=None if sys.stdout.isatty() else _WIDE).print(drawn(columns, rows))
+
+
+def drawn(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> Table:
+    """Rows under their headings, to be shown at a terminal."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    shown = Table(*columns, box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for row in rows:
+        shown.add_row(*map(Text, row))  # as text, nothing in it is taken for a style
+    return shown
 
 
 def say(text: str) -> None:

@@ -116,7 +116,7 @@ async def repair(database: Database, remote: Remote, tenant_id: UUID, report_id:
     Each record is fetched anew: what has become alike meanwhile is left alone.
     """
     async with database.reading(tenant_id) as work:
-        report = await _report(work, report_id)
+        report = await report_of(work, report_id)
         found = await differences(work, report_id)
     wanted = [each for each in found if each.kind != Difference.AWAITING_PUSH]
     repaired = 0
@@ -162,7 +162,7 @@ async def differences(work: Reading, report_id: UUID) -> list[Found]:
 
 async def verify(work: Reading, report_id: UUID) -> bool:
     """Whether a report still has the digest that it was written with."""
-    report = await _report(work, report_id)
+    report = await report_of(work, report_id)
     found = await differences(work, report_id)
     return report.digest == digest_of(report.integration_id, report.started_at, report.streams, found)
 
@@ -395,7 +395,8 @@ async def _local_ids(work: Reading, integration_id: UUID, found: Sequence[Found]
     return {(row.type, row.remote_id): row.local_id for row in rows}
 
 
-async def _report(work: Reading, report_id: UUID) -> ReconciliationReport:
+async def report_of(work: Reading, report_id: UUID) -> ReconciliationReport:
+    """A report by its id. Raises NotFound."""
     found = await work.one(
         select(ReconciliationReport).where(
             ReconciliationReport.tenant_id == work.tenant_id, ReconciliationReport.id == report_id

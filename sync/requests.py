@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import select, update
 
 from domain.core import events
+from domain.core.events import DueWork
 from domain.core.problems import Conflict, NotFound
 from domain.integrations import queries, rules
 from domain.integrations.model import RunMode, StreamState, SyncRun
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from uuid import UUID
 
-    from domain.core.unit_of_work import Writing
+    from domain.core.unit_of_work import Reading, Writing
     from tenure_sdk import Window
 
 SYNC = "sync"
@@ -80,6 +81,15 @@ async def next_request(work: Writing, integration_id: UUID, lane: str) -> SyncRu
         .limit(1)
     )
     return found[0] if found else None
+
+
+async def is_due(work: Reading, integration_id: UUID) -> bool:
+    """Whether a stream of an integration is to be read now."""
+    due = select(DueWork.key).where(
+        DueWork.tenant_id == work.tenant_id, DueWork.kind == SYNC, DueWork.due_at <= work.now,
+        DueWork.key.startswith(key_of(integration_id, ""), autoescape=True),
+    )  # fmt: skip
+    return bool(await work.all(due.limit(1)))
 
 
 async def cancel(work: Writing, run_id: UUID) -> None:

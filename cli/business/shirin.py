@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     Ago = Callable[..., datetime]
 
 EMAIL = "shirin.moradi@example.com"
+EMPLOYER, EMPLOYER_EMAIL = "Caspian Coffee House Ltd", "hello@caspian.example.com"
 _HOUSE = "S000000"
 _SHIRIN = "S000001"
 
@@ -42,8 +43,8 @@ def told(until: datetime) -> Iterator[Diary]:
 
     address = Address(street="Saffron Hill 12", city="London", postal_code="EC1N 0ZZ", country="GB")
     house = Customer(
-        id=_HOUSE, kind="ORGANISATION", name="Caspian Coffee House Ltd", created_at=ago(620), addresses=(address,),
-        emails=("hello@caspian.example.com",), attributes={"tier": "silver"},
+        id=_HOUSE, kind="ORGANISATION", name=EMPLOYER, created_at=ago(620), addresses=(address,),
+        emails=(EMPLOYER_EMAIL,), attributes={"tier": "silver"},
     )  # fmt: skip
     shirin = Customer(
         id=_SHIRIN, name="Shirin Moradi", created_at=ago(640, 9), emails=(EMAIL,), phones=("+44 20 7946 0999",),

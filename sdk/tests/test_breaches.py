@@ -143,6 +143,32 @@ def test_a_bypass_has_a_reason() -> None:
     assert (result.outcome, result.reason) == ("bypassed", "Acme's times are unique")
 
 
+class MakesTwo(Sample):
+    """Two records of each customer, of which one has the customer's id; and it creates no customers, but changes them."""
+
+    @stream(Customer, cursor="changed_at", deletes="inline")
+    async def customers(self, ctx: Any, cursor: Any) -> Any:
+        async for page in Sample.customers(self, ctx, cursor):
+            twins = [replace(record, id=f"{record.id}-twin") for record in page.records]
+            yield replace(page, records=[*page.records, *twins], deletes=[*page.deletes, *map(twin_of, page.deletes)])
+
+    @push(Customer, fields=WRITTEN, ops={"update"})
+    async def push_customer(self, ctx: Any, change: Change) -> Pushed:
+        assert change.op == "update"
+        return await AcmeBooks.push_customer(self, ctx, change)  # type: ignore[no-any-return]
+
+
+def twin_of(name: str) -> str:
+    return f"{name}-twin"
+
+
+def test_several_records_of_a_row_and_a_push_that_creates_nothing() -> None:
+    results = examine_all(Bench(MakesTwo, Fake), without=ABROAD)
+    failed = [str(result) for result in results.values() if result.outcome == "failed" and result.tier != "gold"]
+    assert failed == []
+    assert [results[name].outcome for name in ("SCH-3", "PUS-2", "PUS-3")] == ["passed"] * 3
+
+
 # Declarations and settings
 
 

@@ -24,7 +24,7 @@ PLANS = [
     scaffold.Plan(key="tiny", auth="none"),
     scaffold.Plan(key="shop-desk", auth="basic", streams=("orders", "products"), webhook="token"),
     scaffold.Plan(key="bills", auth="client", streams=("customers", "invoices", "payments"), webhook="standard"),
-    scaffold.Plan(key="help-desk", auth="oauth2", streams=("customers", "orders"), push=True, webhook="hmac"),
+    scaffold.Plan(key="help-desk", auth="oauth2", streams=("customers", "interactions"), push=True, webhook="hmac"),
 ]
 
 
@@ -46,11 +46,14 @@ def test_a_new_connector_is_silver(plan: scaffold.Plan, tmp_path: Path, monkeypa
     failed = [str(result) for result in results.values() if result.outcome == "failed" and result.tier != "gold"]
     assert failed == []
     assert tier_of(list(results.values())) == "silver"
-    assert "| `account` | Account | yes |  |" in (tmp_path / "README.md").read_text()
-    style = ["--isolated", "--select", "E,F,W,B,UP,SIM", "--target-version", "py311", "--line-length", "120"]
+    readme = (tmp_path / "README.md").read_text()
+    assert "| `account` | Account | yes |  |" in readme
+    assert f"run {plan.key} --stream {plan.streams[0]} " in readme
+    style = ["--isolated", "--select", "E,F,W,B,UP,SIM,I", "--target-version", "py311", "--line-length", "120"]
     checked = subprocess.run(
-        [Path(sys.executable).with_name("ruff"), "check", *style, tmp_path], capture_output=True, text=True, check=False
-    )
+        [Path(sys.executable).with_name("ruff"), "check", *style],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
     assert checked.returncode == 0, checked.stdout
 
 
@@ -72,6 +75,7 @@ def test_it_installs_and_writes_its_report(tmp_path: Path) -> None:
     )  # fmt: skip
     assert checked.returncode == 0, checked.stdout
     assert "tiny: silver (" in checked.stdout
+    assert "  gold: REC-1 The totals are those of the stream: no @totals of customers\n" in checked.stdout
     report = json.loads((tmp_path / "tiny" / "conformance.json").read_text())["tiny"]
     assert report["tier"] == "silver"
     assert report["checks"]["CUR-3"]["outcome"] == "passed"

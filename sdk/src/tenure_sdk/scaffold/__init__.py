@@ -28,12 +28,13 @@ HOOKS: dict[str, str] = {
 }
 RECORDS: dict[str, str] = {
     "customers": "Customer", "products": "Product", "orders": "Order", "invoices": "Invoice", "payments": "Payment",
+    "interactions": "Interaction",
 }  # fmt: skip
 """The streams that can be scaffolded, and the records that they bring."""
-
-
 MONEY = {"orders", "invoices", "payments"}
-"""Those that are about money, and about whose."""
+"""Those that are about money."""
+OF_CUSTOMERS = MONEY | {"interactions"}
+"""Those that name a customer."""
 
 
 class Plan(Struct, frozen=True, kw_only=True):
@@ -103,17 +104,18 @@ def _values(plan: Plan) -> dict[str, str]:
     return base | {
         "auth": Template(AUTHS[plan.auth]).substitute(base),
         "imports": _imports(plan, fetched=fetched),
-        "methods": "\n".join(methods),
+        "methods": "\n".join(methods).rstrip("\n"),
         "events": _text("events.txt") if plan.webhook else "",
         "makers": "\n\n".join(_text(f"maker_{stream}.txt") for stream in plan.streams),
         "tables": "".join(_text(f"table_{stream}.txt") for stream in plan.streams),
         "written": _text("routes_push.txt") if plan.push else "",
         "calls": _text("routes_webhook.txt").replace("CLASS", plan.name) if plan.webhook else "",
         "hooked": "import msgspec\n" if plan.webhook else "",
-        "named": f"Config, {plan.name}" if plan.webhook else "Config",
+        "named": ", ".join(sorted(["Config", plan.name])) if plan.webhook else "Config",
         "declared": "from tenure_sdk import Webhook\n" if plan.webhook else "",
         "signed": ", signed" if plan.webhook else "",
         "streams": ", ".join(plan.streams),
+        "stream": plan.streams[0],
         "limits": _text("limits.txt") if plan.push else "",
         "guarded": "    guarded = False\n" if plan.auth == "none" else "",
         "decimal": "from decimal import Decimal\n" if set(plan.streams) & MONEY else "",
@@ -124,7 +126,8 @@ def _values(plan: Plan) -> dict[str, str]:
 def _imports(plan: Plan, *, fetched: bool) -> str:
     names = {"Account", "Connector", "Page", "left_over", "mapped", "stream", *(RECORDS[each] for each in plan.streams)}
     names |= {AUTHS[plan.auth].partition("(")[0]} - {"None"}
-    names |= {"Ref"} if set(plan.streams) & MONEY else set()
+    names |= {"Ref"} if set(plan.streams) & OF_CUSTOMERS else set()
+    names |= {"Case"} if "interactions" in plan.streams else set()
     names |= {"fetch"} if fetched else set()
     names |= {"Limit", "Pushed", "push"} if plan.push else set()
     names |= {HOOKS[plan.webhook].partition("(")[0], "Signal", "webhook"} if plan.webhook else set()

@@ -57,6 +57,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
                  ("passed", "failed", "bypassed", "not applicable")}  # fmt: skip
         told = ", ".join(f"{number} {outcome}" for outcome, number in count.items() if number)
         terminalreporter.write_line(f"{key}: {summary['tier'] or 'no tier'} ({told})")
+        for name, each in summary["checks"].items():
+            if each["outcome"] == "failed":
+                terminalreporter.write_line(f"  {each['tier']}: {name} {each['title']}: {each['seen']}")
 
 
 _config: pytest.Config | None = None

@@ -250,10 +250,13 @@ def _side(bench: Bench, push: Push) -> tuple[RemoteSide, ReferenceHost, Stream]:
 async def _existing(bench: Bench, op: str = "update") -> AsyncIterator[tuple[Push, RemoteSide, ReferenceHost, Any]]:
     """A record that the remote side has, for each push."""
     for push in _pushes(bench, op):
-        remote, host, _ = _side(bench, push)
-        pushed = await host.push_once(remote.sample(push.record, 1))
+        remote, host, stream = _side(bench, push)
+        if "create" in push.ops:
+            record_id = (await host.push_once(remote.sample(push.record, 1))).id
+        else:
+            [record_id] = remote.seed(stream.name, 1)
         remote.clock.forward(60)
-        [record] = await host.fetch(push.record, [pushed.id])
+        [record] = await host.fetch(push.record, [record_id])
         yield push, remote, host, record
 
 

@@ -62,8 +62,7 @@ class Reading:
         elsewhere = await self.looked_up(sorted(left))
         records, deletes, rejects = await self.sorted_out([*there, *elsewhere])
         gone = left - {row["id"] for row in elsewhere}
-        names = [self.box.record_id("events", item) for item in sorted(gone)]
-        return Page(records, [*deletes, *names], self.positions.cursor(), rejects)
+        return Page(records, [*deletes, *map(self._id, sorted(gone))], self.positions.cursor(), rejects)
 
     async def sorted_out(self, rows: Sequence[Row]) -> mapping.Sorted:
         """The records of events, the ids of those that must not be here, and what is none."""
@@ -74,7 +73,7 @@ class Reading:
             series = self.series.get(row.get("seriesMasterId") or "")
             return mapping.meeting(row, series, self.box, self.graph.ctx.config)
 
-        return mapping.sorted_out(rows, made)
+        return mapping.sorted_out(rows, made, self._id)
 
     async def looked_up(self, items: Sequence[str]) -> list[Row]:
         """The events with these ids that are there."""
@@ -85,6 +84,9 @@ class Reading:
         missing = sorted(set(wanted) - self.series.keys())
         found = await self.graph.looked_up([self._path(item) for item in missing])
         self.series |= {item: found.get(self._path(item)) for item in missing}
+
+    def _id(self, item: str) -> str:
+        return self.box.record_id("events", item)
 
     def _path(self, item: str) -> str:
         return item_path(self.box.path, "events", item)

@@ -47,7 +47,9 @@ async def looked_up(graph: Graph, box: Mailbox, items: Sequence[str]) -> list[Ro
 
 def sorted_out(graph: Graph, box: Mailbox, rows: Sequence[Row]) -> mapping.Sorted:
     """The records of contacts, the ids of those that must not be here, and what is none."""
-    return mapping.sorted_out(rows, lambda row: mapping.contact(row, box, graph.ctx.config))
+    return mapping.sorted_out(
+        rows, lambda row: mapping.contact(row, box, graph.ctx.config), lambda item: box.record_id("contacts", item)
+    )
 
 
 async def push(graph: Graph, box: Mailbox, item: str | None, change: Change) -> Pushed:

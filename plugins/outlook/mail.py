@@ -104,7 +104,9 @@ class Reading:
         visible = [row for row in rows if row.get("parentFolderId") not in self.tree.hidden]
         hidden = [row for row in rows if row.get("parentFolderId") in self.tree.hidden]
         config = self.graph.ctx.config
-        records, deletes, rejects = mapping.sorted_out(visible, lambda row: mapping.mail(row, self.box, config))
+        records, deletes, rejects = mapping.sorted_out(
+            visible, lambda row: mapping.mail(row, self.box, config), self._id
+        )
         asked_for = [record for record in records if self._is_asked_for(record)]
         return mapping.Sorted(asked_for, [*deletes, *(self._id(row["id"]) for row in hidden)], rejects)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from msgspec.structs import replace
+
 from plugins.outlook.graph import Mailbox, Row, only
 from tenure_sdk import Address, Customer, Email, Identity, Interaction, Meeting, Record, Reject, mapped
 
@@ -52,10 +54,11 @@ class Sorted(NamedTuple):
     """What is no record at all."""
 
 
-def sorted_out(rows: Iterable[Row], make: Callable[[Row], Record]) -> Sorted:
-    """The records that are made of rows, those that are made as deleted apart."""
+def sorted_out(rows: Iterable[Row], make: Callable[[Row], Record], name: Callable[[str], str]) -> Sorted:
+    """The records that are made of rows, those made as deleted apart; `name` makes a record's id of an item's."""
     made, rejects = mapped(rows, make)
-    return Sorted([each for each in made if not each.deleted], [each.id for each in made if each.deleted], rejects)
+    named = [replace(each, record_id=each.record_id and name(each.record_id)) for each in rejects]
+    return Sorted([each for each in made if not each.deleted], [each.id for each in made if each.deleted], named)
 
 
 def mail(row: Row, box: Mailbox, config: OutlookConfig) -> Interaction:

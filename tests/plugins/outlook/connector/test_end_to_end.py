@@ -68,8 +68,7 @@ async def everything(logins: Logins) -> str:
     connection = await asyncpg.connect(str(logins.superuser))
     try:
         tables = await connection.fetch(
-            "SELECT format('%I.%I', schemaname, tablename) AS name FROM pg_tables"
-            " WHERE schemaname !~ '^pg_'"
+            "SELECT format('%I.%I', schemaname, tablename) AS name FROM pg_tables WHERE schemaname !~ '^pg_'"
         )
         found = [await connection.fetch(f"SELECT t::text FROM {table['name']} AS t") for table in tables]
     finally:

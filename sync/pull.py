@@ -15,14 +15,14 @@ from sqlalchemy.exc import DBAPIError
 from domain.core.problems import Conflict
 from domain.integrations import queries, rules
 from domain.integrations.model import DriftPolicy, IntegrationState, RunMode, StreamState
-from sync import contract, dead_letters, drift, land, runs, sweeps, troubles
+from sync import contract, dead_letters, drift, land, runs, settle, sweeps, troubles
 from sync.drift import Watch
 from sync.heartbeat import Halt, Stop, ahead, beating
 from sync.relay import told
 from sync.runs import Counts
 from sync.troubles import Outcome, Verdict
 from sync.two_way import sending
-from tenure_sdk import ConnectorError, ContractViolation, Control, CursorExpired, LinePage, Unsupported, Window
+from tenure_sdk import ConnectorError, ContractViolation, Control, CursorExpired, LinePage, Page, Unsupported, Window
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from sync.drift import Change
     from sync.remote import Remote
     from sync.runs import Run
-    from tenure_sdk import Page, Stream
+    from tenure_sdk import Stream
 
 log = structlog.get_logger()
 
@@ -58,7 +58,7 @@ HOLD = timedelta(seconds=2)
 
 
 class _Held(Exception):
-    """Something may have been made at the other side that is not known here yet."""
+    """Something may have been made at the other side that is not known here yet, or is known in a later version."""
 
 
 class StreamNotRead(Conflict):
@@ -180,6 +180,8 @@ class _Pull:
             if window is None and setting is not None and setting.since is not None:
                 window = Window(setting.since)
             run = await runs.begin(work, integration, self.stream, mode=mode, window=window, request=request)
+            if self.expired:
+                await runs.advance(work, run, Counts(), lost=True)
             run.pace = runs.Pace(work.now, run.counts.read)
             self.watched = await drift.watch(work, run)
             if not run.resumed:
@@ -189,12 +191,13 @@ class _Pull:
     async def _read(self, run: Run) -> Verdict:
         await self._migrate(run)
         await self._expect(run)
+        asked_at = self.database.clock.now()
         async with (
             aclosing(self.remote.pages(self.stream.name, run.checkpoint.cursor, run.window)) as pages,
             aclosing(ahead(pages, self.halt)) as following,
         ):
             async for page in following:
-                if await self._land(run, page):
+                if await self._land(run, page, asked_at):
                     return Verdict(Outcome.STREAM_PAUSED)
         return await self._close(run)
 
@@ -225,8 +228,8 @@ class _Pull:
                 update(StreamState).where(*runs.held(work, run)).values(expected_count=run.pace.expected)
             )
 
-    async def _land(self, run: Run, page: Page | LinePage) -> bool:
-        """Land a page; whether so much of the run was left out that the stream is paused."""
+    async def _land(self, run: Run, page: Page | LinePage, asked_at: datetime) -> bool:
+        """Land a page that was asked for at a time; whether so much was left out that the stream is paused."""
         checked = contract.check(page, self.stream, self.secrets)
         changes = self.watched.look(checked.page)
         if changes and self.watched.policy is DriftPolicy.STOP:
@@ -234,7 +237,7 @@ class _Pull:
         before = run.checkpoint, run.counts
         try:
             async with self.database.unit_of_work(self.tenant_id) as work:
-                await self._wait_for_outcomes(work)
+                await self._wait_for_outcomes(work, checked.page, asked_at)
                 await drift.note(work, run, self.watched, changes)
                 paused = await self._land_checked(work, run, checked)
         except BaseException:
@@ -253,6 +256,7 @@ class _Pull:
 
     async def _land_checked(self, work: Writing, run: Run, checked: Checked) -> bool:
         page, refused = self.watched.admitted(checked.page), len(checked.refused)
+        moved = page.cursor is not None and page.cursor != run.checkpoint.cursor
         if run.pace is not None:
             run.pace.share = page.progress
         await dead_letters.keep(work, run, checked.refused)
@@ -261,8 +265,10 @@ class _Pull:
         seen = await sweeps.note(work, run, page, [each for each in left_out if each]) if run.is_whole else 0
         extra = Counts(read=refused + checked.doubles, rejected=refused, doubles=checked.doubles)
         progress = {"cursor": page.cursor, "seen": run.checkpoint.seen + seen}
-        await land.conclude(work, run, landed._replace(counts=landed.counts + extra), **progress)
-        if self.troubled:
+        await settle.identities(work, landed.described)
+        await settle.note(work, landed.touched)
+        await land.move_on(work, run, landed._replace(counts=landed.counts + extra), **progress)
+        if self.troubled and moved:  # the same page again, before it breaks again, is no recovery
             await troubles.recover(work, run)
             self.troubled = False
         return await self._pause_if_too_much_is_left_out(work, run)
@@ -282,7 +288,7 @@ class _Pull:
         """What follows when there are no more pages: because all are read, or because the run was asked to stop."""
         match self.halt.why:
             case None:
-                if run.is_whole:
+                if run.is_whole or await sweeps.listed(self.database, self.remote, run):
                     await sweeps.sweep(self.database, self.remote, run)
                 await self._end(run)
                 return Verdict(Outcome.FINISHED)
@@ -306,14 +312,16 @@ class _Pull:
                     return
             await troubles.end(work, run, error=error)
 
-    async def _wait_for_outcomes(self, work: Writing) -> None:
+    async def _wait_for_outcomes(self, work: Writing, page: Page | LinePage, asked_at: datetime) -> None:
         if await sending.is_unsettled(work, self.integration_id, self.stream.types):
+            raise _Held
+        if isinstance(page, Page) and await sending.is_behind(work, self.integration_id, page.records, asked_at):
             raise _Held
 
     async def _hold(self, run: Run) -> Verdict:
-        """Come back when it is known what was made over there: it must not be taken for something new."""
+        """Come back when it is known what was made over there, and ask anew: neither is it new, nor is the old news."""
         async with self.database.unit_of_work(self.tenant_id) as work:
-            await runs.interrupt(work, run, "It waits for the outcome of a change that was sent.")
+            await runs.interrupt(work, run, "It waits for a change that was sent.")
             return Verdict(Outcome.PARKED, work.now + HOLD)
 
     async def _meet(self, run: Run, problem: ConnectorError) -> Verdict:

@@ -82,6 +82,8 @@ class Checkpoint(msgspec.Struct, frozen=True):
     """The last document that was made of waiting lines: its record type and id."""
     seen: int = 0
     """How many ids of a whole reading are kept, to tell in the end which ones it did not bring."""
+    lost: bool = False
+    """Whether the cursor before was lost, so that deletions may have gone unheard."""
     over: bool = False
     """Whether the run has ended: the next one begins after the cursor."""
 

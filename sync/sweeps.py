@@ -14,12 +14,12 @@ from domain.core.due import due
 from domain.core.problems import Conflict, NotFound
 from domain.integrations import queries
 from domain.integrations.model import BulkDelete
-from sync import land, settle
+from sync import land, runs, settle
 from sync.land import Landed
 from sync.landing import deletions
 from sync.landing.tables import sql
-from sync.runs import Checkpoint, Counts, Run
-from tenure_sdk import LINE_TYPES, LinePage, Stream, record_type
+from sync.runs import ALL, Checkpoint, Counts, Run
+from tenure_sdk import LINE_TYPES, LinePage, Listing, Stream, record_type
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -92,6 +92,22 @@ async def note(work: Writing, run: Run, page: Page | LinePage, left_out: Sequenc
     types, remote_ids = zip(*seen, strict=True)
     noted = await work.execute(_SEE, {**run.binds, "types": list(types), "remote_ids": list(remote_ids)})
     return noted.rowcount
+
+
+async def listed(database: Database, remote: Remote, run: Run) -> bool:
+    """Whether, after a reading from the start, all ids that the other side lists are known: what was deleted before its
+    cursor was lost shows in nothing else.
+    """
+    of = run.stream
+    listing = any(each.stream == of.name for each in remote.connector.declared(Listing))
+    if not run.checkpoint.lost or run.window != ALL or not listing or len(of.types) != 1 or of.deletes == "none":
+        return False
+    async for portion in remote.ids(of.name):
+        seen = {"types": list(of.types) * len(portion), "remote_ids": [each.id for each in portion]}
+        async with database.unit_of_work(run.tenant_id) as work:
+            await runs.renew(work, run)
+            await work.execute(_SEE, {**run.binds, **seen})
+    return True
 
 
 def _on(page: Page | LinePage) -> Iterator[tuple[str, str]]:

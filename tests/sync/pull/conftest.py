@@ -19,11 +19,13 @@ from tenure_sdk import (
     Connector,
     Context,
     Customer,
+    IdVersion,
     Order,
     Page,
     Record,
     Totals,
     fetch,
+    ids,
     stream,
     totals,
 )
@@ -97,6 +99,10 @@ def connector_of(side: Side) -> type[Connector[NoConfig]]:
         @fetch(Customer)
         async def by_id(self, ctx: Context[NoConfig], ids: Sequence[str]) -> list[Customer]:
             return [row for row in side.rows if row.id in ids]
+
+        @ids("customers")
+        async def listed(self, ctx: Context[NoConfig]) -> AsyncIterator[list[IdVersion]]:
+            yield [IdVersion(row.id) for row in side.rows]
 
         @totals("customers")
         async def count(self, ctx: Context[NoConfig], window: Any = None) -> Totals:

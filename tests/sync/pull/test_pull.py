@@ -175,6 +175,23 @@ async def test_a_cursor_that_is_too_old_has_everything_read(shop: Shop, side: Si
     ]  # fmt: skip
 
 
+async def test_what_was_deleted_before_a_cursor_was_lost_is_found_missing(shop: Shop, side: Side) -> None:
+    side.customers(30)
+    await shop.pull()
+    for _ in range(2):
+        side.rows.pop(0)
+    side.customers(5, first=30)
+
+    async def expire(_: int) -> None:
+        if side.asked[-1] is not None:
+            raise CursorExpired
+
+    side.before_page = expire
+    assert (await shop.pull()).outcome is Outcome.FINISHED
+    gone = await shop.rows("SELECT remote_id FROM remote_records WHERE $t AND deleted ORDER BY remote_id")
+    assert [row[0] for row in gone] == ["0", "1"]
+
+
 async def test_a_reading_from_the_start_cannot_expire(shop: Shop, side: Side) -> None:
     side.customers(5)
     side.before_page = failing(0, CursorExpired())

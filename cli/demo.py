@@ -125,12 +125,14 @@ async def _served(settings: Settings, listening: socket.socket, vendors: Vendors
 
 
 async def _connected(settings: Settings, database: Database, vendors: Vendors, issued: str, customers: int) -> None:
-    """Have the vendors be as they were, and be let in."""
+    """Have the vendors be as they were, and be let in; both sides are compared soon."""
     from cli.vendors import admitting
+    from domain.tenants.queries import by_slug
 
     await vendors.remember(customers)
     with vendors.approving():
         await admitting.admit(settings, database, issued)
+    await admitting.compare_soon(database, await by_slug(database, TENANT))
     _write_for_me_alone(ENVIRONMENT, _exports(settings))
 
 

@@ -34,7 +34,8 @@ def list_integrations(tenant: Tenant, data: Data = None) -> None:
         ("integration", "connector", "state", "lag", "records", "conflicts", "accuracy", "waits for a person"),
         (
             (
-                view.integration.label, view.integration.connector, view.integration.state, ago(view.lag) if view.streams else "",
+                view.integration.label, view.integration.connector, view.integration.state,
+                ago(view.lag) if view.streams else "",
                 f"{view.records:,}", f"{view.waiting['conflicts']:,}", share(view.accuracy),
                 "; ".join(view.attention) or "nothing",
             )

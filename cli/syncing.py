@@ -47,7 +47,7 @@ reconcile = terminal.app("Compare both sides of an integration; `run` need not b
 
 ModeName = Literal["INCREMENTAL", "BACKFILL", "FULL", "REBUILD"]
 
-_RECENTLY = timedelta(hours=1)
+_RECENTLY, _JUST_NOW = timedelta(hours=1), timedelta(minutes=1)
 _SHOWN = 20
 """How many differences are printed."""
 _TICK = 0.5
@@ -88,7 +88,10 @@ def sync_status(
     follow: Annotated[bool, typer.Option("--follow", help="Go on until everything is read.")] = False,  # noqa: FBT002 - a flag of the command line
     data: Data = None,
 ) -> None:
-    """Print the runs of the last hour with their progress: how much is read, how fast, and when they may be over."""
+    """Print the runs of the last hour: how much is read, how fast, and when they may be over.
+
+    With --follow those of the last minute and all that begin, until nothing is read any more.
+    """
     terminal.run(_status(terminal.settings(data), tenant, integration, follow=follow))
 
 
@@ -242,14 +245,14 @@ async def _status(settings: Settings, tenant: str, name: str, *, follow: bool) -
         tenant_id = await by_slug(database, tenant)
         async with database.reading(tenant_id) as reading:
             integration = await overview.named(reading, name)
-            began = reading.now
+            now = reading.now
         if not follow:
-            runs = (await _watched(database, integration, began - _RECENTLY)).runs
+            runs = (await _watched(database, integration, now - _RECENTLY)).runs
             terminal.table(_COLUMNS, map(_row, runs))
         elif sys.stdout.isatty():
-            await _show(database, integration, began)
+            await _show(database, integration, now - _JUST_NOW)
         else:
-            await _tell(database, integration, began)
+            await _tell(database, integration, now - _JUST_NOW)
 
 
 async def _show(database: Database, integration: Integration, since: datetime) -> None:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import httpx2
 
 from cli import terminal
 from cli.vendors.dealings import DOMAIN
+from domain.core.events import make_due
+from sync import duties, overview
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from domain.core.database import Database
     from domain.core.settings import Settings
 
@@ -21,6 +26,8 @@ CONFIGS: dict[str, dict[str, Any]] = {
 }
 LEFT_ALONE = frozenset({"DISCONNECTED", "QUARANTINED"})
 """The states of integrations that somebody has to take up again by himself."""
+
+COMPARE_AFTER = timedelta(minutes=1)
 
 _KNOWN = "{ integrations(first: 100) { nodes { id connector state version } } }"
 
@@ -51,6 +58,15 @@ async def admit(settings: Settings, database: Database, bearer: str) -> None:
                 await admin.admit(connector, known.get(connector))
             except NotLetIn as problem:
                 terminal.say(f"{label} is not connected: {problem}")
+
+
+async def compare_soon(database: Database, tenant_id: UUID) -> None:
+    """Have both sides of every vendor be compared once the first reading is over, and not only after an hour."""
+    async with database.unit_of_work(tenant_id) as work:
+        for integration in await overview.every(work):
+            if integration.connector in LABELS:
+                at = work.now + COMPARE_AFTER
+                await make_due(work.session, tenant_id, duties.RECONCILE, integration.id.hex, at)
 
 
 @dataclass(frozen=True)

@@ -81,8 +81,8 @@ def _state(column_name: str) -> str:
     )
 
 
-def _value(name: str, description: str) -> Any:
-    return column(str, sql=f"{{t}}.{name} ->> 'value'", null=True, scope="pii:read", description=description)
+def _value(sql: str, description: str) -> Any:
+    return column(str, sql=f"{{t}}.{sql}", null=True, scope="pii:read", description=description)
 
 
 def _counter(name: str) -> str:
@@ -188,9 +188,9 @@ class SyncConflict(Node):
     remote_id = column(description="The record's id at the other side.")
     field = column(description="The field that both changed.")
     policy = column(model.Ownership, description="Why nobody won by himself.")
-    base = _value("base", "The value that both sides had.")
-    ours = _value("ours", "The value that Tenure has.")
-    theirs = _value("theirs", "The value that the other side has.")
+    base = _value("base -> 'value' ->> 0", "The value that both sides had.")
+    ours = _value("ours ->> 'value'", "The value that Tenure has.")
+    theirs = _value("theirs ->> 'value'", "The value that the other side has.")
     recorded_at = column(description="When it was found.")
     resolution = column()
     resolved_at = column(description="When somebody chose.")
@@ -283,8 +283,9 @@ class ReconciliationReport(Node):
     streams = embedded("integrations.StreamComparison", "{t}.streams", description="Stream by stream.")
     differences = many(
         "integrations.ReconciliationDifference", "reconciliation_differences {t} where {t}.tenant_id = $1",
-        keys="{p}.id", link="report_id", orders={"REMOTE_ID": Order("{t}.remote_id", "text")},
-        default=(("REMOTE_ID", False),), description="What is not alike.",
+        keys="{p}.id", link="report_id",
+        orders={"ID": Order("{t}.stream || ' ' || {t}.type || ' ' || {t}.remote_id", "text")},
+        default=(("ID", False),), description="What is not alike.",
     )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from domain.core import events
 from domain.core.events import make_due
 from domain.core.problems import Conflict
 from domain.integrations import rules
-from sync import hooks, inbox, telling
+from sync import hooks, inbox, notices
 from sync import reconcile as reconciling
 from sync.two_way import queue
 from sync.two_way.sending import send
@@ -69,7 +69,7 @@ KINDS: Mapping[str, Callable[[Trip], Awaitable[datetime | None]]] = {
 }
 
 OF_TENANTS: Mapping[str, Callable[[Database, Switchboard, DueWork], Awaitable[datetime | None]]] = {
-    telling.TELL: telling.tell
+    notices.NOTICE: notices.give
 }
 
 

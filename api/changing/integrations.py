@@ -221,11 +221,11 @@ class StreamChoiceInput:
     since: datetime | None = given("How far back it is read, the first time.", None)
     every_seconds: int | None = given("How often it is read, from 60.", None)
 
-    def told(self) -> actions.StreamChoice:
-        """The choice. Raises TooOften."""
+    def told(self, place: int) -> actions.StreamChoice:
+        """The choice, which stands at a place of the list. Raises TooOften."""
         every = timedelta(seconds=self.every_seconds) if self.every_seconds is not None else None
         if every is not None and every < SHORTEST:
-            raise TooOften(path=("every_seconds",))
+            raise TooOften(path=("streams", str(place), "every_seconds"))
         return actions.StreamChoice(self.stream, self.enabled, self.direction, self.since, every)
 
 
@@ -242,7 +242,7 @@ async def set_streams(work: Writing, asked: SetStreamsInput, around: Around) -> 
     """Choose which streams are read, from when, how often, and which way changes go."""
     integration = await locked(work, asked.id)
     connector = connector_of(around, integration)
-    choices = [choice.told() for choice in asked.streams]
+    choices = [choice.told(place) for place, choice in enumerate(asked.streams)]
     rules.check_streams([choice.stream for choice in choices], [stream.name for stream in connector.streams()])
     pushed = [choice.stream for choice in choices if choice.direction is model.SyncDirection.TWO_WAY]
     _check_writable(connector, pushed)

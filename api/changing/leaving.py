@@ -15,7 +15,7 @@ from domain.core.problems import Conflict
 from domain.core.unit_of_work import Writing
 from domain.integrations import queries, rules
 from domain.integrations.model import IntegrationState
-from sync import hooks, leaving, telling
+from sync import hooks, leaving, notices
 from sync.leaving import DataPolicy
 from tenure_sdk import Webhook
 
@@ -116,7 +116,7 @@ _SECRET: dict[str, Any] = {"secret": (str | None, "What calls are signed with; s
 async def set_outgoing_webhook(work: Writing, asked: SetOutgoingWebhookInput, around: Around) -> Done:
     """Have an address called when something waits for a person; calls are signed as Standard Webhooks say."""
     vault = around.switchboard.remotes.vault
-    secret = await telling.set_webhook(
+    secret = await notices.set_webhook(
         work, vault, asked.url, enabled=asked.enabled, new_secret=asked.new_secret
     )  # fmt: skip
     shown = {} if secret is None else {"secret": secret}

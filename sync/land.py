@@ -79,6 +79,11 @@ async def merge(work: Writing, run: Run, page: Page | LinePage) -> Landed:
 async def conclude(work: Writing, run: Run, landed: Landed, **progress: object) -> None:
     """Settle the customers that were touched, tell of it, and move the run on; `progress` is for its checkpoint."""
     await settle.customers(work, landed.described, landed.touched)
+    await move_on(work, run, landed, **progress)
+
+
+async def move_on(work: Writing, run: Run, landed: Landed, **progress: object) -> None:
+    """Tell of a page, and move the run on; its customers are settled, or noted to be."""
     tell(work, run, landed)
     if progress.get("cursor", True) is None:
         progress.pop("cursor")  # reading cannot be resumed here: the cursor before stays

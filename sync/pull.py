@@ -237,6 +237,7 @@ class _Pull:
         before = run.checkpoint, run.counts
         try:
             async with self.database.unit_of_work(self.tenant_id) as work:
+                await settle.announce(work, run)
                 await self._wait_for_outcomes(work, checked.page, asked_at)
                 await drift.note(work, run, self.watched, changes)
                 paused = await self._land_checked(work, run, checked)
@@ -290,6 +291,7 @@ class _Pull:
             case None:
                 if run.is_whole or await sweeps.listed(self.database, self.remote, run):
                     await sweeps.sweep(self.database, self.remote, run)
+                await settle.noted(self.database, self.tenant_id, self.halt)
                 await self._end(run)
                 return Verdict(Outcome.FINISHED)
             case Stop.CANCELLED:

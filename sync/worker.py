@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from domain.core.due import Jobs
     from domain.core.events import Reactions
     from sync.hints import Hints
+    from sync.relay import Remember
 
 log = structlog.get_logger()
 
@@ -44,11 +45,11 @@ class Worker:
 
     def __init__(
         self, database: Database, stopping: asyncio.Event, reactions: Reactions = events.reactions,
-        jobs: Jobs = due.jobs,
+        jobs: Jobs = due.jobs, remember: Remember | None = None,
     ) -> None:  # fmt: skip
         self._database = database
         self._stopping = stopping
-        self._relay = Relay(database, reactions, stopping)
+        self._relay = Relay(database, reactions, stopping, remember)
         self._jobs = jobs.by_kind
 
     async def run(self, hints: Hints) -> None:
@@ -115,7 +116,7 @@ class Worker:
 
 def load() -> None:
     """Import the actions of every concept, and the syncs, so that all reactions and jobs are registered."""
-    for syncing in ("sync.schedule", "sync.sweeps", "sync.leaving", "sync.duties"):
+    for syncing in ("sync.schedule", "sync.settle", "sync.sweeps", "sync.leaving", "sync.duties"):
         import_module(syncing)
     for concept in pkgutil.iter_modules(domain.__path__, "domain."):
         if concept.ispkg and find_spec(f"{concept.name}.actions"):

@@ -41,6 +41,7 @@ __all__ = [
     "Strength",
     "Suppression",
     "Survivorship",
+    "UnsettledCustomer",
 ]
 
 
@@ -370,3 +371,12 @@ class Suppression(TenantTable):
 
     digest: Mapped[bytes] = mapped_column(primary_key=True)
     recorded_at: Mapped[datetime]
+
+
+class UnsettledCustomer(TenantTable):
+    """WS: A customer of whom something has landed that its totals and its stages do not show yet."""
+
+    __tablename__ = "unsettled_customers"
+
+    customer_id: Mapped[UUID] = mapped_column(primary_key=True)
+    since: Mapped[datetime]

@@ -92,6 +92,13 @@ def upgrade() -> None:
         prefixes=["UNLOGGED"],
     )
     op.create_table(
+        "unsettled_customers",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("customer_id", sa.Uuid(), nullable=False),
+        sa.Column("since", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("tenant_id", "customer_id", name=op.f("unsettled_customers_pkey")),
+    )
+    op.create_table(
         "authorizations",
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -825,6 +832,7 @@ def downgrade() -> None:
     op.drop_table("inbox_events")
     op.drop_table("bulk_deletes")
     op.drop_table("authorizations")
+    op.drop_table("unsettled_customers")
     op.drop_table("seen_records")
     op.drop_table("outgoing_webhooks")
     op.drop_index("interaction_contents_customer_idx", table_name="interaction_contents")

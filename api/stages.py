@@ -335,8 +335,9 @@ class LifecycleTemplate:
 
 
 async def _templates(info: strawberry.Info) -> list[LifecycleTemplate]:
-    """Every template that ships."""
+    """Every template that ships, and those of the plugins."""
     language = info.context.prepared.ask.language
+    brought = info.context.engine.switchboard.registry.templates
     return [
         LifecycleTemplate(
             key=template.key,
@@ -352,7 +353,7 @@ async def _templates(info: strawberry.Info) -> list[LifecycleTemplate]:
                 for stage in template.lifecycle.stages
             ],
         )
-        for template in templates.templates()
+        for template in (*templates.templates(), *brought.values())
     ]
 
 

@@ -17,6 +17,8 @@ EVENTS = Counter("tenure_events_total", "Outbox events by what became of them.",
 DELAY = Histogram("tenure_event_delay_seconds", "From an event to its delivery.")
 JOBS = Counter("tenure_jobs_total", "Due work by kind and by what became of it.", ["kind", "outcome"])
 UNKNOWN_ACCOUNTS = Counter("tenure_unknown_accounts_total", "Calls about accounts nobody has here.", ["connector"])
+STOPPED = Counter("tenure_connector_stops_total", "Processes of connectors that were stopped.", ["connector"])
+HOOK_ERRORS = Counter("tenure_hook_errors_total", "Failures of plugins' hooks.", ["plugin", "hook"])
 OVERDUE = Gauge("tenure_due_work_entries", "Entries of due work that were due at the last look.")
 
 

@@ -7,10 +7,12 @@ the inbox of its own tenant. Accounts that nobody has here are dropped and count
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import sha256
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -24,7 +26,10 @@ from domain.integrations import queries, rules
 from domain.integrations.model import AppDelivery, HookToken, InboxEvent, RemoteAccount, StreamSetting
 from sync import figures, hooks
 from sync.access import places, secrets
+from sync.isolation.places import ConnectorBlocked
+from sync.isolation.process import ProcessStopped
 from sync.pull import StreamNotRead
+from sync.registry import UnknownConnector
 from sync.relay import told
 from sync.requests import SYNC, key_of
 from sync.signals import fetch_signalled
@@ -38,6 +43,7 @@ if TYPE_CHECKING:
     from domain.core.database import Database
     from domain.core.unit_of_work import Reading, Writing
     from sync.errands import Trip
+    from sync.remote import Remote
     from sync.switchboard import Switchboard
     from tenure_sdk import Connector, Merge
 
@@ -138,15 +144,24 @@ class Splitter:
                     .limit(_PORTION)
                 )
             ).all()
-        for row in rows:
-            await self._split(row)
+        by_connector = [(name, list(each)) for name, each in groupby(sorted(rows, key=_connector), _connector)]
+        await asyncio.gather(*(self._split_all(connector, each) for connector, each in by_connector))
         return len(rows)
 
-    async def _split(self, row: Any) -> None:
+    async def _split_all(self, connector: str, rows: Sequence[Any]) -> None:
+        """Split the calls for one connector; while it cannot be asked at all, they wait."""
+        try:
+            async with self.board.remotes.unbound(connector) as remote:
+                for row in rows:
+                    await self._split(row, remote)
+        except (ConnectorBlocked, UnknownConnector) as unasked:
+            log.warning("hook.waiting", connector=connector, reason=type(unasked).__name__)
+
+    async def _split(self, row: Any, remote: Remote) -> None:
         entry = (AppDelivery.connector == row.connector, AppDelivery.digest == row.digest)
         try:
             body = self.board.remotes.vault.open(places.app_delivery(row.connector, row.digest), row.ciphertext)
-            signals = _signals(self.board.registry.connector(row.connector), row.path, body)
+            signals = await remote.signals(row.path, Delivery(body, {}))
             for account, parts in _by_account(signals).items():
                 await self._give(row, account, parts)
         except Exception as failure:  # noqa: BLE001 - a call that cannot be read is tried again, and then left alone
@@ -236,6 +251,8 @@ async def _heard(trip: Trip, event: InboxEvent) -> Sequence[Signal]:
     try:
         delivery = Delivery(event.body or b"", {name: str(value) for name, value in event.headers.items()})
         return await trip.remote.signals(event.path, delivery)
+    except ProcessStopped:
+        raise  # counted: it would be stopped again and again
     except Exception as failure:  # noqa: BLE001 - whatever a connector raises here is its own failure
         log.warning("hook.unread", connector=trip.remote.connector.key, **told(failure))
         return []
@@ -271,6 +288,10 @@ async def _keep(
         await make_due(work.session, work.tenant_id, INBOX, integration_id.hex, work.now + TOGETHER)
 
 
+def _connector(row: Any) -> str:
+    return str(row.connector)
+
+
 def _declared(connector: type[Connector[Any]], path: str, door: str) -> Webhook:
     for declared in connector.declared(Webhook):
         if declared.path == path and declared.door == door:
@@ -279,13 +300,13 @@ def _declared(connector: type[Connector[Any]], path: str, door: str) -> Webhook:
 
 
 def _check(declared: Webhook, delivery: Delivery, valid: Sequence[str]) -> None:
-    if not valid or not declared.verifier.holds(delivery, valid):
+    try:
+        genuine = bool(valid) and declared.verifier.holds(delivery, valid)
+    except Exception as failure:  # a verifier may be the connector's own
+        log.warning("hook.unverified", **told(failure))
+        raise NotGenuine from failure
+    if not genuine:
         raise NotGenuine
-
-
-def _signals(connector: type[Connector[Any]], path: str, body: bytes) -> list[Signal]:
-    declared = _declared(connector, path, "app")
-    return list(declared.bound(connector())(Delivery(body, {})))
 
 
 def _by_account(signals: Iterable[Signal]) -> dict[str, list[Signal]]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Self
 from sync import registry as plugins
 from sync.access.authorizations import Authorizations
 from sync.access.remotes import Remotes
+from sync.registry import Admission
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,7 +30,7 @@ class Switchboard:
         transports: Mapping[str, httpx.AsyncBaseTransport] | None = None,
     ) -> None:
         self.settings = settings
-        self.registry = plugins.load() if registry is None else registry
+        self.registry = plugins.load(admission=Admission.of(settings)) if registry is None else registry
         self.remotes = Remotes(database, settings, self.registry, transports)
         self.authorizations = Authorizations(self.remotes)
 

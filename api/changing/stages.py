@@ -7,7 +7,7 @@ from typing import Any, Optional
 import msgspec
 import strawberry
 
-from api.changes import mutation
+from api.changes import Around, mutation
 from api.changing.inputs import given, id_of, needed, several, told
 from api.reference import Reference
 from api.replays import Done
@@ -162,11 +162,14 @@ class CreateLifecycleInput:
     is_default: bool = given("Whether it is meant when none is named.", default=False)
 
 
-@mutation("lifecycle", "stages.Lifecycle", scope=ADMIN)
-async def create_lifecycle(work: Writing, asked: CreateLifecycleInput) -> Done:
+@mutation("lifecycle", "stages.Lifecycle", scope=ADMIN, connected=True)
+async def create_lifecycle(work: Writing, asked: CreateLifecycleInput, around: Around) -> Done:
     """Make a lifecycle and put it in force."""
     if asked.template:
-        made = await actions.create_from_template(work, asked.template, key=asked.key, default=asked.is_default)
+        made = await actions.create_from_template(
+            work, asked.template, key=asked.key, default=asked.is_default,
+            brought=around.switchboard.registry.templates,
+        )  # fmt: skip
     elif asked.key and asked.stages:
         title = asked.name.told() if asked.name else rules.Text(asked.key)
         definition = _definition(asked.key, asked.stages, asked.rules)

@@ -76,6 +76,29 @@ class Settings(BaseSettings):
         default="",
         description="Connectors that talk to a vendor's sandbox on this machine: `quickbooks=http://127.0.0.1:9001,...`.",
     )
+    plugins_allow: str = Field(
+        default="",
+        description="The distributions whose plugins are loaded, separated by commas, besides Tenure's own; "
+        "without it every one that is installed.",
+    )
+    plugins_block: str = Field(
+        default="", description="Distributions whose plugins are not loaded, separated by commas."
+    )
+    plugins_strict: bool = Field(
+        default=False, description="Whether a plugin that cannot be loaded keeps the server from starting."
+    )
+    connector_memory: int = Field(
+        default=1024, ge=64, description="MiB of address space of a connector's own process."
+    )
+    connector_cpu: int = Field(
+        default=3600, ge=1, description="Seconds of processor time that a connector's own process may use in one run."
+    )
+    connector_deadline: float = Field(
+        default=600, gt=0, description="Seconds for one answer or one page of a connector's own process."
+    )
+    connector_heartbeat: float = Field(
+        default=30, gt=0, description="Seconds without a sign of life after which a connector's own process is ended."
+    )
     log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR.")
     webhooks: dict[str, SecretStr] = Field(
         default_factory=_webhook_secrets,
@@ -117,6 +140,16 @@ class Settings(BaseSettings):
     def origins(self) -> tuple[str, ...]:
         """The allowed origins, one by one."""
         return _entries(self.cors_origins)
+
+    @property
+    def allowed_plugins(self) -> tuple[str, ...]:
+        """The distributions that are let in, one by one; none where all of them are."""
+        return _entries(self.plugins_allow)
+
+    @property
+    def blocked_plugins(self) -> tuple[str, ...]:
+        """The distributions that are kept out, one by one."""
+        return _entries(self.plugins_block)
 
     @property
     def sandbox_addresses(self) -> dict[str, str]:

@@ -24,7 +24,7 @@ from domain.stages.model import (
     TransitionRule,
 )
 from domain.stages.rules import CauseKind, Text
-from domain.stages.templates import template
+from domain.stages.templates import LifecycleTemplate, template
 from domain.stages.transitions import Move, hide_stages, rebuild_intervals, timeline_entry, transition
 
 if TYPE_CHECKING:
@@ -97,13 +97,16 @@ async def create_lifecycle(
 
 
 async def create_from_template(
-    work: Writing, template_key: str, *, key: str | None = None, default: bool = False
-) -> Lifecycle:
-    """Make a lifecycle from one of the templates that ship, under its own key or another, and put it in force.
+    work: Writing, template_key: str, *, key: str | None = None, default: bool = False,
+    brought: Mapping[str, LifecycleTemplate] | None = None,
+) -> Lifecycle:  # fmt: skip
+    """Make a lifecycle from a template, under its own key or another, and put it in force.
+
+    The templates are those that ship and those that plugins `brought`.
 
     Raises UnknownTemplate, LifecycleExists or BadLifecycleKey.
     """
-    chosen = template(template_key)
+    chosen = template(template_key, brought)
     definition = msgspec.structs.replace(chosen.lifecycle, key=key or chosen.key)
     return await create_lifecycle(work, definition, title=chosen.title, default=default, template_key=chosen.key)
 

@@ -149,7 +149,8 @@ class Authorizations:
         if failure is not None or token is None:
             raise AuthorizationFailed(f"{failure} Begin it again.")
         bound = await self._remotes.bound(tenant_id, integration_id, parked=token)
-        account = await bound.remote().check()
+        async with bound.opened() as remote:
+            account = await remote.check()
         actions.check_account(bound.integration, account.id, account.label)
         async with self._database.unit_of_work(tenant_id) as work:
             row = await self._granted(work, integration_id, principal_id)

@@ -14,6 +14,10 @@ from sync.access.host import Access
 from sync.access.limiter import Limiter
 from sync.access.oauth import Endpoint
 from sync.access.tokens import Grant, Tokens
+from sync.isolation import policies
+from sync.isolation.child import no_context
+from sync.isolation.limits import Limits
+from sync.isolation.places import ConnectorBlocked, Place
 from sync.remote import LoopRemote
 from tenure_sdk import ClientCredentials, ConfigInvalid, Context, OAuth2
 
@@ -50,11 +54,22 @@ class Bound:
     callback: Mapping[str, str]
     log: logging.Logger
     now: Callable[[], datetime]
+    place: Place
     deadline: datetime | None = None
 
-    def remote(self) -> LoopRemote:
-        """The other side, asked from this process."""
-        return LoopRemote(self.connector, self.context)
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[Remote]:
+        """The other side, asked from where the operator lets the connector's code run."""
+        if self.place.is_here:
+            yield LoopRemote(self.connector, self.context)
+            return
+        deadline = self.deadline.timestamp() if self.deadline else None
+        start = self.place.start(
+            now=self.now(), config=self.config, account=self.integration.account, callback=dict(self.callback),
+            deadline=deadline,
+        )  # fmt: skip
+        async with self.place.opened(self.connector, start, self.host, self.log) as remote:
+            yield remote
 
     def context(self, window: Window | None) -> Context[Any]:
         """What the connector gets for one piece of work."""
@@ -68,7 +83,8 @@ class Bound:
 class Remotes:
     """The other sides of all integrations, as one process reaches them; `close` it, or use it with `async with`.
 
-    `transports` lead the requests of a connector elsewhere, by its key: to a sandbox in this process.
+    `transports` lead the requests of a connector elsewhere, by its key: to a sandbox in this process, where its code
+    then runs, too.
     """
 
     def __init__(
@@ -83,8 +99,10 @@ class Remotes:
         self.registry = registry
         self.vault = Vault.of(settings)
         self.limiter = Limiter(database)
+        self._limits = Limits.of(settings)
         self.tokens = Tokens(database, self.vault)
         self._transports = dict(transports or {})
+        self._here = frozenset(self._transports)
         self._clients: dict[str, httpx.AsyncClient] = {}
 
     async def __aenter__(self) -> Self:
@@ -106,9 +124,36 @@ class Remotes:
     ) -> AsyncIterator[Remote]:
         """The other side of an integration, in whatever state it is.
 
-        Raises NotFound, UnknownConnector, ConfigInvalid or SecretUnreadable; requests raise what Remote says.
+        Raises NotFound, UnknownConnector, ConfigInvalid or SecretUnreadable, and ConnectorBlocked; requests raise what
+        Remote says.
         """
-        yield (await self.bound(tenant_id, integration_id, deadline=deadline)).remote()
+        bound = await self.bound(tenant_id, integration_id, deadline=deadline)
+        async with bound.opened() as remote:
+            yield remote
+
+    @asynccontextmanager
+    async def unbound(self, connector: str) -> AsyncIterator[Remote]:
+        """A connector that serves no integration: it can say what a delivery means, and nothing else.
+
+        Raises UnknownConnector or ConnectorBlocked.
+        """
+        kind, place = self.registry.connector(connector), await self.place(connector)
+        if place.is_here:
+            yield LoopRemote(kind, no_context)
+            return
+        async with place.opened(kind, place.start(now=self.database.clock.now()), None, _log(connector, ())) as remote:
+            yield remote
+
+    async def place(self, connector: str) -> Place:
+        """Where a connector's code runs. Raises ConnectorBlocked."""
+        policy = await policies.of(self.database, connector)
+        if policy.blocked:
+            raise ConnectorBlocked(policy.reason)
+        origin = None if connector in self._here else self.registry.origins.get(connector)
+        return Place(
+            connector, origin, policies.level(policy, origin), self._limits,
+            self.settings.sandbox_addresses.get(connector),
+        )  # fmt: skip
 
     async def bound(
         self,
@@ -126,7 +171,8 @@ class Remotes:
         return Bound(
             connector=party.connector, integration=party.integration, config=party.config, auth=party.auth,
             host=Access(self.limiter, party.pace_scope(self.settings), party.connector.rate, let_in),
-            client=self.client(party.connector.key), callback=token.callback if token else {},
+            client=self.client(party.connector.key), place=await self.place(party.connector.key),
+            callback=token.callback if token else {},
             log=_log(party.connector.key, party.secrets.values()), now=self.database.clock.now, deadline=deadline,
         )  # fmt: skip
 

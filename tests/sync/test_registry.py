@@ -1,16 +1,27 @@
 from __future__ import annotations
 
 import sys
-from importlib.metadata import EntryPoint
+from importlib.metadata import Distribution, EntryPoint
 from types import ModuleType
 from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
 
+from domain.core.settings import Settings
 from sync import registry
-from sync.registry import Status, hookimpl
-from tenure_sdk import Connector, Customer, stream
+from sync.entries import GROUP
+from sync.registry import Admission, Loaded, Origin, PluginsBroken, Status, speaks
+from tenure_sdk import (
+    Connector,
+    Customer,
+    LifecycleTemplate,
+    TemplateRule,
+    TemplateStage,
+    TemplateText,
+    hookimpl,
+    stream,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -61,10 +72,39 @@ class BadSignature:
         return [Good]
 
 
-class UnknownHook:
+class UnknownHook(Plugin):
     @hookimpl
     def register_unicorns(self) -> list[object]:
         return []
+
+
+def template(key: str) -> LifecycleTemplate:
+    return LifecycleTemplate(
+        key=key, title=TemplateText(en="Short", fa="کوتاه"), description=TemplateText(en="For the impatient."),
+        stages=(
+            TemplateStage(key="met", position=1, label=TemplateText(en="Met"), step="AWARE"),
+            TemplateStage(key="won", position=2, label=TemplateText(en="Won"), step="PURCHASE", kind="WON"),
+        ),
+        rules=(
+            TemplateRule(to="met", trigger="EVENT", enters=True),
+            TemplateRule(to="won", trigger="EVENT", sources=("met",), when={"type": "occasions", "gte": 1}),
+        ),
+    )  # fmt: skip
+
+
+class Templates:
+    def __init__(self, *given: object) -> None:
+        self.given = given
+
+    @hookimpl
+    def register_lifecycle_templates(self) -> tuple[object, ...]:
+        return self.given
+
+
+class Listening(Plugin):
+    @hookimpl
+    async def on_event(self, event: object) -> None:
+        """Listens."""
 
 
 @pytest.fixture
@@ -72,22 +112,46 @@ def module() -> ModuleType:
     made = ModuleType("a_plugin")
     for kind in (Good, Same, Newer, Empty):
         setattr(made, kind.__name__, kind)
-    for plugin in (Plugin, Raising, BadSignature, UnknownHook):
+    for plugin in (Plugin, Raising, BadSignature, UnknownHook, Listening):
         setattr(made, plugin.__name__, plugin())
+    made.Short = Templates(template("short"))  # type: ignore[attr-defined]
+    made.Classic = Templates(template("classic"))  # type: ignore[attr-defined]
+    made.NoTemplate = Templates({"key": "x"})  # type: ignore[attr-defined]
     sys.modules["a_plugin"] = made
     return made
 
 
-def entry(value: str, name: str | None = None) -> EntryPoint:
-    return EntryPoint(name or value, value if ":" in value else f"a_plugin:{value}", registry.GROUP)
+class Installed(Distribution):
+    """A distribution that is installed, as far as its name goes."""
+
+    def __init__(self, name: str) -> None:
+        self.named = name
+
+    @property
+    def metadata(self) -> dict[str, str]:  # type: ignore[override]
+        return {"Name": self.named, "Version": "1.2"}
+
+    def read_text(self, filename: str) -> None:
+        """Has no files."""
+
+    def locate_file(self, path: object) -> None:  # type: ignore[override]
+        """Has no files."""
 
 
-def test_the_connector_for_files_is_found_by_its_entry_point() -> None:
+def entry(value: str, distribution: str | None = None) -> EntryPoint:
+    made = EntryPoint(value, value if ":" in value else f"a_plugin:{value}", GROUP)
+    return made if distribution is None else made._for(Installed(distribution))  # type: ignore[attr-defined,no-any-return]
+
+
+def test_the_connectors_that_ship_are_found_by_their_entry_points() -> None:
     found = registry.load()
     assert found.connector("files").key == "files"
-    assert [(loaded.entry, loaded.distribution, loaded.status) for loaded in found.report] == [
-        ("files", "tenure", Status.LOADED)
+    ours = [loaded for loaded in found.report if loaded.distribution == "tenure"]
+    assert [(loaded.entry, loaded.status) for loaded in ours] == [
+        (key, Status.LOADED) for key in ("files", "outlook", "quickbooks")
     ]
+    assert found.origins["files"] == Origin("plugins.files.connector:FilesConnector", "tenure")
+    assert found.origins["files"].is_shipped
 
 
 @pytest.mark.parametrize(
@@ -99,7 +163,8 @@ def test_the_connector_for_files_is_found_by_its_entry_point() -> None:
         ("Empty", Status.FAILED, "at least one stream"),
         ("Raising", Status.FAILED, "RuntimeError: broken"),
         ("BadSignature", Status.FAILED, "PluginValidationError"),
-        ("UnknownHook", Status.FAILED, "unknown hook 'register_unicorns'"),
+        ("Classic", Status.FAILED, "another distribution already brings classic"),
+        ("NoTemplate", Status.FAILED, "dict is no LifecycleTemplate"),
     ],
 )
 def test_a_broken_plugin_is_reported_and_harms_nobody(
@@ -126,3 +191,62 @@ def test_of_two_with_one_key_the_first_stays(module: ModuleType) -> None:
     found = registry.load([entry("Good"), entry("Same")])
     assert found.connectors == {"good": Good}
     assert found.report[1].error == "ValueError: another distribution already brings good"
+
+
+def test_a_hook_that_this_server_does_not_have_is_reported_and_the_rest_used(module: ModuleType) -> None:
+    found = registry.load([entry("UnknownHook")])
+    assert found.connectors == {"good": Good}
+    assert found.report == [
+        Loaded("UnknownHook", "?", "?", Status.LOADED, ("good",), unknown_hooks=("register_unicorns",))
+    ]
+
+
+def test_the_operator_says_which_distributions_are_let_in(module: ModuleType) -> None:
+    entries = [entry("Good", "Acme_Connectors"), entry("Newer", "other"), entry("Empty", "tenure")]
+
+    def statuses(**how: str) -> list[Status]:
+        return [loaded.status for loaded in registry.load(entries, Admission.of(Settings(**how))).report]
+
+    assert statuses() == [Status.LOADED, Status.INCOMPATIBLE, Status.FAILED]
+    assert statuses(plugins_allow="acme-connectors") == [Status.LOADED, Status.BLOCKED, Status.FAILED]
+    assert statuses(plugins_block="acme.connectors, other") == [Status.BLOCKED, Status.BLOCKED, Status.FAILED]
+    assert statuses(plugins_allow="other", plugins_block="tenure") == [
+        Status.BLOCKED, Status.INCOMPATIBLE, Status.BLOCKED
+    ]  # fmt: skip
+    blocked = registry.load(entries[:1], Admission.of(Settings(plugins_block="acme-connectors"))).report
+    told = "TENURE_PLUGINS_BLOCK names it"
+    assert blocked == [Loaded("Good", "Acme_Connectors", "1.2", Status.BLOCKED, error=told)]
+
+
+def test_a_strict_server_does_not_start_with_a_broken_plugin(module: ModuleType) -> None:
+    strict = Admission(blocked=frozenset({"other"}), strict=True)
+    assert registry.load([entry("Good"), entry("Newer", "other")], strict).connectors == {"good": Good}
+    with pytest.raises(PluginsBroken, match=r"Raising \(acme\): RuntimeError: broken"):
+        registry.load([entry("Good"), entry("Raising", "acme")], strict)
+
+
+def test_a_distribution_that_is_found_twice_is_loaded_once(module: ModuleType) -> None:
+    found = registry.load([entry("Good", "Acme-Books"), entry("Good", "acme_books"), entry("Same", "other")])
+    assert [(loaded.distribution, loaded.status) for loaded in found.report] == [
+        ("Acme-Books", Status.LOADED), ("other", Status.FAILED)
+    ]  # fmt: skip
+    assert found.origins["good"] == Origin("a_plugin:Good", "acme-books")
+    assert not found.origins["good"].is_shipped
+
+
+def test_a_host_speaks_its_contract_and_the_one_before() -> None:
+    assert [version for version in range(5) if speaks(version, contract=3)] == [2, 3]
+    assert [version for version in range(5) if speaks(version, contract=1)] == [1]
+
+
+def test_a_template_of_a_plugin_is_made_as_those_that_ship(module: ModuleType) -> None:
+    found = registry.load([entry("Short"), entry("Good")])
+    assert list(found.templates) == ["short"]
+    short = found.templates["short"]
+    assert (short.title.fa, [stage.key for stage in short.lifecycle.stages]) == ("کوتاه", ["met", "won"])
+    assert [(rule.source, rule.target) for rule in short.lifecycle.rules] == [(None, "met"), ("met", "won")]
+
+
+def test_who_listens_is_known_with_the_connectors_that_it_brings(module: ModuleType) -> None:
+    (listener,) = registry.load([entry("Listening")]).listeners
+    assert (listener.plugin, listener.connectors) == ("Listening", frozenset({"good"}))

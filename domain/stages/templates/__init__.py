@@ -1,17 +1,20 @@
-"""The lifecycle templates that ship: one TOML file each, read once."""
+"""The lifecycle templates: those that ship, one TOML file each, and how those of plugins are made."""
 
 from __future__ import annotations
 
 import tomllib
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from domain.core.problems import NotFound
 from domain.stages.conditions import decode
 from domain.stages.rules import Lifecycle, Rule, Stage, Text, Trigger
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 # The order in which they are offered: the plain ones first.
 KEYS = ("classic", "buyer", "b2b", "saas", "crm", "analytics", "prospect")
@@ -57,17 +60,20 @@ def templates() -> tuple[LifecycleTemplate, ...]:
     return tuple(_read(key) for key in KEYS)
 
 
-def template(key: str) -> LifecycleTemplate:
-    """The template of this key; raises UnknownTemplate."""
-    found = next((one for one in templates() if one.key == key), None)
-    if found is None:
-        raise UnknownTemplate(f"No lifecycle template is called {key!r}. There are {', '.join(KEYS)}.", key=key)
-    return found
+def template(key: str, brought: Mapping[str, LifecycleTemplate] | None = None) -> LifecycleTemplate:
+    """The template of this key, one that ships or one of those that plugins brought; raises UnknownTemplate."""
+    known = {one.key: one for one in templates()} | dict(brought or {})
+    if key not in known:
+        raise UnknownTemplate(f"No lifecycle template is called {key!r}. There are {', '.join(known)}.", key=key)
+    return known[key]
 
 
-def _read(key: str) -> LifecycleTemplate:
-    source = files(__package__).joinpath(f"{key}.toml").read_text(encoding="utf-8")
-    file = msgspec.convert(tomllib.loads(source), _File)
+def made(key: str, plain: Mapping[str, Any]) -> LifecycleTemplate:
+    """The template that these plain values describe, as a file has them.
+
+    Raises msgspec.ValidationError, InvalidCondition or InvalidDefinition.
+    """
+    file = msgspec.convert(plain, _File)
     rules = tuple(rule for line in file.rules for rule in _rules(line))
     return LifecycleTemplate(
         title=file.title,
@@ -80,3 +86,7 @@ def _rules(line: _RuleLine) -> list[Rule]:
     sources: tuple[str | None, ...] = (None, *line.sources) if line.enters else line.sources
     when = None if line.when is None else decode(line.when)
     return [Rule(source=source, target=line.to, trigger=line.trigger, when=when) for source in sources]
+
+
+def _read(key: str) -> LifecycleTemplate:
+    return made(key, tomllib.loads(files(__package__).joinpath(f"{key}.toml").read_text(encoding="utf-8")))

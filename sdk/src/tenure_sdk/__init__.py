@@ -50,6 +50,15 @@ from tenure_sdk.errors import (
     Transient,
     Unsupported,
 )
+from tenure_sdk.hooks import (
+    Event,
+    EventContext,
+    LifecycleTemplate,
+    TemplateRule,
+    TemplateStage,
+    TemplateText,
+    hookimpl,
+)
 from tenure_sdk.http import Answer, Context, Host, Window
 from tenure_sdk.limits import RateLimit, duration
 from tenure_sdk.mapping import left_over, mapped
@@ -162,6 +171,8 @@ __all__ = [
     "Email",
     "EmailSent",
     "Envelope",
+    "Event",
+    "EventContext",
     "ExchangeRate",
     "Fetch",
     "Field",
@@ -172,6 +183,7 @@ __all__ = [
     "Interaction",
     "Invoice",
     "InvoiceSent",
+    "LifecycleTemplate",
     "Limit",
     "LinePage",
     "Listing",
@@ -215,6 +227,9 @@ __all__ = [
     "Subscription",
     "Survey",
     "Task",
+    "TemplateRule",
+    "TemplateStage",
+    "TemplateText",
     "Totals",
     "Transient",
     "Unsupported",
@@ -228,6 +243,7 @@ __all__ = [
     "fetch",
     "fold_digits",
     "fold_key",
+    "hookimpl",
     "ids",
     "left_over",
     "lookup",

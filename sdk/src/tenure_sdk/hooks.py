@@ -1,0 +1,111 @@
+"""What a plugin can implement besides a connector: a module with functions that are marked `@hookimpl`.
+
+The entry point (group `tenure.connectors`) then names the module. A plugin that brings nothing but a connector needs no
+hook: its entry point names the class.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from logging import Logger, LoggerAdapter
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import pluggy
+from msgspec import Struct, field
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Iterable
+
+    from tenure_sdk.connector import Connector
+
+PROJECT = "tenure"
+
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+Step: TypeAlias = Literal["AWARE", "CONSIDER", "PURCHASE", "USE", "RETAIN", "ADVOCATE"]
+Kind: TypeAlias = Literal["OPEN", "WON", "LOST", "CHURNED"]
+Trigger: TypeAlias = Literal["MANUAL", "EVENT", "TIME"]
+
+
+class TemplateText(Struct, frozen=True, forbid_unknown_fields=True):
+    """A text for people, in English and, where there is one, in Persian."""
+
+    en: str
+    fa: str | None = None
+
+
+class TemplateStage(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A stage of a lifecycle: where it stands, what it means, and what a customer here typically needs."""
+
+    key: str
+    position: int
+    label: TemplateText
+    step: Step
+    kind: Kind = "OPEN"
+    rotting_days: int | None = None
+    """After how many days without a move somebody should look; None: never."""
+    needs: TemplateText | None = None
+
+
+class TemplateRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A move out of each of `sources`, and with `enters` of those who are in no stage yet.
+
+    `when` is a condition as lifecycles have them, such as `{"type": "occasions", "gte": 2}`; None asks nothing.
+    """
+
+    to: str
+    trigger: Trigger
+    enters: bool = False
+    sources: tuple[str, ...] = field(name="from", default=())
+    when: dict[str, Any] | None = None
+
+
+class LifecycleTemplate(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A lifecycle to begin with: what it is for, its stages, and its rules in the order in which they are asked."""
+
+    key: str
+    title: TemplateText
+    description: TemplateText
+    stages: tuple[TemplateStage, ...]
+    rules: tuple[TemplateRule, ...]
+
+
+class Event(Struct, frozen=True, kw_only=True):
+    """Something that happened: its name, whom it is about, and a body of ids and facts without personal values."""
+
+    id: str
+    """The same whenever it is told again."""
+    name: str
+    """Such as `customers.CustomerCreated`."""
+    subject: str
+    """The id of what it is about, in hexadecimal."""
+    body: dict[str, Any]
+    occurred_at: datetime
+
+
+class EventContext(Struct, frozen=True, kw_only=True):
+    """For which tenant a plugin is told, and where it may write what it has to say."""
+
+    tenant: str
+    """The tenant's id, in hexadecimal."""
+    log: Logger | LoggerAdapter[Logger]
+
+
+@hookspec
+def register_connectors() -> Iterable[type[Connector[Any]]]:  # type: ignore[empty-body]
+    """The connectors that the plugin brings; asked when it is loaded."""
+
+
+@hookspec
+def register_lifecycle_templates() -> Iterable[LifecycleTemplate]:  # type: ignore[empty-body]
+    """The lifecycle templates that the plugin brings, beside those that ship; asked when it is loaded."""
+
+
+@hookspec
+def on_event(event: Event, context: EventContext) -> Awaitable[None] | None:
+    """Something happened at a tenant for which a connector of the plugin is enabled; may be `async def`.
+
+    Told at least once, after it is settled, by a worker: know an event that comes again by its id. What an
+    implementation raises is logged and counted, and not tried again.
+    """

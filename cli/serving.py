@@ -17,9 +17,11 @@ from cli import logs, terminal
 from cli.rights import RefusedToStart
 from domain.core import due, events
 from sync import duties, figures, worker
+from sync.access import idle
 from sync.errands import Errands
 from sync.hints import Hints
 from sync.inbox import Splitter
+from sync.listening import Listening
 from sync.schedule import Syncs
 from sync.switchboard import Switchboard
 from sync.two_way import reactions
@@ -155,9 +157,13 @@ async def _working(settings: Settings, database: Database, stopping: asyncio.Eve
         heard = events.Reactions({name: [*each] for name, each in events.reactions.by_name.items()})
         jobs = due.Jobs(dict(due.jobs.by_kind))
         reactions.register(heard, jobs, board.registry)
+        idle.register(jobs, board.remotes)
+        listening = Listening(database, board.registry.listeners, stopping)
+        remember = listening.remember if listening.listeners else None
         errands = Errands(database, board, stopping, duties.KINDS, Splitter(database, board), duties.OF_TENANTS)
         working = {
-            tasks.create_task(Worker(database, stopping, heard, jobs).run(hints)),
+            tasks.create_task(Worker(database, stopping, heard, jobs, remember).run(hints)),
+            tasks.create_task(listening.run()),
             tasks.create_task(Syncs(database, board.remotes, board.registry, stopping).run()),
             tasks.create_task(errands.run()),
         }

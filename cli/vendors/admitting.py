@@ -27,7 +27,8 @@ CONFIGS: dict[str, dict[str, Any]] = {
 LEFT_ALONE = frozenset({"DISCONNECTED", "QUARANTINED"})
 """The states of integrations that somebody has to take up again by himself."""
 
-COMPARE_AFTER = timedelta(minutes=1)
+COMPARE_AFTER = timedelta(seconds=70)
+"""Between two things that happen at the vendors: what is on its way just then would count as missing."""
 
 _KNOWN = "{ integrations(first: 100) { nodes { id connector state version } } }"
 

@@ -35,6 +35,17 @@ TOKEN = frozenset({
 ANSWERED = frozenset({"sandbox_mailbox", "sandbox_denied"})
 """What the page of the sandbox itself sends; the vendor has no such parameters."""
 
+STYLE = """
+body { font: 1rem/1.5 system-ui, sans-serif; color: #1b1b1b; background: #eef3f8; margin: 12vh 1rem }
+main { max-width: 30rem; margin: auto; padding: 2rem; background: #fff; border-top: .4rem solid #0f6cbd;
+  box-shadow: 0 .25rem 1.5rem #0002 }
+h1 { font-size: 1.4rem; margin: .25rem 0 1rem }
+.what { color: #5b6670; font-size: .85rem; margin: 0 }
+label { display: block; padding: .6rem .8rem; margin: .5rem 0; border: 1px solid #c8d2dc }
+button { font: inherit; padding: .5rem 1.4rem; border: 1px solid #0f6cbd; background: #0f6cbd; color: #fff }
+button[name] { background: #fff; color: inherit }
+"""
+
 
 class Page(Answer):
     """An answer that is HTML."""
@@ -226,16 +237,21 @@ def _choice(sandbox: OutlookSandbox, request: Request) -> str:
     )
     kind = "checkbox" if request.path.rstrip("/").endswith("adminconsent") else "radio"
     boxes = "".join(
-        f'<p><label><input type="{kind}" name="sandbox_mailbox" value="{html.escape(address)}"'
-        f"{' checked' * (not number)}> {html.escape(mailbox.name)} &lt;{html.escape(address)}&gt;</label></p>"
+        f'<label><input type="{kind}" name="sandbox_mailbox" value="{html.escape(address)}"'
+        f"{' checked' * (not number)}> {html.escape(mailbox.name)} &lt;{html.escape(address)}&gt;</label>"
         for number, (address, mailbox) in enumerate(sandbox.mailboxes.items())
     )
     return (
-        f"<h1>Pick an account</h1><p>Tenure wants to access the mailbox.</p><form>{fields}{boxes}"
-        '<button>Accept</button> <button name="sandbox_denied" value="1">Cancel</button></form>'
+        '<p class="what">Outlook sandbox: nothing here is real</p><h1>Pick an account</h1>'
+        "<p>The app may then read and write the mail, calendar and contacts of the account you choose.</p>"
+        f"<form>{fields}{boxes}"
+        '<p><button>Accept</button> <button name="sandbox_denied" value="1">Cancel</button></p></form>'
     )
 
 
 def _page(status: int, body: str) -> Page:
-    written = f"<!doctype html><html lang=en><title>Outlook sandbox</title><body>{body}</body></html>"
+    head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><style>{STYLE}</style>'
+    written = (
+        f"<!doctype html><html lang=en>{head}<title>Outlook sandbox</title><body><main>{body}</main></body></html>"
+    )
     return Page(status, written, {"Content-Type": "text/html; charset=utf-8"})

@@ -35,12 +35,25 @@ VENDOR = {
     USERINFO: "https://accounts.platform.intuit.com",
 }
 PAGE = """<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><title>QuickBooks sandbox</title></head>
-<body><h1>Connect a company to {app}?</h1>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>QuickBooks sandbox</title><style>{style}</style></head>
+<body><main><p class="what">QuickBooks sandbox: nothing here is real</p>
+<h1>Connect a company to {app}?</h1>
+<p>The app may then read and write customers, items, invoices and payments of the company you choose.</p>
 <form method="post" action="?{query}">{companies}
-<button name="answer" value="allow">Connect</button> <button name="answer" value="deny">No, thanks</button>
-</form></body></html>"""
-CHOICE = '<p><label><input type="radio" name="realm" value="{realm}"{checked}> {name}</label></p>'
+<p><button name="answer" value="allow">Connect</button> <button name="answer" value="deny">No, thanks</button></p>
+</form></main></body></html>"""
+STYLE = """
+body { font: 1rem/1.5 system-ui, sans-serif; color: #1d2733; background: #eef2f0; margin: 12vh 1rem }
+main { max-width: 30rem; margin: auto; padding: 2rem; background: #fff; border-radius: .75rem;
+  border-top: .4rem solid #2ca01c; box-shadow: 0 .25rem 1.5rem #0002 }
+h1 { font-size: 1.4rem; margin: .25rem 0 1rem }
+.what { color: #5b6a78; font-size: .85rem; margin: 0 }
+label { display: block; padding: .6rem .8rem; margin: .5rem 0; border: 1px solid #cbd5d1; border-radius: .5rem }
+button { font: inherit; padding: .55rem 1.2rem; border: 1px solid #2ca01c; border-radius: 2rem; background: #fff }
+button[value=allow] { background: #1e7d11; color: #fff }
+"""
+CHOICE = '<label><input type="radio" name="realm" value="{realm}"{checked}> {name}</label>'
 
 
 class OAuthPages:
@@ -115,7 +128,9 @@ class OAuthPages:
             CHOICE.format(realm=escape(company.realm), name=escape(company.name), checked=" checked" if first else "")
             for first, company in ((place == 0, company) for place, company in enumerate(self._companies()))
         )
-        return PAGE.format(app=escape(self._client()[0]), query=escape(request.url.query), companies=companies)
+        return PAGE.format(
+            style=STYLE, app=escape(self._client()[0]), query=escape(request.url.query), companies=companies
+        )
 
     def _allowed(self, request: Request, realm: str) -> Response:
         asked = request.query_params

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from cli import demo, importing, tenants, terminal
+from cli.connectors import connectors
 from cli.customers import customers
 from cli.integrations import integrations
 from cli.keys import keys
@@ -19,6 +20,7 @@ app = terminal.app("Customer lifecycle management: every customer's whole life i
 app.add_typer(tenants.tenants, name="tenants")
 app.add_typer(tenants.tokens, name="tokens")
 app.add_typer(tenants.audit, name="audit")
+app.add_typer(connectors, name="connectors")
 app.add_typer(customers, name="customers")
 app.add_typer(keys, name="keys")
 app.add_typer(integrations, name="integrations")

@@ -75,7 +75,7 @@ class Errands:
     kinds: Mapping[str, Callable[[Trip], Awaitable[datetime | None]]]
     """What is done for each kind of due work; the key begins with the integration."""
     splitter: Splitter | None = None
-    """Splits what came to the addresses of apps, between two looks."""
+    """Splits what came to the addresses of apps."""
     of_tenants: Mapping[str, Callable[[Database, Switchboard, DueWork], Awaitable[datetime | None]]] = field(
         default_factory=dict
     )
@@ -85,16 +85,24 @@ class Errands:
     async def run(self) -> None:
         """Work until `stopping` is set; what is under way then comes to rest."""
         stop = asyncio.create_task(self.stopping.wait())
+        splitting = asyncio.create_task(self._split())
         try:
             while not self.stopping.is_set():
                 with suppress(OSError, SQLAlchemyError):  # while the database is away, what is due stays due
-                    if self.splitter is not None:
-                        await self.splitter.split()
                     await self.start_due()
                 await asyncio.wait({stop, *self._tasks}, timeout=EVERY, return_when=asyncio.FIRST_COMPLETED)
         finally:
             stop.cancel()
+            splitting.cancel()
             await self.rest(Stop.SHUTDOWN)
+            await asyncio.gather(splitting, return_exceptions=True)
+
+    async def _split(self) -> None:
+        """Split what comes to the addresses of apps, beside the errands: a connector may take long over it."""
+        while self.splitter is not None:
+            with suppress(OSError, SQLAlchemyError):
+                await self.splitter.split()
+            await asyncio.sleep(EVERY)
 
     async def rest(self, why: Stop | None = None) -> None:
         """Wait until all errands have come to rest; with a reason they are asked to, and get so much time only."""

@@ -20,13 +20,15 @@ from domain.core.events import OUTBOX, Causation, DueWork, OutboxEvent
 from sync import figures
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from sqlalchemy import ColumnElement, Delete, Select
 
     from domain.core.database import Database
     from domain.core.events import Reactions
     from domain.core.unit_of_work import Writing
+
+    Remember = Callable[[Writing, Sequence[UUID]], Awaitable[None]]
 
 log = structlog.get_logger()
 
@@ -47,12 +49,17 @@ _LOCK = text(f"""
 
 
 class Relay:
-    """Delivers outbox events to the reactions registered for their names."""
+    """Delivers outbox events to the reactions registered for their names.
+
+    `remember` learns, in the same transaction, which events were delivered.
+    """
 
     def __init__(
-        self, database: Database, reactions: Reactions = events.reactions, stopping: asyncio.Event | None = None
-    ) -> None:
+        self, database: Database, reactions: Reactions = events.reactions, stopping: asyncio.Event | None = None,
+        remember: Remember | None = None,
+    ) -> None:  # fmt: skip
         self._database = database
+        self._remember = remember
         self._reactions = reactions.by_name
         self._stopping = stopping or asyncio.Event()
 
@@ -84,12 +91,18 @@ class Relay:
     async def _pass_over(self, tenant_id: UUID) -> int:
         """Mark what nobody reacts to as delivered, all at once."""
         async with self._database.unit_of_work(tenant_id) as work:
-            done = await work.execute(
+            marked = (
                 update(OutboxEvent)
                 .where(*_undelivered(tenant_id), OutboxEvent.name.not_in(list(self._reactions)))
                 .values(delivered_at=work.now)
                 .execution_options(synchronize_session=False)
             )
+            if self._remember is not None:
+                passed = list((await work.execute(marked.returning(OutboxEvent.id))).scalars())
+                await self._remember(work, passed)
+                figures.EVENTS.labels("ignored").inc(len(passed))
+                return len(passed)
+            done = await work.execute(marked)
         figures.EVENTS.labels("ignored").inc(done.rowcount)
         return done.rowcount
 
@@ -117,9 +130,11 @@ class Relay:
             await _park(work, event, "It ends a chain of events that is too long.")
             return
         work.causation = Causation(event.id, event.depth)
-        for reaction in self._reactions[event.name]:
+        for reaction in self._reactions.get(event.name, ()):
             await reaction(work, event)
         event.delivered_at = work.now
+        if self._remember is not None:
+            await self._remember(work, [event.id])
         if event.attempts:
             await work.execute(_rest_of(event))
         figures.EVENTS.labels("delivered").inc()

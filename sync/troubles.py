@@ -106,6 +106,15 @@ async def end(work: Writing, run: Run, *, error: str | None = None) -> None:
     work.emit("integrations.RunEnded", run.integration_id, run=run.id.hex, stream=run.stream.name, **about)
 
 
+async def release(work: Writing, integration: Integration) -> None:
+    """Try an integration again that was quarantined; its failures are forgotten. Raises WrongState."""
+    rules.check_state(integration.state, IntegrationState.QUARANTINED)
+    of = (StreamState.tenant_id == work.tenant_id, StreamState.integration_id == integration.id)
+    await work.execute(update(StreamState).where(*of, StreamState.failures > 0).values(failures=0))
+    integration.failures = 0
+    await actions.move(work, integration, IntegrationState.ACTIVE)
+
+
 async def recover(work: Writing, run: Run) -> None:
     """Take a stream and its integration for healthy again: something came through."""
     await work.execute(update(StreamState).where(*runs.of_lane(work, run), StreamState.failures > 0).values(failures=0))

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from api import messages, refusals
 from api.schema import core
 from cli.main import app
+from docs.records import kinds, shapes
 from domain.core.problems import first_paragraph
 from domain.core.settings import Settings
 from domain.stages.conditions import encode
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from pydantic.fields import FieldInfo
 
+    from docs.records import Field, Shape
     from domain.core.problems import DomainError
     from domain.stages.rules import Rule, Stage
 
@@ -175,6 +177,24 @@ def _problem(problem: type[DomainError]) -> str:
     return f"### `{problem.code}`\n\n{kind}: {first_paragraph(problem)}\n\n{persian}"
 
 
+def records() -> str:
+    """Every record that a connector can yield, the parts of them, and the kinds of interactions."""
+    parts = [_record(shape) for shape in shapes().values()]
+    rows = [(f"`{payload}`", ", ".join(f"`{kind}`" for kind in each)) for payload, each in kinds().items()]
+    return "\n\n".join([*parts, "## Kinds of interactions", _table(("payload", "kinds"), rows)])
+
+
+def _record(shape: Shape) -> str:
+    based = "" if shape.base == "Struct" else f" It has the fields of [`{shape.base}`](#{shape.base.lower()}) too."
+    fields = _table(("field", "type", "default", ""), [_field(each) for each in shape.fields]) if shape.fields else ""
+    return f"## `{shape.name}`\n\n{shape.meaning}{based}\n\n{fields}".rstrip()
+
+
+def _field(field: Field) -> tuple[str, ...]:
+    default = EMPTY if field.default is None else f"`{field.default}`"
+    return f"`{field.name}`", f"`{field.type}`", default, field.meaning
+
+
 def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     lines = [head, tuple("---" for _ in head), *rows]
     return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
@@ -185,6 +205,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "commands": commands,
     "lifecycle-templates": lifecycle_templates,
     "problems": problems,
+    "records": records,
 }
 
 if __name__ == "__main__":

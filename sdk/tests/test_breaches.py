@@ -144,7 +144,7 @@ def test_a_bypass_has_a_reason() -> None:
 
 
 class MakesTwo(Sample):
-    """Two records of each customer, of which one has the customer's id; and it creates no customers, but changes them."""
+    """Two records of each customer, of which one has the customer's id; customers are changed there, never created."""
 
     @stream(Customer, cursor="changed_at", deletes="inline")
     async def customers(self, ctx: Any, cursor: Any) -> Any:

@@ -7,7 +7,10 @@ from pathlib import Path
 
 from acme_books import AcmeBooks
 
+from tenure_sdk import Answer
+from tenure_sdk.http import default_problem
 from tenure_sdk.testing import CHECKS, RemoteSide
+from tenure_sdk.testing.checks.declarations import CATEGORIES
 
 SDK = Path(__file__).parents[1]
 README = (SDK / "README.md").read_text()
@@ -29,3 +32,18 @@ def test_it_names_every_check() -> None:
 def test_it_names_what_a_remote_side_overrides() -> None:
     methods = {name for name, member in vars(RemoteSide).items() if callable(member) and name[0] != "_"}
     assert {name for name in methods if f"`{name}`" not in README} == {"transport", "expire_cursors"}
+
+
+def test_it_names_every_category() -> None:
+    [named] = re.findall(r"^\| `category` \| (.*?) \|$", README, flags=re.MULTILINE)
+    assert named.replace(" or ", ", ").split(", ") == sorted(CATEGORIES)
+
+
+def test_it_says_what_a_status_raises() -> None:
+    [told] = re.findall(r"by the status: (.*?)\. `classify`", README.replace("\n ", ""), flags=re.DOTALL)
+    for status in (401, 403, 404, 410, 409, 412, 429, 408):
+        raised = type(default_problem(Answer(status, {}, b"", ""))).__name__
+        assert re.search(rf"\b{status}\b[\w ]*`{raised}`", told), status
+    assert [type(default_problem(Answer(status, {}, b"", ""))).__name__ for status in (500, 400)] == [
+        "Transient", "ContractViolation",
+    ]  # fmt: skip

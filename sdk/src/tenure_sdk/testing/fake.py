@@ -147,7 +147,7 @@ class FakeRemote(RemoteSide):
         """Change a row; refused (409) where `version` is given and not the row's, and (404) where there is none."""
         row = self.rows[stream].get(record_id)
         if row is None:
-            raise Refusal(404)
+            raise Refusal(404, f"{stream} has no {record_id}")
         if version is not None and version != row["version"]:
             raise Refusal(409, "the row has another version")
         row.update(values, version=str(int(row["version"]) + 1), changed_at=self.clock.now())
@@ -180,7 +180,7 @@ class FakeRemote(RemoteSide):
         """A row as an answer has it; refused (404) where it is gone."""
         row = self.rows[stream].get(record_id)
         if row is None or row["deleted"]:
-            raise Refusal(404)
+            raise Refusal(404, f"{stream} has no {record_id}")
         return self.shown(row)
 
     def _seeded(self, stream: str, values: Row) -> Row:
@@ -211,7 +211,7 @@ class FakeRemote(RemoteSide):
                 if key is not None:
                     self._replies[key] = reply
                 return reply
-        raise Refusal(404, "no such route")
+        raise Refusal(404, f"no route for {request.method} {request.url.path}")
 
     def _routes(self) -> Iterator[tuple[str, re.Pattern[str], Callable[..., Any]]]:
         """The routes in the order in which they are written, those of the subclass first."""

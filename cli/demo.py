@@ -41,6 +41,9 @@ QUERY = (
 """A customer's stage history, timeline and order totals, on one line."""
 
 
+_ELSEWHERE = ("database_url", "database_owner_url", "database_eraser_url", "key_file")
+"""The settings that would lead to another database."""
+
 CONNECTED = (
     "{ integrations(first: 2) { nodes { label state accuracy streams { name readUntil seenCount } "
     "runs(first: 3) { nodes { stream startedAt read created updated error } } } } }"
@@ -146,14 +149,14 @@ def _exports(settings: Settings) -> str:
         "TENURE_SANDBOXES": settings.sandboxes,
         **{f"TENURE_OAUTH_{name}": value.get_secret_value() for name, value in settings.oauth.items()},
     }
-    return "".join(f"export {name}={quote(value)}\n" for name, value in values.items())
+    others = " ".join(f"TENURE_{name.upper()}" for name in _ELSEWHERE)
+    return f"unset {others}\n" + "".join(f"export {name}={quote(value)}\n" for name, value in values.items())
 
 
 def _settings() -> Settings:
     """The embedded database of the demo, whatever the environment says of another one."""
-    own = {"database_url": None, "database_owner_url": None, "database_eraser_url": None, "key_file": None}
     chosen = terminal.settings(HOME, cors_origins="http://localhost:*,http://127.0.0.1:*", metrics_port=0)
-    return chosen.model_copy(update=own)
+    return chosen.model_copy(update=dict.fromkeys(_ELSEWHERE))
 
 
 async def _prepared(database: Database, customers: int) -> str:

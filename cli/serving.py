@@ -80,6 +80,7 @@ async def work(settings: Settings, announce: Callable[[str], None]) -> None:
     """Do the work behind the API in a process of its own, until SIGTERM or Ctrl-C."""
     logs.configure(settings.log_level)
     worker.load()
+    rest()
     stopping = _stop_on_signals()
     with figures.served(settings.metrics_port):
         async with terminal.opened(settings) as database, _working(settings, database, stopping):
@@ -96,7 +97,7 @@ async def answer(server: Server, listening: socket.socket, stopping: asyncio.Eve
 
 
 def rest() -> None:
-    """Tell the garbage collector that what is loaded stays: it would walk the whole schema for every few pages read."""
+    """Tell the garbage collector that what is loaded stays: it would walk all of it for every few pages read or landed."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(_YOUNG_OBJECTS, 20, 100)

@@ -110,12 +110,16 @@ class Vendors:
         while True:
             if self.clock() >= next_at and self._happened < MOST:
                 next_at += timedelta(seconds=EVERY)
-                entry = Happened(self.clock())
-                self.journal.write(entry)
-                await self._tell(entry)
+                await self.happen()
             await self.quickbooks.deliver(self._post_status)
             await self.outlook.deliver()
             await asyncio.sleep(1)
+
+    async def happen(self) -> None:
+        """Have one more thing happen."""
+        entry = Happened(self.clock())
+        self.journal.write(entry)
+        await self._tell(entry)
 
     async def _tell(self, entry: Opened | Happened | Written) -> None:
         match entry:

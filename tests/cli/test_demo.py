@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import os
 import re
 import signal
 import stat
 import subprocess
-import sys
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,103 +14,96 @@ import pytest
 
 from cli import demo as program
 from cli.asking import DEMO_TOKEN
+from cli.business import shirin
 from domain.tenants.queries import authenticate
+from tests.cli.conftest import CURL, TENURE, Demo, ask, is_read, settled
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from uuid import UUID
 
     from domain.core.database import Database
+    from tests.cli.conftest import First
 
 pytestmark = pytest.mark.xdist_group("demo")
 
-TENURE = str(Path(sys.executable).with_name("tenure"))
-CURL = re.compile(r"curl -s (\S+) -H 'Authorization: (.+?)' -H 'Content-Type: (.+?)' -d '(.+?)' \| python3 ")
 ALLOWED = "access-control-allow-origin"
-COUNTS = """{
-  customers(first: 1) { totalCount }
-  orders(first: 1) { totalCount }
-  interactions(first: 1) { totalCount }
-}"""
+NOTHING = {
+    "needsReauth": 0, "quarantined": 0, "conflicts": 0, "bulkDeletes": 0, "linkCandidates": 0, "rejectedRecords": 0,
+}  # fmt: skip
+HOUSE = f"""{{
+  customer(by: {{ email: "{shirin.EMPLOYER_EMAIL}" }}) {{
+    displayName
+    sources {{ type integration {{ label }} }}
+    invoices(first: 1) {{ totalCount }}
+    timeline(first: 20, filter: {{ kind: {{ in: [EMAIL_RECEIVED, EMAIL_SENT, MEETING] }} }}) {{
+      nodes {{ kind summary source {{ integration {{ label }} }} }}
+    }}
+  }}
+}}"""
 
 
-class Demo:
-    """A directory with a demo of sixty customers in it."""
-
-    def __init__(self, home: Path) -> None:
-        self.home = home
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("TENURE_") and name != "PORT"}
-        self.environment = {
-            **kept,
-            "TENURE_DEMO_CUSTOMERS": "60",
-            "TENURE_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/nothing",
-        }
-
-    def start(self, port: int = 0) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [TENURE, "demo", "--port", str(port)], cwd=self.home, env=self.environment, text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        )  # fmt: skip
-
-    @contextmanager
-    def running(self, port: int = 0) -> Iterator[str]:
-        """What the demo prints once it is ready; in the end it stops cleanly."""
-        with self.start(port) as process:
-            yield _until_ready(process)
-            process.send_signal(signal.SIGTERM)
-            assert process.wait(timeout=10) == 0
-
-    @property
-    def token(self) -> Path:
-        return self.home / "var" / "demo" / "token"
+def by_label(state: Any) -> dict[str, Any]:
+    return {each["label"]: each for each in state["integrations"]["nodes"]}
 
 
-def _until_ready(process: subprocess.Popen[str]) -> str:
-    assert process.stdout is not None
-    assert process.stderr is not None
-    said = ""
-    while line := process.stdout.readline():
-        said += line
-        if line.startswith("Ctrl-C"):
-            return said
-    raise AssertionError(process.stderr.read())
+def test_both_vendors_are_connected_and_read(first: First) -> None:
+    connected = by_label(first.state)
+    assert {label: (each["state"], each["accountLabel"]) for label, each in connected.items()} == {
+        "QuickBooks": ("ACTIVE", "Demo Trading Ltd"),
+        "Outlook": ("ACTIVE", "office@demo-trading.example"),
+        "The demo's shop": ("ACTIVE", None),
+    }
+    runs = [run for each in connected.values() for run in each["runs"]["nodes"]]
+    assert [(run["error"], run["rejected"], run["deleted"]) for run in runs] == [(None, 0, 0)] * len(runs)
+    assert first.state["viewer"]["attention"] == NOTHING
 
 
-def ask(guide: str, query: str | None = None) -> Any:
-    """The answer to the printed line, or to another query in its place."""
-    found = CURL.search(guide)
-    assert found is not None, guide
-    url, bearer, kind, body = found.groups()
-    sent = json.dumps({"query": query}) if query else body
-    answer = httpx2.post(url, headers={"Authorization": bearer, "Content-Type": kind}, content=sent).json()
-    assert "errors" not in answer
-    return answer["data"]
+def test_whom_a_vendor_knows_by_the_same_address_is_the_same_customer(first: First, guide: str) -> None:
+    """Sixty, Shirin and her employer: the nine in the books and the sixteen in the mailbox are among them."""
+    assert first.state["customers"]["totalCount"] == 62
+    house = ask(guide, HOUSE)["customer"]
+    assert house["displayName"] == shirin.EMPLOYER
+    assert sorted((each["type"], each["integration"]["label"]) for each in house["sources"]) == [
+        ("customer", "QuickBooks"),
+        ("customer", "The demo's shop"),
+    ]
+    assert house["invoices"]["totalCount"] >= 6
+    entries = [(each["kind"], each["summary"]) for each in house["timeline"]["nodes"] if _is_outlooks(each)]
+    assert entries[:3] == [
+        ("MEETING", "Tasting at Saffron Hill"),
+        ("EMAIL_SENT", "Re: A second machine"),
+        ("EMAIL_RECEIVED", "A second machine"),
+    ]
 
 
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
-    return Demo(tmp_path_factory.mktemp("demo"))
+def _is_outlooks(entry: Any) -> bool:
+    return bool(entry["source"] and entry["source"]["integration"]["label"] == "Outlook")
 
 
-@pytest.fixture(scope="module")
-def first(demo: Demo) -> tuple[str, Any]:
-    """The token and the counts of the first start."""
-    with demo.running() as guide:
-        return demo.token.read_text(), ask(guide, COUNTS)
+def test_a_second_start_uses_what_is_there(demo: Demo, first: First, guide: str) -> None:
+    assert demo.token.read_text() == first.token
+    assert f"\n{first.token}" in guide
+    state = settled(guide, is_read)
+    assert state["customers"]["totalCount"] == 62
+    assert state["invoices"]["totalCount"] >= first.state["invoices"]["totalCount"]
+    assert state["viewer"]["attention"] == NOTHING
+    before, after = by_label(first.state), by_label(state)
+    assert len(after["The demo's shop"]["runs"]["nodes"]) == 1
+    assert {label: (each["state"], each["account"]) for label, each in after.items()} == {
+        label: (each["state"], each["account"]) for label, each in before.items()
+    }
+    runs = [run for each in after.values() for run in each["runs"]["nodes"]]
+    assert [(run["error"], run["rejected"], run["deleted"]) for run in runs] == [(None, 0, 0)] * len(runs)
 
 
-@pytest.fixture(scope="module")
-def guide(demo: Demo, first: tuple[str, Any]) -> Iterator[str]:
-    """What the second start prints; it runs while the tests of this module do."""
-    with demo.running() as printed:
-        yield printed
+def test_what_happens_at_a_vendor_is_heard_of(guide: str) -> None:
+    """The first thing that happens after a start is an invoice or a mail, within twenty seconds."""
+    before = _read_so_far(settled(guide, is_read))
+    settled(guide, lambda state: _read_so_far(state) > before)
 
 
-def test_a_second_start_uses_what_is_there(demo: Demo, first: tuple[str, Any], guide: str) -> None:
-    token, counts = first
-    assert demo.token.read_text() == token
-    assert f"\n{token}" in guide
-    assert ask(guide, COUNTS) == counts
+def _read_so_far(state: Any) -> int:
+    return sum(run["read"] for each in state["integrations"]["nodes"] for run in each["runs"]["nodes"])
 
 
 def test_a_page_on_localhost_may_ask(guide: str) -> None:
@@ -141,7 +130,7 @@ def test_it_listens_to_nobody_else(demo: Demo) -> None:
     assert "No such option: --host" in refused.stderr
 
 
-def test_whether_it_was_stopped_or_killed_there_is_never_half_of_it(tmp_path: Path, first: tuple[str, Any]) -> None:
+def test_whether_it_was_stopped_or_killed_there_is_never_half_of_it(tmp_path: Path, first: First) -> None:
     demo = Demo(tmp_path)
     for number, code in ((signal.SIGINT, 0), (signal.SIGKILL, -signal.SIGKILL)):
         with demo.start() as process:
@@ -151,7 +140,7 @@ def test_whether_it_was_stopped_or_killed_there_is_never_half_of_it(tmp_path: Pa
             assert process.wait(timeout=10) == code
             assert process.stderr.read() == ""
     with demo.running() as guide:
-        assert ask(guide, COUNTS)["customers"] == first[1]["customers"]
+        assert ask(guide, "{ customers(first: 1) { totalCount } }")["customers"] == first.state["customers"]
         assert ask(guide)["customer"]["orderTotals"]["orders"] == 9
 
 

@@ -100,8 +100,10 @@ class Errands:
     async def _split(self) -> None:
         """Split what comes to the addresses of apps, beside the errands: a connector may take long over it."""
         while self.splitter is not None:
-            with suppress(OSError, SQLAlchemyError):
+            try:
                 await self.splitter.split()
+            except Exception as failure:  # noqa: BLE001 - nobody waits for this task; what waits is split the next time
+                log.warning("split.failed", **told(failure))
             await asyncio.sleep(EVERY)
 
     async def rest(self, why: Stop | None = None) -> None:

@@ -202,8 +202,10 @@ async def hear(trip: Trip) -> datetime | None:
         events = await _unheard(work, trip.integration_id)
     wanted: defaultdict[str, tuple[dict[str, None], dict[str, None], dict[Merge, None]]]
     wanted = defaultdict(lambda: ({}, {}, {}))
+    renews = False
     for event in events:
         for signal in await _heard(trip, event):
+            renews = renews or signal.renew
             ids, deleted, merges = wanted[signal.stream]
             ids.update(dict.fromkeys(signal.ids))
             deleted.update(dict.fromkeys(signal.deleted))
@@ -211,6 +213,8 @@ async def hear(trip: Trip) -> datetime | None:
     for stream, (ids, deleted, merges) in wanted.items():
         await _follow(trip, stream, list(ids), list(deleted), list(merges))
     async with trip.database.unit_of_work(trip.tenant_id) as work:
+        if renews:
+            await make_due(work.session, trip.tenant_id, hooks.RENEW, trip.integration_id.hex, work.now)
         await work.execute(
             update(InboxEvent)
             .where(InboxEvent.tenant_id == trip.tenant_id, InboxEvent.id.in_([event.id for event in events]))

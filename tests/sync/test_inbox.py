@@ -21,7 +21,7 @@ from domain.core.settings import Settings
 from domain.customers.model import Customer as CustomerRow
 from domain.integrations import actions
 from domain.integrations.model import AppDelivery, InboxEvent, IntegrationState
-from sync import duties, hooks, inbox
+from sync import hooks, inbox
 from sync.errands import Errands
 from sync.inbox import Splitter
 from sync.registry import Registry
@@ -92,7 +92,7 @@ def vendor_of(side: Vendor) -> type[Connector[NoConfig]]:
 
         @webhook(BodySecret(), path="notes", challenge=EchoQuery("validationToken"))
         def notes(self, delivery: Delivery) -> list[Signal]:
-            return [Signal("customers", (each["id"],)) for each in delivery.json()["value"]]
+            return [Signal("customers", (each["id"],), renew="renew" in each) for each in delivery.json()["value"]]
 
     return Books
 
@@ -215,9 +215,14 @@ async def test_an_address_of_ones_own_with_a_handshake_and_two_secrets(
     for secret, status in ((first, 202), (second, 202), ("forged", 401)):
         body = {"value": [{"id": "1", "clientState": secret}]}
         assert (await house.client.post(f"{path}/notes", json=body)).status_code == status
+    body = {"value": [{"id": "1", "clientState": second, "renew": True}]}
+    await house.client.post(f"{path}/notes", json=body)
     await house.work(stopping)
+    async with house.database.directory() as connection:
+        renewals = select(DueWork.key).where(DueWork.tenant_id == tenant, DueWork.kind == hooks.RENEW)
+        assert list(await connection.scalars(renewals)) == [house.integrations[tenant].hex]
     assert await house.names(tenant) == ["Ada"]
-    assert await house.kept(tenant) == [("HEARD", None)] * 2
+    assert await house.kept(tenant) == [("HEARD", None)] * 3
     assert house.side.fetched == [["1"]]
 
 
@@ -232,7 +237,3 @@ async def test_what_comes_while_it_is_paused_is_left_to_reading(
     await house.call({"account": f"{tenant.hex}-0", "ids": ["1"]})
     await house.work(stopping)
     assert (await house.names(tenant), await house.kept(tenant)) == ([], [])
-
-
-def test_every_kind_of_errand_is_named() -> None:
-    assert sorted(duties.KINDS) == ["inbox", "push", "reconcile", "renew"]

@@ -118,11 +118,25 @@ def test_a_failure_says_everything(tmp_path: Path) -> None:
         (["run", "moon", "--stream", "customers"], "no connector moon is installed"),
         (["run", "acme_books:AcmeBooks", "--stream", "moons"], "acme-books has no stream moons; it has customers,"),
         (["run", "acme_books:AcmeBooks", "--stream", "customers"], "the settings of acme-books stand in ACME_BOOKS_"),
+        (["run", "moon_landing:Moon", "--stream", "customers"], "no module moon_landing: is it installed, or"),
+        (["run", "acme_books:Moon", "--stream", "customers"], "acme_books has no Moon"),
+        (["check", str(Path(__file__).parent / "nowhere")], "nowhere"),
     ],
 )
 def test_slips_are_told(given: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(given) == 2
     assert said in capsys.readouterr().err
+
+
+def test_a_folder_without_a_connector_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["check", str(tmp_path)]) == 2
+    assert f"no Conformance class in the tests of {tmp_path}" in capsys.readouterr().err
+
+
+def test_a_key_that_is_missing_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("ACME_BOOKS_COMPANY", "1")
+    assert cli.main(["run", "acme_books:AcmeBooks", "--stream", "customers"]) == 2
+    assert "requests are let in with ACME_BOOKS_ACCESS_TOKEN, which" in capsys.readouterr().err
 
 
 def test_the_first_records_of_a_stream() -> None:

@@ -27,9 +27,12 @@ from tenure_sdk.pages import Page
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
+    from tenure_sdk.auth import Auth
     from tenure_sdk.connector import Connector
 
 GROUP = "tenure.connectors"
+NOTHING_FOUND = 5
+"""What pytest ends with when there is no such test."""
 
 
 class Slip(Exception):
@@ -73,9 +76,14 @@ def check(given: argparse.Namespace) -> int:
     """Run the conformance kit on the connector whose tests are in the folder."""
     if importlib.util.find_spec("blockbuster") is None:
         raise Slip('the kit needs more: pip install "tenure-sdk[testing]"')
+    if not Path(given.folder).is_dir():
+        raise Slip(f"there is no folder {given.folder}")
     only = [part for name in given.only for part in ("--only", name)]
     command = [sys.executable, "-m", "pytest", "-q", "-k", "test_conformance", *only]
-    return subprocess.run(command, cwd=given.folder, check=False).returncode  # noqa: S603 - our own interpreter
+    status = subprocess.run(command, cwd=given.folder, check=False).returncode  # noqa: S603 - our own interpreter
+    if status == NOTHING_FOUND:
+        raise Slip(f"no Conformance class in the tests of {Path(given.folder).resolve()}: is it a connector's folder?")
+    return status
 
 
 def run(given: argparse.Namespace) -> int:
@@ -91,8 +99,7 @@ def find(name: str) -> type[Connector[Any]]:
     if ":" in name:
         module, _, attribute = name.partition(":")
         sys.path[:0] = [str(Path.cwd() / "src"), str(Path.cwd())]
-        found: type[Connector[Any]] = getattr(importlib.import_module(module), attribute)
-        return found
+        return _named(module, attribute)
     points = {point.name: point for point in metadata.entry_points(group=GROUP)}
     if name not in points:
         raise Slip(f"no connector {name} is installed; there are {', '.join(sorted(points)) or 'none'}")
@@ -125,10 +132,12 @@ async def read(
     except msgspec.ValidationError as problem:
         raise Slip(f"the settings of {connector.key} stand in {prefix}...: {problem}") from problem
     made = connector()
+    auth = made.auth_for(config)
+    host = _secrets(auth, given, prefix)
     async with httpx.AsyncClient(transport=transport) as client:
         ctx = Context(
-            config, now=lambda: datetime.now(UTC), client=client, host=_Given(given), hosts=connector.hosts,
-            auth=made.auth_for(config), classify=made.classify,
+            config, now=lambda: datetime.now(UTC), client=client, host=host, hosts=connector.hosts,
+            auth=auth, classify=made.classify,
         )  # fmt: skip
         found: list[Any] = []
         async with aclosing(declared.read(made, ctx)) as pages:
@@ -137,6 +146,25 @@ async def read(
                 if len(found) >= limit:
                     break
     return found[:limit]
+
+
+def _named(module: str, attribute: str) -> type[Connector[Any]]:
+    try:
+        found: type[Connector[Any]] = getattr(importlib.import_module(module), attribute)
+    except ModuleNotFoundError as problem:
+        raise Slip(f"no module {problem.name}: is it installed, or is this the connector's folder?") from problem
+    except AttributeError as problem:
+        raise Slip(f"{module} has no {attribute}") from problem
+    return found
+
+
+def _secrets(auth: Auth | None, given: Mapping[str, str], prefix: str) -> _Given:
+    """What lets requests in. Raises Slip for what the declaration asks for and nobody gave."""
+    needed = () if auth is None else auth.fields or ("access_token",)
+    missing = [f"{prefix}{name.upper()}" for name in needed if name not in given]
+    if missing:
+        raise Slip(f"requests are let in with {', '.join(missing)}, which the environment has not")
+    return _Given(given)
 
 
 class _Given:

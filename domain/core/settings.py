@@ -100,7 +100,7 @@ class Settings(BaseSettings):
         default=30, gt=0, description="Seconds without a sign of life after which a connector's own process is ended."
     )
     log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR.")
-    webhooks: dict[str, SecretStr] = Field(
+    webhook: dict[str, SecretStr] = Field(
         default_factory=_webhook_secrets,
         description="What the vendors sign the calls to the operator's apps with, one variable for each: "
         "`TENURE_WEBHOOK_<CONNECTOR>_SECRET`.",
@@ -165,7 +165,7 @@ class Settings(BaseSettings):
 
     def webhook_secret(self, connector: str) -> str | None:
         """What a connector's vendor signs the calls to the operator's app with."""
-        found = self.webhooks.get(oauth_name(connector))
+        found = self.webhook.get(oauth_name(connector))
         return found.get_secret_value() if found else None
 
 

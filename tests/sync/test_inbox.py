@@ -142,7 +142,7 @@ class House:
 @pytest.fixture
 async def house(database: Database, tenant: UUID, other_tenant: UUID, tmp_path: Path) -> AsyncIterator[House]:
     side = Vendor({"1": Customer(id="1", name="Ada"), "2": Customer(id="2", name="Bea")})
-    settings = Settings(data=tmp_path, webhooks={"BOOKS": SecretStr(SECRET)}, public_url="https://crm.example.com")
+    settings = Settings(data=tmp_path, webhook={"BOOKS": SecretStr(SECRET)}, public_url="https://crm.example.com")
     integrations = {}
     for number, each in enumerate((tenant, other_tenant)):
         async with database.unit_of_work(each) as work:

@@ -93,7 +93,9 @@ async def repair_now(work: Writing, integration: Integration, report_id: UUID) -
 
 def _check_readable(integration: Integration) -> None:
     if integration.state not in rules.READABLE:
-        raise rules.WrongState(f"The integration is {integration.state}: the other side is not asked.")
+        raise rules.WrongState(
+            f"The integration is {integration.state}: the other side is not asked.", state=integration.state
+        )
 
 
 @events.on("integrations.StateChanged")

@@ -176,7 +176,7 @@ async def _acted(around: Around, integration_id: Any, action: str, wanted: Any, 
             try:
                 return await remote.act(action, wanted, key)
             except msgspec.ValidationError as unfit:
-                raise ActionInputUnfit(_said(unfit), path=_path(unfit, asked)) from unfit
+                raise ActionInputUnfit(_said(unfit), path=_path(unfit, asked), reason=_said(unfit)) from unfit
 
 
 def _check_known(around: Around, integration: Integration, action: str) -> None:

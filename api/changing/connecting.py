@@ -14,7 +14,7 @@ from api.changing.integrations import ADMIN, IntegrationInput, done, id_in, lock
 from api.reference import Reference
 from api.replays import Done
 from api.scalars import JSON
-from domain.core.problems import Conflict, NotAllowed
+from domain.core.problems import Conflict
 from domain.core.unit_of_work import Writing
 from domain.integrations import actions, model, queries, rules
 from domain.integrations.model import Integration, IntegrationState
@@ -32,17 +32,13 @@ class OtherSideRefused(Conflict):
     """The other side did not do it. The message says why; nothing was changed here."""
 
 
-class PersonNeeded(NotAllowed):
-    """Only a person's token can authorise: this one stands for nobody."""
-
-
 @contextmanager
 def reached() -> Iterator[None]:
     """Tell what the other side refused as a problem of the request."""
     try:
         yield
     except ConnectorError as problem:
-        raise OtherSideRefused(str(problem)) from problem
+        raise OtherSideRefused(str(problem), reason=str(problem)) from problem
 
 
 def _told(name: str, annotation: Any, description: str) -> Any:
@@ -146,9 +142,11 @@ class ConfirmAuthorizationInput:
 
 
 async def _examined(around: Around, asked: ConfirmAuthorizationInput) -> Account:
-    who = around.identity
+    who, integration_id = around.identity, id_in("ing", asked.id)
+    async with around.database.reading(who.tenant_id) as work:
+        await queries.integration(work, integration_id)
     with reached():
-        return await around.switchboard.authorizations.examine(who.tenant_id, id_in("ing", asked.id), who.principal_id)
+        return await around.switchboard.authorizations.examine(who.tenant_id, integration_id, who.principal_id)
 
 
 class AccountMismatch(Conflict):

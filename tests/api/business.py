@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from api.engine import Ask, encode
+from api.schema import core
 from domain.tenants import actions as tenants
 from domain.tenants.model import Role
 from domain.tenants.queries import Identity
@@ -41,8 +42,8 @@ class Caller:
 
     async def respond(self, name: str, asked: dict[str, Any], wanted: str = "", **options: Any) -> Any:
         """The response document of one mutation."""
-        type_name = f"{name[0].upper()}{name[1:]}Input"
-        document = f"mutation ($input: {type_name}!) {{ {name}(input: $input) {{ {wanted} {PROBLEMS} }} }}"
+        type_name = core.mutation_type.fields[name].args["input"].type
+        document = f"mutation ($input: {type_name}) {{ {name}(input: $input) {{ {wanted} {PROBLEMS} }} }}"
         return await self.answer(document, input=asked, **options)
 
     async def payload(self, name: str, asked: dict[str, Any], wanted: str = "", **options: Any) -> Any:
@@ -84,6 +85,8 @@ class Business:
     principal: str
     token: str
     lifecycle: str
+    connected: dict[str, str] = field(default_factory=dict)
+    """Its integrations by their states, and what waits there, where it is connected."""
 
 
 async def found(engine: Engine, database: Database, tenant: UUID, lifecycle: str = "buyer") -> Business:

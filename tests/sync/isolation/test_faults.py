@@ -7,6 +7,7 @@ import os
 import time
 from contextlib import aclosing
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,12 +15,16 @@ from sqlalchemy import select, update
 
 from domain.core import events
 from domain.core.events import DueWork
-from domain.integrations import queries
-from domain.integrations.model import Integration, IntegrationState, StreamState
-from sync import troubles
+from domain.integrations import actions, queries
+from domain.integrations.model import InboxEvent, Integration, IntegrationState, StreamState
+from domain.integrations.rules import WrongState
+from sync import inbox, troubles
+from sync.errands import Errands
+from sync.heartbeat import Stop
 from sync.isolation.process import ProcessStopped
 from sync.requests import SYNC, key_of
 from sync.schedule import Syncs
+from sync.switchboard import Switchboard
 from tenure_sdk import ContractViolation
 from tests.sync.isolation.conftest import CONNECTORS, integrated, opened
 
@@ -27,6 +32,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from domain.core.database import Database
+    from domain.core.settings import Settings
     from sync.access.remotes import Remotes
 
 CURSOR = select(StreamState.cursor["cursor"].as_integer()).where(StreamState.stream == "customers")
@@ -134,3 +140,63 @@ async def make_due(database: Database, tenant_id: UUID, integration_id: UUID) ->
 async def found(database: Database, tenant_id: UUID, integration_id: UUID) -> Integration:
     async with database.reading(tenant_id) as work:
         return await queries.integration(work, integration_id)
+
+
+async def test_a_worker_that_stops_leaves_no_process(database: Database, remotes: Remotes, tenant: UUID) -> None:
+    await make_due(database, tenant, await integrated(remotes, tenant, fault="hang"))
+    syncs = Syncs(database, remotes, CONNECTORS, asyncio.Event())
+    await syncs.start_due()
+    async with asyncio.timeout(10):
+        while not (pids := children()):  # noqa: ASYNC110 - the system tells nobody
+            await asyncio.sleep(0.05)
+    await syncs.rest(Stop.SHUTDOWN)
+    assert [pid for pid in pids if not is_gone(pid)] == []
+
+
+def children() -> list[int]:
+    """The processes of connectors that this process started."""
+    started = [path for path in Path("/proc").iterdir() if path.name.isdigit()]
+    return [int(path.name) for path in started if is_connector(path)]
+
+
+def is_connector(path: Path) -> bool:
+    try:
+        parent = (path / "stat").read_text().rpartition(")")[2].split()[1]
+        return int(parent) == os.getpid() and b"sync.isolation.child" in (path / "cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+async def test_an_event_that_ends_the_process_is_counted_against_its_integration(
+    database: Database, settings: Settings, remotes: Remotes, tenant: UUID
+) -> None:
+    integration_id = await integrated(remotes, tenant)
+    async with Switchboard(database, settings, CONNECTORS) as board:
+        errands = Errands(database, board, asyncio.Event(), {inbox.INBOX: inbox.hear})
+        for failures in (1, 2):
+            async with database.unit_of_work(tenant) as work:
+                await inbox._keep(work, integration_id, f"event {failures}", "events", body=b"end")
+                await work.execute(
+                    update(DueWork)
+                    .where(DueWork.tenant_id == tenant, DueWork.kind == inbox.INBOX)
+                    .values(due_at=work.now)
+                )
+            await errands.start_due()
+            await errands.rest()
+            assert (await found(database, tenant, integration_id)).failures == failures
+    async with database.reading(tenant) as work:
+        kept = select(InboxEvent.processed_at).where(InboxEvent.tenant_id == tenant)
+        assert await work.all(kept) == [None, None]  # nothing that was told is lost
+
+
+async def test_what_an_operator_releases_is_tried_again(database: Database, remotes: Remotes, tenant: UUID) -> None:
+    integration_id = await integrated(remotes, tenant)
+    async with database.unit_of_work(tenant) as work:
+        integration = await queries.integration(work, integration_id, lock=True)
+        with pytest.raises(WrongState):
+            await troubles.release(work, integration)
+        integration.failures = 5
+        await actions.move(work, integration, IntegrationState.QUARANTINED, "It broke.")
+        await troubles.release(work, integration)
+    released = await found(database, tenant, integration_id)
+    assert (released.state, released.failures, released.reason) == (IntegrationState.ACTIVE, 0, None)

@@ -16,6 +16,7 @@ from uuid import UUID
 
 import uvloop
 
+from cli import serving
 from domain.core.database import Database
 from domain.core.settings import Settings
 from sync.pull import pull
@@ -26,6 +27,7 @@ from sync.troubles import Outcome
 async def run(tenant_id: UUID, integration_id: UUID, streams: list[str]) -> None:
     """Read the streams, one after the other. Raises RuntimeError when one does not come to its end."""
     settings = Settings.from_env()
+    serving.rest()
     async with (
         Database(settings.database_url or "") as database,
         Switchboard(database, settings) as switchboard,

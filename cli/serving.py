@@ -97,7 +97,7 @@ async def answer(server: Server, listening: socket.socket, stopping: asyncio.Eve
 
 
 def rest() -> None:
-    """Tell the garbage collector that what is loaded stays: it would walk all of it for every few pages read or landed."""
+    """Tell the garbage collector that what is loaded stays: it would walk all of it for every few pages."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(_YOUNG_OBJECTS, 20, 100)

@@ -127,25 +127,32 @@ async def customer_totals(reading: Reading, root_id: UUID) -> CustomerTotals | N
 
 # The customers are a list and no join: of a new tenant statistics know nothing, and the planner, who then expects one
 # row, would go through the list, or the table, once for every row of the other.
-_PURCHASE_DAYS = text("""
-SELECT o.customer_id, o.local_day, count(*) AS orders, min(o.occurred_at) AS first_at, max(o.occurred_at) AS last_at
-FROM orders o
-WHERE o.tenant_id = :tenant AND o.customer_id = ANY(:members) AND o.superseded_at IS NULL
-    AND o.kind = 'SALE' AND o.status = 'COMPLETED' AND (o.amount <= 0 OR o.amount > coalesce((
-        SELECT sum(f.amount) FROM refunds f
-        WHERE f.tenant_id = :tenant AND f.order_id = o.id AND f.currency = o.currency AND f.superseded_at IS NULL
-    ), 0))
-GROUP BY o.customer_id, o.local_day
+PURCHASE_DAYS = """
+    SELECT o.customer_id, o.local_day, count(*) AS orders, min(o.occurred_at) AS first_at, max(o.occurred_at) AS last_at
+    FROM orders o
+    WHERE o.tenant_id = :tenant AND o.customer_id = ANY(:members) AND o.superseded_at IS NULL
+        AND o.kind = 'SALE' AND o.status = 'COMPLETED' AND (o.amount <= 0 OR o.amount > coalesce((
+            SELECT sum(f.amount) FROM refunds f
+            WHERE f.tenant_id = :tenant AND f.order_id = o.id AND f.currency = o.currency AND f.superseded_at IS NULL
+        ), 0))
+    GROUP BY o.customer_id, o.local_day
+"""
+"""SQL: the local days on which each of `:members` has completed sales that were not wholly refunded.
+
+With the number of `orders`, and when the first and the last of them were. Each day is a purchase occasion; one of a
+survivor is a day of any of its members.
+"""
+
+_OCCASIONS = text(f"""
+SELECT customer_id, array_agg(local_day ORDER BY local_day) AS days, array_agg(first_at ORDER BY local_day) AS moments
+FROM ({PURCHASE_DAYS}) AS bought
+GROUP BY customer_id
 """).bindparams(bindparam("tenant", type_=Uuid()), bindparam("members", type_=ARRAY(Uuid())))
 
 
-async def purchase_days(reading: Reading, members: Sequence[UUID]) -> Sequence[Row[Any]]:
-    """The local days on which each of these customers has completed sales that were not wholly refunded.
-
-    `customer_id`, `local_day`, the number of `orders`, and when the first and the last of them were. Each day is a
-    purchase occasion; one of a survivor is a day of any of its members.
-    """
-    return await reading.rows(_PURCHASE_DAYS, {"tenant": reading.tenant_id, "members": list(members)})
+async def purchase_occasions(reading: Reading, members: Sequence[UUID]) -> Sequence[Row[Any]]:
+    """When each of these customers bought: the local `days`, and the `moments` of the first sale on each of them."""
+    return await reading.rows(_OCCASIONS, {"tenant": reading.tenant_id, "members": list(members)})
 
 
 async def rate_of_day(reading: Reading, day: date, base: str, quote: str) -> ExchangeRate | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -10,14 +9,13 @@ from sqlalchemy import Uuid, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from domain.core.events import on
-from domain.purchases.queries import RATED, conversion, purchase_days
+from domain.purchases.queries import PURCHASE_DAYS, RATED, conversion
 from domain.tenants import queries as tenants
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-    from datetime import date, datetime
+    from collections.abc import Sequence
 
-    from sqlalchemy import Row, TextClause
+    from sqlalchemy import TextClause
 
     from domain.core.events import OutboxEvent
     from domain.core.unit_of_work import Writing
@@ -37,53 +35,49 @@ _LOCK = _sql(
     "SELECT FROM customers WHERE tenant_id = :tenant AND id = ANY(:roots) ORDER BY id FOR NO KEY UPDATE", "roots"
 )
 
-_MEMBERS = _sql("SELECT id, root_id FROM customers WHERE tenant_id = :tenant AND root_id = ANY(:roots)", "roots")
+_MEMBERS = _sql("SELECT id FROM customers WHERE tenant_id = :tenant AND root_id = ANY(:roots)", "roots")
 
-_EMPTIED = _sql("DELETE FROM customer_totals WHERE tenant_id = :tenant AND customer_id = ANY(:emptied)", "emptied")
-
-_WRITTEN = _sql(
-    """
+_SETTLE = _sql(
+    f"""
+WITH bought AS MATERIALIZED ({PURCHASE_DAYS}),
+totals AS MATERIALIZED (
+    SELECT survivor.root_id AS id, count(DISTINCT local_day) AS occasions, CAST(sum(orders) AS bigint) AS orders,
+        min(first_at) AS first_at, max(last_at) AS last_at
+    FROM bought
+    CROSS JOIN LATERAL (
+        SELECT root_id FROM customers WHERE tenant_id = :tenant AND id = bought.customer_id LIMIT 1
+    ) AS survivor
+    GROUP BY survivor.root_id
+),
+emptied AS (
+    DELETE FROM customer_totals
+    WHERE tenant_id = :tenant AND customer_id IN (SELECT unnest(:named) EXCEPT SELECT id FROM totals)
+),
+undated AS (
+    UPDATE customers
+    SET first_purchase_at = NULL, last_purchase_at = NULL, updated_at = :now, version = version + 1
+    WHERE tenant_id = :tenant AND id = ANY(:roots) AND num_nonnulls(first_purchase_at, last_purchase_at) > 0
+        AND id NOT IN (SELECT id FROM totals)
+),
+dated AS (
+    UPDATE customers c
+    SET first_purchase_at = totals.first_at, last_purchase_at = totals.last_at, updated_at = :now,
+        version = c.version + 1
+    FROM totals
+    WHERE c.tenant_id = :tenant AND c.id = ANY(:roots) AND c.id = totals.id
+        AND (c.first_purchase_at, c.last_purchase_at) IS DISTINCT FROM (totals.first_at, totals.last_at)
+)
 INSERT INTO customer_totals AS t (tenant_id, customer_id, occasions, orders, first_at, last_at)
-SELECT :tenant, settled.*
-FROM unnest(
-    :roots, CAST(:occasions AS bigint[]), CAST(:orders AS bigint[]), CAST(:first AS timestamptz[]),
-    CAST(:last AS timestamptz[])
-) AS settled
+SELECT :tenant, id, occasions, orders, first_at, last_at FROM totals
 ON CONFLICT (tenant_id, customer_id) DO UPDATE
 SET occasions = excluded.occasions, orders = excluded.orders, first_at = excluded.first_at, last_at = excluded.last_at
 WHERE (t.occasions, t.orders, t.first_at, t.last_at)
     IS DISTINCT FROM (excluded.occasions, excluded.orders, excluded.first_at, excluded.last_at)
 """,
+    "members",
     "roots",
+    "named",
 )
-
-_DATED = _sql(
-    """
-UPDATE customers c
-SET first_purchase_at = dated.first_at, last_purchase_at = dated.last_at, updated_at = :now, version = c.version + 1
-FROM unnest(:roots, CAST(:first AS timestamptz[]), CAST(:last AS timestamptz[])) AS dated (id, first_at, last_at)
-WHERE c.tenant_id = :tenant AND c.id = ANY(:roots) AND c.id = dated.id
-    AND (c.first_purchase_at, c.last_purchase_at) IS DISTINCT FROM (dated.first_at, dated.last_at)
-""",
-    "roots",
-)
-
-
-@dataclass
-class _Totals:
-    """What the documents say of one survivor."""
-
-    days: set[date] = field(default_factory=set)
-    orders: int = 0
-    first_at: datetime | None = None
-    last_at: datetime | None = None
-
-    def add(self, day: Row[Any]) -> None:
-        """Count what a member bought on a day."""
-        self.days.add(day.local_day)
-        self.orders += day.orders
-        self.first_at = min(day.first_at, self.first_at or day.first_at)
-        self.last_at = max(day.last_at, self.last_at or day.last_at)
 
 
 async def settle_totals(work: Writing, customers: Sequence[UUID]) -> None:
@@ -98,34 +92,8 @@ async def settle_totals(work: Writing, customers: Sequence[UUID]) -> None:
     whom: dict[str, Any] = {"tenant": work.tenant_id, "customers": list(customers)}
     whom["roots"] = (await work.execute(_ROOTS, whom)).scalars().all()
     await work.execute(_LOCK, whom)
-    root_of = {row.id: row.root_id for row in await work.rows(_MEMBERS, whom)}
-    totals = {root: _Totals() for root in whom["roots"]}
-    for day in await purchase_days(work, list(root_of)):
-        totals[root_of[day.customer_id]].add(day)
-    await _write(work, totals, emptied={*customers, *totals} - {root for root in totals if totals[root].orders})
-
-
-async def _write(work: Writing, totals: Mapping[UUID, _Totals], *, emptied: Iterable[UUID]) -> None:
-    await work.execute(_EMPTIED, {"tenant": work.tenant_id, "emptied": list(emptied)})
-    bought = {root: found for root, found in totals.items() if found.orders}
-    await work.execute(
-        _WRITTEN,
-        {
-            **_moments(work, bought),
-            "occasions": [len(found.days) for found in bought.values()],
-            "orders": [found.orders for found in bought.values()],
-        },
-    )
-    await work.execute(_DATED, {**_moments(work, totals), "now": work.now})
-
-
-def _moments(work: Writing, totals: Mapping[UUID, _Totals]) -> dict[str, Any]:
-    return {
-        "tenant": work.tenant_id,
-        "roots": list(totals),
-        "first": [found.first_at for found in totals.values()],
-        "last": [found.last_at for found in totals.values()],
-    }
+    whom["members"] = (await work.execute(_MEMBERS, whom)).scalars().all()
+    await work.execute(_SETTLE, {**whom, "named": [*{*customers, *whom["roots"]}], "now": work.now})
 
 
 @on("customers.CustomersMerged")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -247,10 +246,12 @@ def _pairs(found: Iterable[Family]) -> dict[str, list[UUID]]:
 async def _occasions(reading: Reading, whose: Mapping[str, Any]) -> dict[UUID, tuple[datetime, ...]]:
     """When each family's purchase occasions began, in their order, as customer totals count them."""
     root_of = dict(zip(whose["members"], whose["roots"], strict=True))
-    found: defaultdict[UUID, dict[date, datetime]] = defaultdict(dict)
-    for row in await purchases.purchase_days(reading, whose["members"]):
-        days = found[root_of[row.customer_id]]
-        days[row.local_day] = min(row.first_at, days.get(row.local_day, row.first_at))
+    found: dict[UUID, dict[date, datetime]] = {}
+    for row in await purchases.purchase_occasions(reading, whose["members"]):
+        days = dict(zip(row.days, row.moments, strict=True))
+        known = found.setdefault(root_of[row.customer_id], days)
+        if known is not days:  # another member's
+            known |= {day: min(at, known.get(day, at)) for day, at in days.items()}
     return {root: tuple(sorted(days.values())) for root, days in found.items()}
 
 

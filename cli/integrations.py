@@ -94,7 +94,7 @@ async def _views(settings: Settings, slug: str, name: str | None = None) -> Sequ
     from domain.tenants.queries import by_slug
     from sync import overview, registry
 
-    known = registry.load()
+    known = registry.load(admission=registry.Admission.of(settings))
     async with terminal.opened(settings) as database, database.reading(await by_slug(database, slug)) as reading:
         chosen = await overview.every(reading) if name is None else [await overview.named(reading, name)]
         return [await overview.view(reading, known, each) for each in chosen]

@@ -8,8 +8,6 @@ from enum import StrEnum
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
-import structlog
-
 from domain.core.problems import DomainError, NotFound
 from domain.stages.templates import KEYS
 from sync.entries import GROUP, Plugin
@@ -22,8 +20,6 @@ if TYPE_CHECKING:
 
     from domain.core.settings import Settings
     from domain.stages.templates import LifecycleTemplate
-
-log = structlog.get_logger()
 
 CONTRACT = 1
 """The version of the contract with connectors that this host speaks; it also speaks the one before."""
@@ -144,10 +140,7 @@ def load(entries: Iterable[EntryPoint] | None = None, admission: Admission = Adm
     """Load every installed plugin; one that cannot be loaded is reported and left out. Raises PluginsBroken."""
     registry = Registry()
     for entry in _distinct(entry_points(group=GROUP) if entries is None else entries):
-        loaded = _loaded(entry, registry, admission)
-        registry.report.append(loaded)
-        if loaded.error is not None:
-            log.warning("plugin.left_out", plugin=loaded.entry, status=loaded.status, error=loaded.error)
+        registry.report.append(_loaded(entry, registry, admission))
     broken = [each for each in registry.report if each.status in {Status.FAILED, Status.INCOMPATIBLE}]
     if admission.strict and broken:
         raise PluginsBroken("; ".join(f"{each.entry} ({each.distribution}): {each.error}" for each in broken))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self
 
+import structlog
+
 from sync import registry as plugins
 from sync.access.authorizations import Authorizations
 from sync.access.remotes import Remotes
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from domain.core.settings import Settings
     from sync.registry import Registry
 
+log = structlog.get_logger()
+
 
 class Switchboard:
     """The connectors of this process and the ways to their other sides; `close` it, or use it with `async with`."""
@@ -31,6 +35,9 @@ class Switchboard:
     ) -> None:
         self.settings = settings
         self.registry = plugins.load(admission=Admission.of(settings)) if registry is None else registry
+        for plugin in self.registry.report:
+            if plugin.error is not None:
+                log.warning("plugin.left_out", plugin=plugin.entry, status=plugin.status, error=plugin.error)
         self.remotes = Remotes(database, settings, self.registry, transports)
         self.authorizations = Authorizations(self.remotes)
 

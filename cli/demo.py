@@ -101,14 +101,17 @@ def curl(address: str, bearer: str) -> str:
 async def _served(settings: Settings, listening: socket.socket, vendors: Vendors, customers: int) -> None:
     """Serve the tenant, its business and its vendors until the demo is stopped."""
     from cli import serving
+    from cli.vendors import admitting
 
     issued = ""
     listens = asyncio.Event()
+    connected: asyncio.Future[Database] = asyncio.get_running_loop().create_future()
 
     async def prepare(database: Database) -> None:
         nonlocal issued
         issued = await _prepared(database, customers)
         await _connected(settings, database, vendors, issued, customers)
+        connected.set_result(database)
 
     def announce(address: str) -> None:
         typer.echo(_guide(address, issued, vendors.addresses))
@@ -116,7 +119,8 @@ async def _served(settings: Settings, listening: socket.socket, vendors: Vendors
 
     async def live() -> None:
         await listens.wait()
-        await vendors.live(serving.address(listening))
+        comparing = admitting.compare_once_read(await connected, TENANT, vendors.quiet)
+        await asyncio.gather(vendors.live(serving.address(listening)), comparing)
 
     async with vendors.listening():
         living = asyncio.create_task(live())
@@ -128,14 +132,12 @@ async def _served(settings: Settings, listening: socket.socket, vendors: Vendors
 
 
 async def _connected(settings: Settings, database: Database, vendors: Vendors, issued: str, customers: int) -> None:
-    """Have the vendors be as they were, and be let in; both sides are compared soon."""
+    """Have the vendors be as they were, and be let in."""
     from cli.vendors import admitting
-    from domain.tenants.queries import by_slug
 
     await vendors.remember(customers)
     with vendors.approving():
         await admitting.admit(settings, database, issued)
-    await admitting.compare_soon(database, await by_slug(database, TENANT))
     _write_for_me_alone(ENVIRONMENT, _exports(settings))
 
 

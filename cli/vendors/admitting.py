@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import httpx2
@@ -11,13 +11,16 @@ import httpx2
 from cli import terminal
 from cli.vendors.dealings import DOMAIN
 from domain.core.events import make_due
-from sync import duties, overview
+from domain.tenants.queries import by_slug
+from sync import duties, overview, registry
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
     from uuid import UUID
 
     from domain.core.database import Database
     from domain.core.settings import Settings
+    from sync.registry import Registry
 
 LABELS = {"quickbooks": "QuickBooks", "outlook": "Outlook"}
 CONFIGS: dict[str, dict[str, Any]] = {
@@ -27,8 +30,7 @@ CONFIGS: dict[str, dict[str, Any]] = {
 LEFT_ALONE = frozenset({"DISCONNECTED", "QUARANTINED"})
 """The states of integrations that somebody has to take up again by himself."""
 
-COMPARE_AFTER = timedelta(seconds=70)
-"""Between two things that happen at the vendors: what is on its way just then would count as missing."""
+LOOK_EVERY = 2.0
 
 _KNOWN = "{ integrations(first: 100) { nodes { id connector state version } } }"
 
@@ -61,13 +63,26 @@ async def admit(settings: Settings, database: Database, bearer: str) -> None:
                 terminal.say(f"{label} is not connected: {problem}")
 
 
-async def compare_soon(database: Database, tenant_id: UUID) -> None:
-    """Have both sides of every vendor be compared once the first reading is over, and not only after an hour."""
+async def compare_once_read(database: Database, tenant: str, quiet: Callable[[], Awaitable[None]]) -> None:
+    """Have both sides be compared as soon as everything was read once, and not only after an hour.
+
+    `quiet` waits until nothing happens at the vendors for a while: what is on its way would count as missing.
+    """
+    tenant_id, known = await by_slug(database, tenant), registry.load()
+    while not (waiting := await _all_read(database, tenant_id, known)):  # noqa: ASYNC110 - the database tells, not we
+        await asyncio.sleep(LOOK_EVERY)
+    await quiet()
     async with database.unit_of_work(tenant_id) as work:
-        for integration in await overview.every(work):
-            if integration.connector in LABELS:
-                at = work.now + COMPARE_AFTER
-                await make_due(work.session, tenant_id, duties.RECONCILE, integration.id.hex, at)
+        for integration_id in waiting:
+            await make_due(work.session, tenant_id, duties.RECONCILE, integration_id.hex, work.now)
+
+
+async def _all_read(database: Database, tenant_id: UUID, known: Registry) -> list[UUID]:
+    """The vendors' integrations once all of their streams were read; nothing before."""
+    async with database.reading(tenant_id) as reading:
+        ours = [each for each in await overview.every(reading) if each.connector in LABELS]
+        views = [await overview.view(reading, known, each) for each in ours]
+    return [view.integration.id for view in views] if all(view.lag is not None for view in views) else []
 
 
 @dataclass(frozen=True)

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 HOST = "127.0.0.1"
 KEYS = ("quickbooks", "outlook")
 NAME = "Demo Trading Ltd"
-EVERY, MOST = 20.0, 5_000
-"""Something new happens every so many seconds, until so much has happened that telling it again would take long."""
+EVERY, MOST = timedelta(seconds=20), 5_000
+"""Something new happens so often, until so much has happened that telling it again would take long."""
 
 _WRITES = {"quickbooks": re.compile(r"/v3/company/(?!.*/query)"), "outlook": re.compile(r"/v1\.0/(?!subscriptions)")}
 """The paths at which requests other than GET change what a vendor has."""
@@ -51,6 +51,7 @@ class Vendors:
         self.outlook.post = self._post
         self._dealings: Dealings | None = None
         self._happened = 0
+        self._last_at = self.clock()
 
     @property
     def addresses(self) -> dict[str, str]:
@@ -66,7 +67,7 @@ class Vendors:
             "public_url": public_url,
             "sandboxes": ",".join(f"{key}={address}" for key, address in self.addresses.items()),
             "oauth": {name: SecretStr(value) for name, value in oauth.items()},
-            "webhooks": {"QUICKBOOKS": SecretStr(self.quickbooks.verifier_token)},
+            "webhook": {"QUICKBOOKS": SecretStr(self.quickbooks.verifier_token)},
         }
         return chosen.model_copy(update=own)
 
@@ -106,13 +107,18 @@ class Vendors:
     async def live(self, address: str) -> None:
         """Have something happen now and then, and tell whoever listens at the address of it, for ever."""
         self.quickbooks.webhooks.url = f"{address}/hooks/app/quickbooks/events"
-        next_at = self.clock() + timedelta(seconds=EVERY)
+        self._last_at = self.clock()
         while True:
-            if self.clock() >= next_at and self._happened < MOST:
-                next_at += timedelta(seconds=EVERY)
+            if self.clock() >= self._last_at + EVERY and self._happened < MOST:
+                self._last_at = self.clock()
                 await self.happen()
             await self.quickbooks.deliver(self._post_status)
             await self.outlook.deliver()
+            await asyncio.sleep(1)
+
+    async def quiet(self) -> None:
+        """Wait until what happened last was told, and nothing new happens for a while."""
+        while not EVERY / 4 < self.clock() - self._last_at < EVERY / 2:  # noqa: ASYNC110 - time goes by
             await asyncio.sleep(1)
 
     async def happen(self) -> None:

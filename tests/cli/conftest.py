@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -15,9 +16,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import httpx2
 import pytest
+from typer.testing import CliRunner
+
+from cli.main import app
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from typer.testing import Result
 
 TENURE = str(Path(sys.executable).with_name("tenure"))
 CURL = re.compile(r"curl -s (\S+) -H 'Authorization: (.+?)' -H 'Content-Type: (.+?)' -d '(.+?)' \| python3 ")
@@ -28,7 +34,7 @@ STATE = """{
   integrations(first: 10) { nodes {
     label state reason account accountLabel accuracy
     streams { name readUntil }
-    runs(first: 50) { nodes { stream mode endedAt error rejected deleted } }
+    runs(first: 50) { nodes { stream mode endedAt error read rejected deleted } }
   } }
 }"""
 """What is connected, and what came of it."""
@@ -63,15 +69,20 @@ class Demo:
                 os.killpg(process.pid, 0)
         assert list(self.home.glob("var/demo/postgres/*/data/postmaster.pid")) == []
 
-    def tenure(self, *words: str, code: int = 0) -> subprocess.CompletedProcess[str]:
-        """What another command says, in a shell that has the demo's settings."""
+    def shell(self, *words: str) -> str:
+        """What another command prints, in a shell that has the demo's settings."""
         command = ["bash", "-c", '. var/demo/env; exec "$@"', "bash", TENURE, *words]
-        done = subprocess.run(
-            command, cwd=self.home, env=self.environment, text=True, capture_output=True, timeout=60, check=False
-        )
-        assert done.returncode == code, done.stderr
-        assert "Traceback" not in done.stderr
-        return done
+        return subprocess.run(
+            command, cwd=self.home, env=self.environment, text=True, capture_output=True, check=True
+        ).stdout
+
+    def tenure(self, *words: str) -> Result:
+        """What another command says, run in this process, which is faster. Raises what refuses it."""
+        lines = (self.home / "var" / "demo" / "env").read_text().splitlines()
+        exported = [shlex.split(line)[1].partition("=") for line in lines if line.startswith("export ")]
+        known = {name: None for name in os.environ if name.startswith("TENURE_")}
+        settings = {name: value for name, _, value in exported}
+        return CliRunner().invoke(app, words, env={**known, **settings}, catch_exceptions=False)
 
     @property
     def token(self) -> Path:

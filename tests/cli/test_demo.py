@@ -6,7 +6,6 @@ import re
 import signal
 import stat
 import subprocess
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx2
@@ -19,6 +18,7 @@ from domain.tenants.queries import authenticate
 from tests.cli.conftest import CURL, TENURE, Demo, ask, is_read, settled
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from uuid import UUID
 
     from domain.core.database import Database
@@ -96,16 +96,6 @@ def test_a_second_start_uses_what_is_there(demo: Demo, first: First, guide: str)
     assert [(run["error"], run["rejected"], run["deleted"]) for run in runs] == [(None, 0, 0)] * len(runs)
 
 
-def test_what_happens_at_a_vendor_is_heard_of(guide: str) -> None:
-    """The first thing that happens after a start is an invoice or a mail, within twenty seconds."""
-    before = _read_so_far(settled(guide, is_read))
-    settled(guide, lambda state: _read_so_far(state) > before)
-
-
-def _read_so_far(state: Any) -> int:
-    return sum(run["read"] for each in state["integrations"]["nodes"] for run in each["runs"]["nodes"])
-
-
 def test_a_page_on_localhost_may_ask(guide: str) -> None:
     found = CURL.search(guide)
     assert found is not None
@@ -128,6 +118,15 @@ def test_it_listens_to_nobody_else(demo: Demo) -> None:
     refused = subprocess.run([TENURE, "demo", "--host", "::"], capture_output=True, text=True, check=False)
     assert refused.returncode == 2
     assert "No such option: --host" in refused.stderr
+
+
+def test_what_happens_at_a_vendor_is_heard_of(first: First, guide: str) -> None:
+    """The first thing after a start is an invoice or a mail, within twenty seconds; the tests before took some."""
+    settled(guide, lambda state: _read_so_far(state) > _read_so_far(first.state))
+
+
+def _read_so_far(state: Any) -> int:
+    return sum(run["read"] for each in state["integrations"]["nodes"] for run in each["runs"]["nodes"])
 
 
 def test_whether_it_was_stopped_or_killed_there_is_never_half_of_it(tmp_path: Path, first: First) -> None:

@@ -228,3 +228,21 @@ def test_an_operation_is_answered(program: Program, acme: str, served: str, wher
 
 def test_the_schema_is_printed(program: Program) -> None:
     assert "\ntype Query " in program.run("schema").stdout
+
+
+def test_connectors_are_listed_and_decided_about(program: Program, acme: str) -> None:
+    def listed() -> dict[str, str]:
+        lines = program.run("connectors", "list").stdout.splitlines()[2:]
+        return {line.split()[0]: " ".join(line.split()[2:]) for line in lines}
+
+    before = listed()
+    assert before["files"] == "tenure LOADED the worker nothing"
+    assert "the operator sets TENURE_OAUTH_QUICKBOOKS_ID" in before["quickbooks"]
+    told = program.run("connectors", "isolate", "files", "process").stderr
+    assert told == "files runs in a process of its own from its next run on.\n"
+    program.run("connectors", "block", "files", "--reason", "It lost orders")
+    assert listed()["files"] == "tenure LOADED a process of its own blocked: It lost orders"
+    assert program.run("connectors", "unblock", "files").stderr == "files is used again.\n"
+    assert program.refused("connectors", "block", "nothing").startswith("No connector nothing is installed; ")
+    refused = program.refused("connectors", "release", "files", "--tenant", "acme")
+    assert refused.startswith("There is no integration files")

@@ -10,7 +10,7 @@ import pytest
 
 from cli.vendors import running
 from cli.vendors.dealings import COMPANY, MAILBOX
-from cli.vendors.journal import Happened, Journal, Opened
+from cli.vendors.journal import Entry, Happened, Journal, Opened
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -77,7 +77,10 @@ async def test_what_tenure_wrote_is_there_after_a_restart(file: Path) -> None:
 
 
 def test_what_a_crash_cut_off_is_dropped(file: Path) -> None:
-    entries = [Opened(datetime(2026, 11, 1, tzinfo=UTC), CUSTOMERS), Happened(datetime(2026, 11, 2, tzinfo=UTC))]
+    entries: list[Entry] = [
+        Opened(datetime(2026, 11, 1, tzinfo=UTC), CUSTOMERS),
+        Happened(datetime(2026, 11, 2, tzinfo=UTC)),
+    ]
     for entry in entries:
         Journal(file).write(entry)
     whole = file.read_bytes()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -63,22 +64,32 @@ class Watch:
         if isinstance(page, LinePage):
             return []
         found: Counter[tuple[str, str]] = Counter()
+        by_type: defaultdict[type[Record], list[Record]] = defaultdict(list)
         for record in page.records:
-            kind = record_type(record)
-            self.records[kind] += 1
-            found.update(_fields(kind, record))
-        for name, type_ in found:
-            self.seen[name].add(type_)
+            by_type[type(record)].append(record)
+        for type_, records in by_type.items():
+            kind = record_type(records[0])
+            self.records[kind] += len(records)
+            self._see(kind, type_, records)
+            found.update(field for record in records if record.extra for field in _extra(kind, record))
+        for name, json_type in found:
+            self.seen[name].add(json_type)
         return [] if self.known is None else list(self._changes(found))
+
+    def _see(self, kind: str, type_: type[Record], records: Sequence[Record]) -> None:
+        """Note which of the contract's own fields records of a type have; one that was seen is not looked for again."""
+        for name in type_.__struct_fields__:
+            field_ = f"{kind}.{name}"
+            if name not in _HEAD and _ANY not in self.seen.get(field_, ()):
+                values = map(attrgetter(name), records)
+                if any(value not in (None, (), {}) for value in values):
+                    self.seen[field_].add(_ANY)
 
     def _changes(self, found: Mapping[tuple[str, str], int]) -> Iterator[Change]:
         known = self.known or {}
         for (name, type_), count in sorted(found.items()):
             types = known.get(name)
-            is_known = type_ == _ANY or (types is not None and type_ in types)
-            if is_known and name not in self.noticed:
-                continue
-            if type_ != _ANY:
+            if types is None or type_ not in types or name in self.noticed:
                 was = None if types is None else " or ".join(each for each in types if each != type_) or None
                 yield Change(name, NEW if was is None else TYPE, was, type_, count)
 
@@ -98,10 +109,7 @@ class Watch:
         ]
 
 
-def _fields(kind: str, record: Record) -> Iterator[tuple[str, str]]:
-    for name in record.__struct_fields__:
-        if name not in _HEAD and getattr(record, name) not in (None, (), {}):
-            yield f"{kind}.{name}", _ANY
+def _extra(kind: str, record: Record) -> Iterator[tuple[str, str]]:
     for name, value in record.extra.items():
         if value is not None:
             yield f"{kind}.extra.{name}", _json_type(value)

@@ -11,7 +11,7 @@ from domain.integrations import queries
 from sync.access import config, secrets, tokens
 from sync.access.oauth import App
 from sync.access.readiness import APP
-from tenure_sdk import ConfigInvalid
+from tenure_sdk import ConfigInvalid, ConnectorError, ContractViolation
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -68,15 +68,25 @@ class Party:
 
 
 async def party(reading: Reading, registry: Registry, vault: Vault, integration_id: UUID) -> Party:
-    """An integration by its id. Raises NotFound, UnknownConnector, SecretUnreadable, or ConfigInvalid."""
+    """An integration by its id. Raises NotFound, UnknownConnector, SecretUnreadable, or a ConnectorError."""
     integration = await queries.integration(reading, integration_id)
     known = await secrets.secrets_of(reading, vault, integration_id)
     connector = registry.connector(integration.connector)
     decoded = config.decoded(connector, integration.config, known)
     return Party(
         integration=integration, connector=connector, config=decoded, secrets=known,
-        auth=connector().auth_for(decoded), issued=await tokens.issued_to(reading, vault, integration_id),
+        auth=_auth(connector, decoded), issued=await tokens.issued_to(reading, vault, integration_id),
     )  # fmt: skip
+
+
+def _auth(connector: type[Connector[Any]], decoded: msgspec.Struct) -> Auth | None:
+    """How the connector is let in with these settings. Raises ConfigInvalid, or ContractViolation where it breaks."""
+    try:
+        return connector().auth_for(decoded)
+    except ConnectorError:
+        raise
+    except Exception as problem:
+        raise ContractViolation(f"The connector failed unexpectedly ({type(problem).__name__}).") from problem
 
 
 def _digest(name: str) -> str:

@@ -211,11 +211,13 @@ class Process:
 
     def _failed(self, message: Failed) -> None:
         waiting = self._waiting.get(message.id)
+        if waiting is None or waiting.done():
+            self._count()
+            return
         if message.failure.at:
             log.warning("connector.broke", connector=self._start.key, error=message.failure.at[0],
                         at=list(message.failure.at[1:]))  # fmt: skip
-        if waiting is not None and not waiting.done():
-            waiting.set_exception(problem_of(message.failure))
+        waiting.set_exception(problem_of(message.failure))
 
     def _note(self, note: Note) -> None:
         self._count()

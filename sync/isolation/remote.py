@@ -47,6 +47,7 @@ class ProcessRemote:
         self.connector = connector
         self._new = process
         self._process: Process | None = None
+        self._starting = asyncio.Lock()
 
     async def close(self) -> None:
         """End the process, if there is one."""
@@ -120,11 +121,12 @@ class ProcessRemote:
         return fields
 
     async def _running(self) -> Process:
-        if self._process is None or not self._process.is_alive:
-            await self.close()
-            self._process = self._new()
-            await self._process.begin()
-        return self._process
+        async with self._starting:
+            if self._process is None or not self._process.is_alive:
+                await self.close()
+                self._process = self._new()
+                await self._process.begin()
+            return self._process
 
     async def _given(self, method: str, *given: Any) -> Raw:
         process = await self._running()

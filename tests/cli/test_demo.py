@@ -120,15 +120,6 @@ def test_it_listens_to_nobody_else(demo: Demo) -> None:
     assert "No such option: --host" in refused.stderr
 
 
-def test_what_happens_at_a_vendor_is_heard_of(first: First, guide: str) -> None:
-    """The first thing after a start is an invoice or a mail, within twenty seconds; the tests before took some."""
-    settled(guide, lambda state: _read_so_far(state) > _read_so_far(first.state))
-
-
-def _read_so_far(state: Any) -> int:
-    return sum(run["read"] for each in state["integrations"]["nodes"] for run in each["runs"]["nodes"])
-
-
 def test_whether_it_was_stopped_or_killed_there_is_never_half_of_it(tmp_path: Path, first: First) -> None:
     demo = Demo(tmp_path)
     for number, code in ((signal.SIGINT, 0), (signal.SIGKILL, -signal.SIGKILL)):
@@ -141,6 +132,15 @@ def test_whether_it_was_stopped_or_killed_there_is_never_half_of_it(tmp_path: Pa
     with demo.running() as guide:
         assert ask(guide, "{ customers(first: 1) { totalCount } }")["customers"] == first.state["customers"]
         assert ask(guide)["customer"]["orderTotals"]["orders"] == 9
+
+
+def test_what_happens_at_a_vendor_is_heard_of(first: First, guide: str) -> None:
+    """The first thing after a start is an invoice or a mail, within twenty seconds; the tests before took some."""
+    settled(guide, lambda state: _read_so_far(state) > _read_so_far(first.state))
+
+
+def _read_so_far(state: Any) -> int:
+    return sum(run["read"] for each in state["integrations"]["nodes"] for run in each["runs"]["nodes"])
 
 
 @pytest.fixture

@@ -51,10 +51,8 @@ def test_one_is_shown_with_its_streams(running: Demo) -> None:
 
 
 def test_one_that_is_not_there_is_refused_with_those_that_are(running: Demo) -> None:
-    refused = running.tenure("integrations", "show", "salesforce", "--tenant", "demo", code=2).stderr
-    assert re.fullmatch(
-        r"Error: There is no integration salesforce; there are: .*quickbooks \(ing_\w{32}\).*\n", refused
-    )
+    with pytest.raises(NotFound, match=r"There is no integration salesforce; .*quickbooks \(ing_\w{32}\)"):
+        running.tenure("integrations", "show", "salesforce", "--tenant", "demo")
 
 
 def test_the_worker_is_asked_and_can_be_watched(running: Demo) -> None:

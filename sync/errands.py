@@ -20,7 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from domain.core.events import DueWork
 from domain.core.problems import DomainError, NotFound
 from domain.integrations import queries, rules
-from sync import figures, troubles
+from sync import figures, troubles, turns
 from sync.heartbeat import Halt, Stop
 from sync.relay import told
 from sync.runs import LEASE
@@ -42,8 +42,8 @@ log = structlog.get_logger()
 EVERY = 1.0
 """Seconds between two looks at what is due."""
 
-MOST = 8
-"""How many errands one worker runs at once."""
+MOST, MOST_OF_CONNECTOR = 8, 4
+"""How many errands one worker runs at once: in all, and of one connector."""
 
 GRACE = 6.0
 """Seconds that errands get to come to rest, once the worker is to stop."""
@@ -80,7 +80,10 @@ class Errands:
         default_factory=dict
     )
     """What is done for kinds of due work that belong to no integration."""
-    _tasks: dict[asyncio.Task[None], tuple[DueWork, Halt]] = field(default_factory=dict)
+    _tasks: dict[asyncio.Task[None], _Errand] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._connectors = turns.Connectors(self.database)
 
     async def run(self) -> None:
         """Work until `stopping` is set; what is under way then comes to rest."""
@@ -109,8 +112,8 @@ class Errands:
     async def rest(self, why: Stop | None = None) -> None:
         """Wait until all errands have come to rest; with a reason they are asked to, and get so much time only."""
         if why is not None:
-            for _, halt in self._tasks.values():
-                halt.ask(why)
+            for errand in self._tasks.values():
+                errand.halt.ask(why)
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=None if why is None else GRACE)
         for task in self._tasks:
@@ -120,18 +123,32 @@ class Errands:
     async def start_due(self) -> int:
         """Start what is due and has room; how many errands that were."""
         started = 0
-        for entry in await self._due():
+        at_work = [errand.entry.tenant_id for errand in self._tasks.values()]
+        for entry in turns.in_turn(await self._due(), at_work):
             if len(self._tasks) >= MOST:
                 break
-            until = await self._claimed(entry)
-            if until is None:
-                continue
-            halt = Halt()
-            task = asyncio.create_task(self._go(entry, until, halt), name=f"{entry.kind} {entry.key}")
-            self._tasks[task] = (entry, halt)
-            task.add_done_callback(self._tasks.pop)
-            started += 1
+            started += await self._start(entry)
         return started
+
+    async def _start(self, entry: DueWork) -> bool:
+        """Begin an errand, if there is room for it and no other worker has it."""
+        whose = await self._whose(entry)
+        if sum(errand.whose == whose for errand in self._tasks.values()) >= MOST_OF_CONNECTOR:
+            return False
+        until = await self._claimed(entry)
+        if until is None:
+            return False
+        errand = _Errand(entry, whose)
+        task = asyncio.create_task(self._go(entry, until, errand.halt), name=f"{entry.kind} {entry.key}")
+        self._tasks[task] = errand
+        task.add_done_callback(self._tasks.pop)
+        return True
+
+    async def _whose(self, entry: DueWork) -> str:
+        """What errands share their room with: the others of the connector, or of the kind where there is none."""
+        if entry.kind in self.of_tenants:
+            return f"#{entry.kind}"
+        return await self._connectors.of(entry.tenant_id, _integration_of(entry)) or ""
 
     async def _due(self) -> list[DueWork]:
         now = self.database.clock.now()
@@ -139,14 +156,14 @@ class Errands:
             select(DueWork.tenant_id, DueWork.kind, DueWork.key, DueWork.due_at)
             .where(DueWork.kind.in_([*self.kinds, *self.of_tenants]), DueWork.due_at <= now)
             .order_by(DueWork.due_at)
-            .limit(MOST * 100)
+            .limit(turns.CANDIDATES)
         )
         async with self.database.directory() as connection:
             found = [
                 DueWork(tenant_id=row.tenant_id, kind=row.kind, key=row.key, due_at=row.due_at)
                 for row in await connection.execute(waiting)
             ]
-        running = {(entry.kind, entry.key) for entry, _ in self._tasks.values()}
+        running = {(errand.entry.kind, errand.entry.key) for errand in self._tasks.values()}
         return [entry for entry in found if (entry.kind, entry.key) not in running]
 
     async def _claimed(self, entry: DueWork) -> datetime | None:
@@ -176,8 +193,7 @@ class Errands:
     async def _done(self, entry: DueWork, halt: Halt) -> datetime | None:
         if entry.kind in self.of_tenants:
             return await self.of_tenants[entry.kind](self.database, self.board, entry)
-        named, _, about = entry.key.partition(":")
-        integration_id = UUID(named)
+        integration_id, about = _integration_of(entry), entry.key.partition(":")[2]
         try:
             async with self.database.reading(entry.tenant_id) as work:
                 integration = await queries.integration(work, integration_id)
@@ -195,6 +211,19 @@ class Errands:
         except DomainError as refused:
             log.warning("errand.refused", kind=entry.kind, key=entry.key, reason=refused.name)
             return self.database.clock.now() + _LATER
+
+
+@dataclass(frozen=True)
+class _Errand:
+    """An errand under way."""
+
+    entry: DueWork
+    whose: str
+    halt: Halt = field(default_factory=Halt)
+
+
+def _integration_of(entry: DueWork) -> UUID:
+    return UUID(entry.key.partition(":")[0])
 
 
 def _at(entry: DueWork, due_at: datetime) -> tuple[ColumnElement[bool], ...]:

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections import Counter
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol
@@ -25,7 +24,7 @@ from domain.core.events import DueWork, OutboxEvent
 from domain.core.problems import DomainError, NotFound
 from domain.integrations import queries, rules
 from domain.integrations.model import RunMode, StreamState, SyncRun
-from sync import figures, troubles
+from sync import figures, troubles, turns
 from sync.dead_letters import LETTERS
 from sync.heartbeat import Halt, Stop
 from sync.pull import StreamNotRead, pull
@@ -37,7 +36,7 @@ from sync.troubles import Outcome
 from tenure_sdk import ConnectorError, Window
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from contextlib import AbstractAsyncContextManager
     from datetime import datetime
 
@@ -67,8 +66,6 @@ UNKNOWN = timedelta(minutes=10)
 
 SOON = timedelta(seconds=5)
 """How long a stream waits for those that it depends on, before it looks again."""
-
-_CANDIDATES = 10_000
 
 
 class Opener(Protocol):
@@ -148,7 +145,7 @@ class Syncs:
         self._most, self._most_of_connector = most, most_of_connector
         self._chance = chance
         self._tasks: dict[asyncio.Task[None], Running] = {}
-        self._connectors: dict[UUID, str] = {}
+        self._connectors = turns.Connectors(database)
 
     async def run(self) -> None:
         """Work until `stopping` is set; the pages that are landing then land, and their runs go on elsewhere."""
@@ -176,7 +173,9 @@ class Syncs:
     async def start_due(self) -> int:
         """Start what is due and has room; how many runs that were."""
         started = 0
-        for entry in self._in_turn(await self._due()):
+        at_work = [running.claim.entry.tenant_id for running in self._tasks.values()]
+        # The past comes after the present.
+        for entry in turns.in_turn(await self._due(), at_work, rank=lambda entry: entry.is_backfill):
             if len(self._tasks) >= self._most:
                 break
             started += await self._start(entry)
@@ -188,25 +187,16 @@ class Syncs:
             select(DueWork.tenant_id, DueWork.key, DueWork.due_at)
             .where(DueWork.kind == SYNC, DueWork.due_at <= now)
             .order_by(DueWork.due_at)
-            .limit(_CANDIDATES)
+            .limit(turns.CANDIDATES)
         )
         async with self._database.directory() as connection:
             found = [Entry(*row) for row in await connection.execute(waiting)]
         running = {running.claim.entry.key for running in self._tasks.values()}
         return [entry for entry in found if entry.key not in running]
 
-    def _in_turn(self, entries: Iterable[Entry]) -> list[Entry]:
-        """Tenants take turns, those with fewer runs first; the past comes after the present."""
-        turns = Counter(running.claim.entry.tenant_id for running in self._tasks.values())
-        ranked = []
-        for entry in entries:
-            turns[entry.tenant_id] += 1
-            ranked.append((entry.is_backfill, turns[entry.tenant_id], entry.due_at, entry))
-        return [entry for *_, entry in sorted(ranked, key=lambda each: each[:3])]
-
     async def _start(self, entry: Entry) -> bool:
         """Claim an entry and begin its run, if there is room for it."""
-        connector = await self._connector_of(entry)
+        connector = await self._connectors.of(entry.tenant_id, entry.integration_id)
         if connector is not None and not self._has_room(entry, connector):
             return False
         try:
@@ -229,15 +219,6 @@ class Syncs:
         at_work = [running for running in self._tasks.values() if running.connector == connector]
         backfills = sum(running.claim.entry.is_backfill for running in self._tasks.values())
         return len(at_work) < self._most_of_connector and not (entry.is_backfill and backfills >= MOST_BACKFILLS)
-
-    async def _connector_of(self, entry: Entry) -> str | None:
-        """The connector of an entry's integration, which never changes; None where there is no such integration."""
-        if entry.integration_id not in self._connectors:
-            with suppress(NotFound):
-                async with self._database.reading(entry.tenant_id) as reading:
-                    integration = await queries.integration(reading, entry.integration_id)
-                self._connectors[entry.integration_id] = integration.connector
-        return self._connectors.get(entry.integration_id)
 
     async def _work(self, running: Running) -> None:
         """One run from its opening to its next time."""

@@ -105,8 +105,8 @@ def _in_state(state: str) -> str:
 def _waiting(kind: str, table: str, condition: str, since: str, words: str) -> str:
     return f"""
     select i.id, i.label, '{kind}' as kind, count(*) as count, '{words}' as message, min(w.{since}) as since
-    from integrations i join {table} w on w.tenant_id = i.tenant_id and w.integration_id = i.id
-    where {_LIVING} and {condition} group by i.id, i.label
+    from integrations i join {table} w on w.integration_id = i.id
+    where {_LIVING} and w.tenant_id = $1 and {condition} group by i.id, i.label
     """
 
 

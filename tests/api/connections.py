@@ -77,17 +77,38 @@ async def connect(of: Business, database: Database, board: Switchboard) -> dict[
         await caller.do("setIntegrationSecrets", given, "integration { id }")
     document = {"customer": of.ada, "occurredAt": MORNING, "currency": "EUR", "total": "20"}
     billed = await caller.do("recordOrder", document, "order { id }")
+    booked = await caller.do("recordOrder", document, "order { id }")
+    two_way = {"id": authorized, "streams": [{"stream": "invoices", "direction": "TWO_WAY"}]}
+    await caller.do("setStreams", two_way, "integration { id }")
     async with database.unit_of_work(caller.identity.tenant_id) as work:
         for state in ("checking", "active", "paused"):
             integration = await work.session.get(Integration, (work.tenant_id, UUID(made[state][4:])))
             assert integration is not None
             integration.state, integration.account, integration.account_label = state.upper(), state, state
+        booked_id = UUID(booked["order"]["id"][4:])
+        work.add(*_invoice(work, of, UUID(authorized[4:]), booked_id, "q-1"))
+        made["booked"] = f"inv_{booked_id.hex}"
         return made | await _seed(work, of, UUID(made["active"][4:]), UUID(billed["order"]["id"][4:]))
 
 
 async def _created(caller: Caller, connector: str, label: str) -> str:
     made = await caller.do("createIntegration", {"connector": connector, "label": label}, "integration { id }")
     return str(made["integration"]["id"])
+
+
+def _invoice(
+    work: Writing, of: Business, integration_id: UUID, order_id: UUID, remote_id: str
+) -> tuple[RecordLink, Invoice]:
+    """An invoice that the other side has made, for an order."""
+    whose: dict[str, Any] = {"tenant_id": work.tenant_id, "integration_id": integration_id}
+    return (
+        RecordLink(**whose, type="invoice", remote_id=remote_id, local_id=order_id),
+        Invoice(
+            tenant_id=work.tenant_id, id=order_id, version=1, order_version=1, customer_id=UUID(of.ada[4:]),
+            occurred_at=AT, local_day=AT.date(), recorded_at=AT, currency="EUR", amount=2000, content_hash=b"\1",
+            units=Decimal(1), line_count=0, status="OPEN", integration_id=integration_id, remote_id=remote_id,
+        ),
+    )  # fmt: skip
 
 
 async def _seed(work: Writing, of: Business, integration_id: UUID, order_id: UUID) -> dict[str, str]:
@@ -124,12 +145,7 @@ async def _seed(work: Writing, of: Business, integration_id: UUID, order_id: UUI
             status="REJECTED", error="The name is taken.", recorded_at=AT,
         ),
         RecordLink(**whose, type="customer", remote_id="n7", local_id=customer_id),
-        RecordLink(**whose, type="invoice", remote_id="i-1", local_id=order_id),
-        Invoice(
-            tenant_id=work.tenant_id, id=order_id, version=1, order_version=1, customer_id=UUID(of.ada[4:]),
-            occurred_at=AT, local_day=AT.date(), recorded_at=AT, currency="EUR", amount=2000, content_hash=b"\1",
-            units=Decimal(1), line_count=0, status="OPEN", integration_id=integration_id, remote_id="i-1",
-        ),
+        *_invoice(work, of, integration_id, order_id, "i-1"),
     )  # fmt: skip
     return {
         "run": f"run_{run.id.hex}", "deletion": f"bkd_{deletion.id.hex}", "letter": f"dlt_{letter.id.hex}",

@@ -115,6 +115,16 @@ ROWS = {
             "integration": of.connected["active"], "title": "Tasting", "startsAt": MORNING, "endsAt": NOON,
         },
     ),
+    "requestInvoice": Row(
+        f"{INTEGRATIONS} purchases:write",
+        lambda of: {
+            "customer": of.ada, "occurredAt": MORNING, "currency": "EUR",
+            "lines": [{"description": "Tea", "unitPrice": "5"}],
+        },
+    ),
+    "requestInvoiceChange": Row(
+        f"{INTEGRATIONS} purchases:write", lambda of: {"id": of.connected["booked"], "dueOn": "2026-12-24"}
+    ),
     "sendInvoice": Row("purchases:write", lambda of: {"invoice": of.connected["invoice"]}),
     "updateTenant": Row("tokens:admin", lambda _: {"version": 1, "name": "Acme Trading"}),
     "createApiToken": Row(

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 MOST = 500
 _PURCHASES, _CONTENT, _TOKENS = "purchases:read", "interactions:content", "tokens:admin"
+_INTEGRATIONS = "integrations:admin"
 
 TYPE_SCOPES = {
     **dict.fromkeys(
@@ -50,6 +51,19 @@ TYPE_SCOPES = {
     ),
     **dict.fromkeys(("ApiToken", "AuditEntry"), _TOKENS),
     "PrivacyRequest": "privacy:admin",
+    **dict.fromkeys(
+        (
+            "SyncRun",
+            "DeadLetter",
+            "SyncConflict",
+            "BulkDelete",
+            "LinkCandidate",
+            "OutboundChange",
+            "ReconciliationReport",
+            "OutgoingWebhook",
+        ),
+        _INTEGRATIONS,
+    ),
 }
 """Whatever the way to them, these take a scope."""
 
@@ -71,6 +85,19 @@ FIELD_SCOPES = {
         ("Query.order", "Query.orders", "Query.orderTotals", "Query.refunds", "Query.products"), _PURCHASES
     ),
     **dict.fromkeys(("Query.apiTokens", "Query.auditLog"), _TOKENS),
+    **dict.fromkeys(
+        (
+            "Query.integrations",
+            "Query.outgoingWebhook",
+            "Attention.items",
+            "Integration.config",
+            "Integration.secrets",
+            "Integration.streams",
+            "Integration.drifts",
+        ),
+        _INTEGRATIONS,
+    ),
+    **dict.fromkeys([f"SyncConflict.{name}" for name in ("base", "ours", "theirs")], "pii:read"),
 }
 
 _IDS = {

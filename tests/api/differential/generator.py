@@ -124,7 +124,9 @@ class Generator:
         if self._chance(0.15):
             scopes -= {"pii:read"}
         if self._chance(0.03):
-            scopes -= {self.random.choice(["purchases:read", "interactions:content", "tokens:admin"])}
+            scopes -= {
+                self.random.choice(["purchases:read", "interactions:content", "tokens:admin", "integrations:admin"])
+            }
         return replace(operation, scopes=scopes, language=self.random.choice(["en", "fa"]))
 
     def _new(self) -> Operation:

@@ -43,6 +43,10 @@ _BY_ID: dict[str, Callable[[Row], Any]] = {"ID": lambda row: row["id"]}
 _BY_TIME = _BY_ID | {"OCCURRED_AT": _moment("occurred_at")}
 _BY_OTHER: dict[str, Callable[[Row], Any]] = {"ID": lambda row: row["other_id"]}
 _BY_POSITION: dict[str, Callable[[Row], Any]] = dict.fromkeys(("POSITION", "ID"), lambda row: row["position"])
+_OF_INTEGRATIONS = (
+    "Integration", "SyncRun", "DeadLetter", "SyncConflict", "BulkDelete", "LinkCandidate", "OutboundChange",
+    "ReconciliationReport",
+)  # fmt: skip
 ORDERS: dict[str, dict[str, Callable[[Row], Any]]] = {
     "Customer": _BY_ID
     | {
@@ -59,7 +63,8 @@ ORDERS: dict[str, dict[str, Callable[[Row], Any]]] = {
     **dict.fromkeys(("OrderLine", "RefundLine", "AuditEntry"), _BY_POSITION),
     "MergeCandidate": _BY_ID | {"SCORE": lambda row: row["score"]},
     "Product": _BY_ID | {"SKU": lambda row: row["sku"].encode()},
-    "ApiToken": _BY_ID,
+    **dict.fromkeys(("ApiToken", *_OF_INTEGRATIONS), _BY_ID),
+    "ReconciliationDifference": {"ID": lambda row: " ".join((row["stream"], row["type"], row["remote_id"])).encode()},
 }
 """By type: what its lists can be sorted by, and the value of a row."""
 
@@ -70,5 +75,6 @@ _DEFAULTS = {
     "Invoice": ("ISSUED_AT", True), "PaymentAllocation": ("ID", False), "CreditNoteAllocation": ("ID", False),
     "Product": ("SKU", False), "OrderLine": ("POSITION", False),
     "RefundLine": ("POSITION", False), "ApiToken": ("ID", True), "AuditEntry": ("ID", True),
+    **dict.fromkeys(_OF_INTEGRATIONS, ("ID", True)), "ReconciliationDifference": ("ID", False),
 }  # fmt: skip
 """What each kind of list is sorted by unless asked otherwise."""

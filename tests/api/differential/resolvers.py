@@ -10,6 +10,7 @@ from uuid import UUID
 from graphql import GraphQLError
 
 from domain.customers.folding import mask_email, mask_phone, mask_text, normalise_email, normalise_phone
+from tests.api.differential import connecting
 from tests.api.differential.amounts import money
 from tests.api.differential.ordering import ORDERS
 from tests.api.differential.things import PREFIXES, global_id
@@ -80,6 +81,7 @@ def resolvers(naive: Naive) -> dict[tuple[str, str], Callable[..., Any]]:
     _of_purchases(naive, on)
     _of_bills(naive, on)
     _of_interactions(naive, on)
+    connecting.add(naive, on)
     return found
 
 
@@ -103,7 +105,6 @@ def _of_tenants(naive: Naive, on: Callable[..., None]) -> None:
     on(
         "Attention",
         mergeCandidates=lambda _: len(of.all("merge_candidates", lambda row: row["state"] == "OPEN")),
-        rejectedRecords=lambda _: len(of.all("dead_letters", lambda row: row["resolution"] is None)),
     )
     on("Tenant", id=lambda row: f"ten_{row['tenant_id'].hex}")
     on("ApiToken", principal=lambda row: naive.exactly("principals", row["principal_id"], "Principal"))

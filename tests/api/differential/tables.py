@@ -17,7 +17,10 @@ Row = dict[str, Any]
 
 NAMES = (
     "tenants", "principals", "api_tokens", "audit_entries", "attribute_definitions", "privacy_requests",
-    "dead_letters", "stage_transitions", "customers", "customer_attributes", "customer_words", "identity_claims",
+    "dead_letters", "sync_runs", "sync_conflicts", "bulk_deletes", "link_candidates", "outbound_changes",
+    "reconciliation_reports", "reconciliation_differences", "stream_settings", "stream_states", "schema_drifts",
+    "integration_secrets", "outgoing_webhooks",
+    "stage_transitions", "customers", "customer_attributes", "customer_words", "identity_claims",
     "consent_events",
     "merge_candidates", "integrations", "record_links", "lifecycles", "lifecycle_versions", "stages",
     "transition_rules", "stage_intervals", "stage_notes", "product_families", "products", "orders", "order_lines",
@@ -50,10 +53,14 @@ async def load(superuser: asyncpg.Connection, tenant_id: UUID) -> Tables:
     return Tables(rows)
 
 
-_JSON = {"emails", "phones", "addresses", "attributes", "features", "labels", "needs", "payload"}
+_JSON = {
+    "emails", "phones", "addresses", "attributes", "features", "labels", "needs", "payload", "config", "ownership",
+    "streams", "counters", "base", "ours", "theirs",
+}  # fmt: skip
 
 
 def _plain(row: Any) -> Row:
     return {
-        name: orjson.loads(value) if name in _JSON and isinstance(value, str) else value for name, value in row.items()
+        name: orjson.loads(value) if name in _JSON and isinstance(value, str) and value[:1] in "{[" else value
+        for name, value in row.items()
     }

@@ -18,7 +18,8 @@ PREFIXES = {
     "sno": "StageNote", "ing": "Integration", "fam": "ProductFamily", "prd": "Product", "ord": "Order", "ref": "Refund",
     "inv": "Invoice", "pay": "Payment", "crn": "CreditNote",
     "int": "Interaction", "ten": "Tenant", "pri": "Principal", "tok": "ApiToken", "atd": "AttributeDefinition",
-    "prv": "PrivacyRequest", "str": "StageTransition",
+    "prv": "PrivacyRequest", "str": "StageTransition", "run": "SyncRun", "dlt": "DeadLetter", "cft": "SyncConflict",
+    "bkd": "BulkDelete", "lkc": "LinkCandidate", "obc": "OutboundChange", "rec": "ReconciliationReport",
 }  # fmt: skip
 TABLE_OF = {
     "mca": "merge_candidates", "lcy": "lifecycles", "stg": "stages", "siv": "stage_intervals", "sno": "stage_notes",
@@ -30,6 +31,13 @@ TABLE_OF = {
     "atd": "attribute_definitions",
     "prv": "privacy_requests",
     "str": "stage_transitions",
+    "run": "sync_runs",
+    "dlt": "dead_letters",
+    "cft": "sync_conflicts",
+    "bkd": "bulk_deletes",
+    "lkc": "link_candidates",
+    "obc": "outbound_changes",
+    "rec": "reconciliation_reports",
 }  # fmt: skip
 
 

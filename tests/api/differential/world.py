@@ -29,7 +29,6 @@ from domain.customers.model import (
     PrivacyRequestKind,
     Survivorship,
 )
-from domain.integrations.model import DeadLetter, Integration, RecordLink, SyncRun
 from domain.interactions.model import FAMILY_OF, Channel, Direction, Interaction, InteractionContent, InteractionKind
 from domain.purchases.model import (
     CreditNote,
@@ -60,6 +59,7 @@ from domain.stages.model import (
     TransitionRule,
 )
 from domain.tenants.model import ApiToken, Principal, Role, Tenant
+from tests.api.differential import connected
 
 if TYPE_CHECKING:
     from domain.core.unit_of_work import Writing
@@ -112,7 +112,7 @@ async def write(work: Writing, name: str) -> None:
     )
     await _principals(world)
     people = await _customers(world)
-    integrations = await _integrations(world, people)
+    integrations = await connected.integrations(world, people)
     await _identities(world, people)
     await _lifecycles(world, people)
     documents = await _purchases(world, people, integrations)
@@ -312,45 +312,6 @@ async def _definitions(world: World) -> None:
             )
         )  # fmt: skip
     await world.work.flush()
-
-
-async def _integrations(world: World, people: dict[str, Customer]) -> list[UUID]:
-    made = []
-    for connector, account, state in (
-        ("files", "shop", "ACTIVE"), ("files", "archive", "PAUSED"), ("quickbooks", "9", "DRAFT"),
-        ("outlook", "ada", "DISCONNECTED"),
-    ):  # fmt: skip
-        made.append(world.id())
-        await world.add(
-            Integration(
-                id=made[-1], connector=connector, account=account, label=account.title(), config={}, state=state,
-                created_at=START, updated_at=START,
-            )
-        )  # fmt: skip
-    run = SyncRun(
-        id=world.id(), integration_id=made[0], stream="customer", mode="snapshot", started_at=START, counters={}
-    )
-    await world.add(run)
-    for _ in range(5):
-        world.work.add(
-            DeadLetter(
-                id=world.id(), integration_id=made[0], run_id=run.id, stream="customer", reason="bad",
-                recorded_at=START, resolution=world.maybe("DISCARDED", 0.5),
-            )
-        )  # fmt: skip
-    for at, customer in enumerate(people.values()):
-        for integration in made[: at % 4]:
-            remote = f"R{at % 5 if integration == made[0] else at}-{at // 5}"
-            world.work.add(
-                RecordLink(integration_id=integration, type="customer", remote_id=remote, local_id=customer.id),
-                RecordLink(integration_id=integration, type="order", remote_id=remote, local_id=world.id()),
-            )
-    await world.add(
-        RecordLink(integration_id=made[0], type="customer", remote_id="twice", local_id=people["Ada Byron"].id),
-        RecordLink(integration_id=made[1], type="customer", remote_id="twice", local_id=people["Bea Curie"].id),
-        RecordLink(integration_id=made[2], type="customer", remote_id="twice", local_id=people["A. Byron"].id),
-    )
-    return made
 
 
 # Stages

@@ -14,6 +14,7 @@ from api.changing import customers as of_customers
 from api.changing import deciding as of_deciding
 from api.changing import imports as of_imports
 from api.changing import integrations as of_integrations
+from api.changing import invoicing as of_invoicing
 from api.changing import leaving as of_leaving
 from api.changing import records as of_records
 from api.changing import stages as of_stages
@@ -29,7 +30,7 @@ Query = roots(
 )  # fmt: skip
 problem_codes()
 Mutation = mutations(
-    of_tenants, of_customers, of_stages, of_records, of_imports, of_integrations, of_connecting, of_deciding,
+    of_tenants, of_customers, of_stages, of_records, of_imports, of_integrations, of_invoicing, of_connecting, of_deciding,
     of_leaving, of_acting,
 )  # fmt: skip
 

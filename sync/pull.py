@@ -49,6 +49,9 @@ LOST = (
 )
 """How it shows that the database went away; SQLAlchemy wraps these."""
 
+CROSSED = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
+"""How it shows that others wrote the same at the same time: what was undone succeeds when it is done again."""
+
 FEW_REJECTS, MANY_REJECTS = 20, 0.05
 """A stream of which more than this share, and at least so many records, cannot be taken is paused."""
 
@@ -126,7 +129,11 @@ async def readable(work: Writing, integration_id: UUID, stream: str) -> tuple[In
 
 def is_loss(problem: BaseException | None) -> bool:
     """Whether the database went away, which is nobody's mistake."""
-    while problem is not None and not isinstance(problem, LOST):
+    return _is_caused_by(problem, LOST)
+
+
+def _is_caused_by(problem: BaseException | None, kinds: tuple[type[BaseException], ...]) -> bool:
+    while problem is not None and not isinstance(problem, kinds):
         problem = problem.__cause__
     return problem is not None
 
@@ -155,7 +162,7 @@ class _Pull:
         except runs.LeaseLost:
             verdict = Verdict(Outcome.LOST)
         except _Held:
-            verdict = await self._hold(run)
+            verdict = await self._hold(run, "It waits for a change that was sent.")
         except CursorExpired as problem:
             if not self.expired:
                 self.expired = True
@@ -168,8 +175,7 @@ class _Pull:
             if is_loss(problem) or (isinstance(problem, DBAPIError) and problem.connection_invalidated):
                 raise
             log.warning("run.broke", stream=self.stream.name, **told(problem))
-            name = type(problem).__name__
-            verdict = await self._meet(run, ContractViolation(f"A page could not be landed ({name})."))
+            verdict = await self._break(run, problem)
         return Pulled(run.id, run.mode, run.counts, verdict.outcome, verdict.again_at)
 
     async def _open(self, mode: RunMode, window: Window | None, request: UUID | None) -> Run:
@@ -320,10 +326,17 @@ class _Pull:
         if isinstance(page, Page) and await sending.is_behind(work, self.integration_id, page.records, asked_at):
             raise _Held
 
-    async def _hold(self, run: Run) -> Verdict:
-        """Come back when it is known what was made over there, and ask anew: neither is it new, nor is the old news."""
+    async def _break(self, run: Run, problem: Exception) -> Verdict:
+        """Try a page again that only came at the wrong moment; another one is the connector's mistake."""
+        if _is_caused_by(problem, CROSSED):
+            return await self._hold(run, "Others wrote the same at the same time.")
+        name = type(problem).__name__
+        return await self._meet(run, ContractViolation(f"A page could not be landed ({name})."))
+
+    async def _hold(self, run: Run, why: str) -> Verdict:
+        """Come back soon and ask anew: what we have made there is not new, and what we have changed there not news."""
         async with self.database.unit_of_work(self.tenant_id) as work:
-            await runs.interrupt(work, run, "It waits for a change that was sent.")
+            await runs.interrupt(work, run, why)
             return Verdict(Outcome.PARKED, work.now + HOLD)
 
     async def _meet(self, run: Run, problem: ConnectorError) -> Verdict:

@@ -26,10 +26,10 @@ from domain.integrations.model import (
     SeenRecord,
     SyncConflict,
 )
-from sync import land, settle, sweeps
+from sync import land, sweeps
 from sync.landing.tables import sql
 from sync.two_way import queue
-from sync.two_way.sending import aside
+from sync.two_way.sending import aside, land_aside
 from tenure_sdk import Fetch, Listing, Page, Stream
 
 if TYPE_CHECKING:
@@ -127,9 +127,8 @@ async def repair(database: Database, remote: Remote, tenant_id: UUID, report_id:
             records = await remote.fetch(kind, portion)
             gone = sorted(set(portion) - {record.id for record in records})
             async with database.unit_of_work(tenant_id) as work:
-                landed = await _land(work, report.integration_id, _stream_of(remote, kind), records, gone)
-                await settle.customers(work, landed.described, landed.touched)
-                counts = landed.counts
+                page = Page(list(records), gone)
+                counts = await land_aside(work, report.integration_id, _stream_of(remote, kind), page)
                 repaired += counts.created + counts.updated + counts.deleted
     async with database.unit_of_work(tenant_id) as work:
         await queue.wake(work, report.integration_id)
@@ -277,7 +276,8 @@ class _Comparison:
         """Land the records and take it back."""
         try:
             async with self.database.unit_of_work(self.tenant_id) as work:
-                landed = await _land(work, self.integration_id, _stream_of(self.remote, kind), records, ())
+                run = aside(work, await queries.integration(work, self.integration_id), _stream_of(self.remote, kind))
+                landed = await land.merge(work, run, Page(list(records)))
                 raise _TakeBack(bool(landed.counts.created or landed.counts.updated))  # noqa: TRY301
         except _TakeBack as tried:
             return tried.changed
@@ -343,13 +343,6 @@ class _TakeBack(Exception):
     def __init__(self, changed: bool) -> None:
         super().__init__()
         self.changed = changed
-
-
-async def _land(
-    work: Writing, integration_id: UUID, stream: Stream, records: Sequence[Record], gone: Sequence[str]
-) -> land.Landed:
-    integration = await queries.integration(work, integration_id)
-    return await land.merge(work, aside(work, integration, stream), Page(list(records), list(gone)))
 
 
 def _stream_of(remote: Remote, kind: str) -> Stream:

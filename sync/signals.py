@@ -44,11 +44,14 @@ async def fetch_signalled(
     counts = Counts()
     for start in range(0, max(len(ids), 1), PORTION):
         portion = list(dict.fromkeys(ids[start : start + PORTION]))
+        asked_at = database.clock.now()
         records, gone = await _fetched(remote, of, portion)
         also, merged = (deleted, merges) if start == 0 else ((), ())
         page = Page(records, deletes=[*gone, *also], merges=merged)
         checked = contract.check(page, of, secrets)
         async with database.unit_of_work(tenant_id) as work:
+            if await sending.is_behind(work, integration_id, records, asked_at):
+                raise Transient("A change was sent meanwhile.", retry_after=2)
             counts = counts + await _land(work, integration_id, of, checked)
     return counts
 

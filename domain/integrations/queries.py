@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 async def integration(work: Reading, integration_id: UUID, *, lock: bool = False) -> Integration:
     """An integration by its id, kept from others until the transaction ends where `lock` asks. Raises NotFound."""
     wanted = select(Integration).where(Integration.tenant_id == work.tenant_id, Integration.id == integration_id)
-    found = await work.one(wanted.with_for_update() if lock else wanted)
+    found = await work.one(wanted.with_for_update(key_share=True) if lock else wanted)
     if found is None:
         raise NotFound(id=integration_id)
     return found

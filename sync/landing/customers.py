@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from functools import cached_property
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -229,12 +231,20 @@ _ORGANISATIONS = (
     """),
 )
 
+# What is written next is written on top of the version that is known: it is kept even where nothing else is new.
 _UNCHANGED = sql("""
-DELETE FROM pg_temp.landing_customers AS landing USING remote_records AS known
-WHERE known.tenant_id = :tenant AND known.integration_id = :integration AND known.type = 'customer'
-    AND known.remote_id = landing.remote_id AND known.content_hash = landing.hash AND NOT known.deleted
-    AND NOT CAST(:rebuild AS boolean)
-RETURNING landing.remote_id
+WITH same AS (
+    DELETE FROM pg_temp.landing_customers AS landing USING remote_records AS known
+    WHERE known.tenant_id = :tenant AND known.integration_id = :integration AND known.type = 'customer'
+        AND known.remote_id = landing.remote_id AND known.content_hash = landing.hash AND NOT known.deleted
+        AND NOT CAST(:rebuild AS boolean)
+    RETURNING landing.remote_id, landing.version
+), noted AS (
+    UPDATE remote_records AS known SET version = same.version, updated_at = :now FROM same
+    WHERE known.tenant_id = :tenant AND known.integration_id = :integration AND known.type = 'customer'
+        AND known.remote_id = same.remote_id AND known.version IS DISTINCT FROM same.version
+)
+SELECT remote_id FROM same
 """)
 
 _DROP = sql("DELETE FROM pg_temp.landing_customers WHERE remote_id = ANY(CAST(:remote_ids AS text[]))")
@@ -283,7 +293,7 @@ async def from_records(work: Writing, run: Run, records: Sequence[Customer]) -> 
     if not accepted:
         return Merged(rejects=rejects)
     await tables.copy(work, "landing_customers", _HEAD_COLUMNS, cells.rows(map(_head_cells, accepted)))
-    same = set((await work.execute(_UNCHANGED, run.binds)).scalars())
+    same = set((await work.execute(_UNCHANGED, {**run.binds, "now": work.now})).scalars())
     changed = [record for record in accepted if record.id not in same]
     erased = await _erased(work, changed)
     if erased:
@@ -337,7 +347,7 @@ async def _say(work: Writing, sayings: _Sayings, run: Run, *, takes_back: bool) 
 
 async def _erased(work: Writing, records: Sequence[_Accepted]) -> set[str]:
     """The records of people who were erased: by an identifier, of which only a keyed hash was kept."""
-    holders = {(scheme, normalised): record.id for record in records for scheme, _, normalised, _ in _claims(record)}
+    holders = {(scheme, normalised): record.id for record in records for scheme, _, normalised, _ in record.claims}
     return {holders[identifier] for identifier in await suppressed(work, list(holders))}
 
 
@@ -348,12 +358,18 @@ async def _attribute_types(work: Writing) -> Mapping[str, AttributeType]:
     return {row.key: AttributeType(row.type) for row in found}
 
 
-class _Accepted(NamedTuple):
+@dataclass
+class _Accepted:
     """A customer's record, and the values of its attributes in the columns of their types."""
 
     id: str
     record: Customer
     attributes: Sequence[tuple[str, str, Any]]
+
+    @cached_property
+    def claims(self) -> Sequence[tuple[str, str, str, bool]]:
+        """Its identifiers, each once: scheme, value, normalised value, whether it is the primary one."""
+        return list(_claims(self.record))
 
 
 def _accepted(records: Sequence[Customer], types: Mapping[str, AttributeType]) -> tuple[list[_Accepted], list[Reject]]:
@@ -459,15 +475,13 @@ def _parts(address: Address) -> str:
 
 
 def _claim_cells(accepted: _Accepted) -> Iterator[tuple[str, ...]]:
-    for scheme, value, normalised, is_primary in _claims(accepted):
+    for scheme, value, normalised, is_primary in accepted.claims:
         strength = identity.default_strength(scheme).value
         texts = (accepted.id, scheme, value, normalised)
         yield (*map(cells.text, texts), strength, cells.boolean(is_primary))
 
 
-def _claims(accepted: _Accepted) -> Iterator[tuple[str, str, str, bool]]:
-    """The identifiers of a customer, each once: scheme, value, normalised value, whether it is the primary one."""
-    record = accepted.record
+def _claims(record: Customer) -> Iterator[tuple[str, str, str, bool]]:
     region = next((address.country for address in record.addresses if address.country), None)
     named = [
         *(("email", value, place == 0) for place, value in enumerate(record.emails)),

@@ -6,13 +6,14 @@ next time. Reactions call it for the customers that a page or a person touched.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 from sqlalchemy import exists, select
 
-from domain.customers import refresh_heads, settle_identities
+from domain.customers import lock_identities, refresh_heads, settle_identities
 from domain.customers.model import Customer
 from domain.customers.queries import roots_of, within
 from domain.integrations import rules
@@ -106,6 +107,7 @@ async def compare(work: Writing, registry: Registry, customers: Sequence[UUID], 
     open_roads = await roads(work, registry)
     if not open_roads:
         return 0
+    await lock_identities(work)  # before any link is locked: whoever lands has it first, too
     roots = await roots_of(work, customers)
     return sum([await _compare(work, road, roots, hops) for road in open_roads])
 
@@ -141,19 +143,14 @@ async def _compare(work: Writing, road: Road, roots: Sequence[UUID], hops: int) 
     linked = await _linked(work, road, known)
     whose = [*known, *(each.link.local_id for _, each in linked)]
     on_their_way = await queue.open_for(work, road.integration.id, whose)
+    asked = await _asked(work, road, linked)
+    merged = [(root, each, _merged(work, road, known[root], each, asked, hops)) for root, each in linked]
+    known = await _taken(work, road, known, merged)
     queued = 0
-    for root, each in linked:
-        merged = await _merged(work, road, known[root], each, hops)
-        if merged.take:
-            await views.yield_to(work, known[root], merged.take)
-            await refresh_heads(work, [root])
-            await settle_identities(work, [root])
-            known |= await views.known(work, [root])
-            ours, theirs = _sides(road, known[root], each.record)
-            merged.agreed |= {name: (ours.values.get(name), theirs.values.get(name)) for name in merged.take}
-        _agree(each.link, merged.agreed)
-        if merged.send:
-            queued += await _send(work, road, known[root], each, merged.send, on_their_way, hops)
+    for root, each, said in merged:
+        _agree(each.link, said.agreed)
+        if said.send:
+            queued += await _send(work, road, known[root], each, said.send, on_their_way, hops)
     missing = known.keys() - {root for root, _ in linked} - on_their_way.keys()
     for root in await matching.unmatched(work, road.integration.id, await _wanted(work, road, sorted(missing))):
         values = views.cut(known[root].values, road.most)
@@ -163,12 +160,36 @@ async def _compare(work: Writing, road: Road, roots: Sequence[UUID], hops: int) 
     return queued
 
 
-async def _merged(work: Writing, road: Road, known: Known, linked: Linked, hops: int) -> Merged:
+async def _taken(
+    work: Writing, road: Road, known: Mapping[UUID, Known], merged: Sequence[tuple[UUID, Linked, Merged]]
+) -> dict[UUID, Known]:
+    """Take over what the other side has changed, and agree on it; all customers as they are known then."""
+    takers = sorted({root for root, _, said in merged if said.take})
+    if not takers:
+        return dict(known)
+    for field in road.most:
+        if yielding := [known[root] for root, _, said in merged if field in said.take]:
+            await views.yield_to(work, yielding, field)
+    await refresh_heads(work, takers)
+    await settle_identities(work, takers)
+    after = {**known, **await views.known(work, takers)}
+    for root, each, said in merged:
+        if not said.take:
+            continue
+        ours, theirs = _sides(road, after[root], each.record)
+        said.agreed |= {name: (ours.values.get(name), theirs.values.get(name)) for name in said.take}
+    return after
+
+
+def _merged(
+    work: Writing, road: Road, known: Known, linked: Linked, asked: Mapping[tuple[UUID, str], list[SyncConflict]],
+    hops: int,
+) -> Merged:  # fmt: skip
     """What each field needs, without those that wait for a person already."""
     ours, theirs = _sides(road, known, linked.record)
-    asked = await _still_asked(work, linked.link, ours, theirs)
+    waiting = _still_asked(work, asked.get((linked.link.local_id, linked.link.remote_id), []), ours, theirs)
     base = {name: (pair[0], pair[1]) for name, pair in (linked.link.agreed or {}).items()}
-    merged = merge([name for name in road.most if name not in asked], base, ours, theirs, road.owner)
+    merged = merge([name for name in road.most if name not in waiting], base, ours, theirs, road.owner)
     if hops >= queue.MOST_HOPS:  # systems that rewrite each other's values would go on for ever
         merged.ask, merged.send = merged.ask + merged.send, []
     for name in merged.ask:
@@ -183,22 +204,32 @@ async def _merged(work: Writing, road: Road, known: Known, linked: Linked, hops:
     return merged
 
 
-async def _still_asked(work: Writing, link: RecordLink, ours: Side, theirs: Side) -> set[str]:
-    """The fields about which a person is asked and nothing changed since; others are asked anew."""
-    asked = set()
+async def _asked(
+    work: Reading, road: Road, linked: Sequence[tuple[UUID, Linked]]
+) -> Mapping[tuple[UUID, str], list[SyncConflict]]:
+    """What a person is asked about these records, by the ids of both sides."""
+    found: defaultdict[tuple[UUID, str], list[SyncConflict]] = defaultdict(list)
     for conflict in await work.all(
         select(SyncConflict).where(
-            SyncConflict.tenant_id == work.tenant_id, SyncConflict.integration_id == link.integration_id,
-            SyncConflict.local_id == link.local_id, SyncConflict.remote_id == link.remote_id,
+            SyncConflict.tenant_id == work.tenant_id, SyncConflict.integration_id == road.integration.id,
+            within(SyncConflict.local_id, [each.link.local_id for _, each in linked]),
             SyncConflict.resolution.is_(None),
         )
     ):  # fmt: skip
+        found[conflict.local_id, conflict.remote_id].append(conflict)
+    return found
+
+
+def _still_asked(work: Writing, asked: Sequence[SyncConflict], ours: Side, theirs: Side) -> set[str]:
+    """The fields about which a person is asked and nothing changed since; others are asked anew."""
+    waiting = set()
+    for conflict in asked:
         stands = ({"value": ours.values.get(conflict.field)}, {"value": theirs.values.get(conflict.field)})
         if (conflict.ours, conflict.theirs) == stands:
-            asked.add(conflict.field)
+            waiting.add(conflict.field)
         else:
             conflict.resolution, conflict.resolved_at = "SUPERSEDED", work.now
-    return asked
+    return waiting
 
 
 async def _send(

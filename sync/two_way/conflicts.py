@@ -44,6 +44,7 @@ async def resolve(
     work: Writing, registry: Registry, conflict_id: UUID, choice: Choice, value: Any = None
 ) -> SyncConflict:
     """Give both sides the value that a person chose. Raises NotFound, ConflictResolved or NoSuchValue."""
+    await customers.lock_identities(work)
     conflict = await work.one(
         select(SyncConflict)
         .where(SyncConflict.tenant_id == work.tenant_id, SyncConflict.id == conflict_id)

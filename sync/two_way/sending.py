@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import exists, select
+from sqlalchemy import ARRAY, Text, any_, exists, literal, select
 from sqlalchemy.dialects.postgresql import insert
 
 from domain.core.problems import NotFound as NothingHere
+from domain.customers import lock_identities
 from domain.customers.queries import within
 from domain.integrations import queries, rules
 from domain.integrations.model import ChangeStatus, OutboundChange, RecordLink, RemoteRecord
@@ -28,6 +29,7 @@ from tenure_sdk import (
     RECORD_TYPES,
     Conflict,
     ConnectorError,
+    Customer,
     Fetch,
     Lookup,
     NotFound,
@@ -40,7 +42,7 @@ from tenure_sdk import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
     from domain.core.database import Database
@@ -76,19 +78,34 @@ async def is_unsettled(work: Reading, integration_id: UUID, types: Sequence[str]
     return bool(await work.one(select(unsettled)))
 
 
+async def is_behind(work: Reading, integration_id: UUID, records: Iterable[Record], asked_at: datetime) -> bool:
+    """Whether one of these records, asked for at that time, may be older than what has landed since: what we sent."""
+    versions = {record.id: record.version for record in records if isinstance(record, Customer)}
+    if not versions:
+        return False
+    landed = await work.rows(
+        select(RemoteRecord.remote_id, RemoteRecord.version).where(
+            RemoteRecord.tenant_id == work.tenant_id, RemoteRecord.integration_id == integration_id,
+            RemoteRecord.type == "customer", RemoteRecord.remote_id == any_(literal(list(versions), ARRAY(Text()))),
+            RemoteRecord.updated_at > asked_at,
+        )
+    )  # fmt: skip
+    return any(row.version != versions[row.remote_id] for row in landed)
+
+
 async def send(
     database: Database, remote: Remote, registry: Registry, tenant_id: UUID, integration_id: UUID, halt: Halt
 ) -> Sent:
     """Send what waits, in the order of its dependence, until nothing does, the other side protests, or we are to stop.
 
-    Returns at once where another worker is at it. What fails stays owed; a record that the other side does not take is
-    set aside with the reason, and the others go on.
+    Returns at once where another worker is at it, to look again later. What fails stays owed; a record that the other
+    side does not take is set aside with the reason, and the others go on.
     """
     sender = _Sender(database, remote, registry, tenant_id, integration_id)
     async with database.unit_of_work(tenant_id) as work:
         sender.fence = await lease.take(work, integration_id, queue.PUSH)
     if sender.fence is None:
-        return Sent(0)
+        return Sent(0, database.clock.now() + runs.LEASE)  # its entry is ours now: what the other leaves must stay due
     try:
         return await sender.drain(halt)
     finally:
@@ -194,6 +211,7 @@ class _Sender:
 
     async def _note(self, work: Writing, owed: OutboundChange, pushed: Pushed) -> None:
         """The other side has it: link, land its answer, and remember what both sides have now."""
+        await lock_identities(work)  # before its link is locked, as in `comparing`
         owed.status, owed.sent_at, owed.error = ChangeStatus.SENT, work.now, None
         owed.remote_id, owed.remote_version = pushed.id, pushed.version
         await self._link(work, owed, pushed)
@@ -299,11 +317,7 @@ class _Sender:
 
     async def _land(self, work: Writing, page: Page, kind: str) -> None:
         """Land what the other side answered, outside of any run."""
-        integration = await queries.integration(work, self.integration_id)
-        run = aside(work, integration, Stream(queue.PUSH, (RECORD_TYPES[kind],)))
-        landed = await land.merge(work, run, page)
-        await settle.customers(work, landed.described, landed.touched)
-        land.tell(work, run, landed)
+        await land_aside(work, self.integration_id, Stream(queue.PUSH, (RECORD_TYPES[kind],)), page)
 
     async def _mine(self, work: Writing, owed: OutboundChange) -> OutboundChange:
         """The change, for as long as it is ours to note an outcome of. Raises LeaseLost."""
@@ -323,6 +337,15 @@ class _Sender:
 
     def _step(self) -> Any:
         return lease.step(self.database, self.tenant_id, self.integration_id, queue.PUSH, self.fence)
+
+
+async def land_aside(work: Writing, integration_id: UUID, stream: Stream, page: Page) -> Counts:
+    """Land a page that belongs to no run, with all that follows from it."""
+    run = aside(work, await queries.integration(work, integration_id), stream)
+    landed = await land.merge(work, run, page)
+    await settle.customers(work, landed.described, landed.touched)
+    land.tell(work, run, landed)
+    return landed.counts
 
 
 def aside(work: Writing, integration: Integration, stream: Stream) -> Run:

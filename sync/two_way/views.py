@@ -115,23 +115,23 @@ async def known(work: Reading, roots: Sequence[UUID]) -> dict[UUID, Known]:
     return found
 
 
-async def yield_to(work: Writing, of: Known, fields: Iterable[str]) -> None:
-    """Let others' word count for these fields: what was entered by hand before, ends now."""
-    for field in fields:
-        if scheme := _SCHEMES.get(field):
-            said = update(IdentityClaim).where(
-                IdentityClaim.tenant_id == work.tenant_id, within(IdentityClaim.customer_id, of.members),
-                IdentityClaim.scheme == scheme, IdentityClaim.source == rules.MANUAL, IdentityClaim.valid_to.is_(None),
-            )  # fmt: skip
-        elif key := _KEYS.get(field):
-            said = update(CustomerFact).where(
-                CustomerFact.tenant_id == work.tenant_id, within(CustomerFact.customer_id, of.members),
-                CustomerFact.key == key, CustomerFact.source == rules.MANUAL, CustomerFact.valid_to.is_(None),
-                CustomerFact.superseded_at.is_(None),
-            )  # fmt: skip
-        else:
-            continue
-        await work.execute(said.values(valid_to=work.now).execution_options(synchronize_session=False))
+async def yield_to(work: Writing, of: Sequence[Known], field: str) -> None:
+    """Let others' word count for a field of these customers: what was entered by hand before, ends now."""
+    members = [member for each in of for member in each.members]
+    if scheme := _SCHEMES.get(field):
+        said = update(IdentityClaim).where(
+            IdentityClaim.tenant_id == work.tenant_id, within(IdentityClaim.customer_id, members),
+            IdentityClaim.scheme == scheme, IdentityClaim.source == rules.MANUAL, IdentityClaim.valid_to.is_(None),
+        )  # fmt: skip
+    elif key := _KEYS.get(field):
+        said = update(CustomerFact).where(
+            CustomerFact.tenant_id == work.tenant_id, within(CustomerFact.customer_id, members),
+            CustomerFact.key == key, CustomerFact.source == rules.MANUAL, CustomerFact.valid_to.is_(None),
+            CustomerFact.superseded_at.is_(None),
+        )  # fmt: skip
+    else:
+        return
+    await work.execute(said.values(valid_to=work.now).execution_options(synchronize_session=False))
 
 
 async def _since(work: Reading, members: Sequence[UUID]) -> dict[UUID, dict[tuple[str, str], datetime]]:

@@ -164,15 +164,22 @@ class Books:
 
     async def buyer(self, name: str, **said: Any) -> UUID:
         """A customer by hand, who has bought something."""
+        (made,) = (await self.buyers(customers.NewCustomer(name=name, **said))).values()
+        return made
+
+    async def buyers(self, *new: customers.NewCustomer) -> dict[str | None, UUID]:
+        """Customers by hand, who have all bought something; their ids by name."""
+        ids = {}
         async with self.database.unit_of_work(self.tenant) as work:
-            made = await customers.create(work, customers.NewCustomer(name=name, **said))
-            order = purchases.NewOrder(
-                customer_id=made.id, occurred_at=AT, currency="EUR",
-                lines=(purchases.NewLine(description="Tea", quantity=Decimal(1), unit_price=Decimal(5)),),
-            )  # fmt: skip
-            await purchases.record_order(work, order)
+            for each in new:
+                ids[each.name] = (await customers.create(work, each)).id
+                order = purchases.NewOrder(
+                    customer_id=ids[each.name], occurred_at=AT, currency="EUR",
+                    lines=(purchases.NewLine(description="Tea", quantity=Decimal(1), unit_price=Decimal(5)),),
+                )  # fmt: skip
+                await purchases.record_order(work, order)
         await self.react()
-        return made.id
+        return ids
 
     async def edit(self, customer_id: UUID, **said: Any) -> None:
         async with self.database.unit_of_work(self.tenant) as work:
@@ -201,6 +208,10 @@ class Books:
             await work.execute(
                 update(OutboundChange).where(OutboundChange.tenant_id == self.tenant).values(next_at=None)
             )
+
+    async def is_owing(self) -> bool:
+        """Whether something is still on its way."""
+        return any(status in {"QUEUED", "SENDING", "WAITING"} for _, status in await self.changes())
 
     async def changes(self) -> list[tuple[str, str]]:
         async with self.database.reading(self.tenant) as work:

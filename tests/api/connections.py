@@ -128,8 +128,8 @@ async def _seed(work: Writing, of: Business, integration_id: UUID, order_id: UUI
         base={"value": ["Be", "Be"]}, ours={"value": "Bea"}, theirs={"value": "Beate"}, recorded_at=AT,
     )  # fmt: skip
     candidate = LinkCandidate(
-        id=work.ids(), **whose, type="customer", remote_id="n6", local_id=customer_id, because="Both have the same name.",
-        recorded_at=AT,
+        id=work.ids(), **whose, type="customer", remote_id="n6", local_id=customer_id,
+        because="Both have the same name.", recorded_at=AT,
     )  # fmt: skip
     report = ReconciliationReport(
         id=work.ids(), **whose, started_at=AT, recorded_at=AT, streams=[], compared=0, matching=0, digest=b"\0" * 32

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from contextlib import aclosing
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -11,6 +14,7 @@ import orjson
 import pytest
 from sqlalchemy import select, update
 
+from api.engine import Ask, encode
 from domain.core.events import DueWork
 from domain.customers.model import PrivacyRequest
 from domain.integrations import actions, queries
@@ -26,6 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from domain.core.database import Database
+    from domain.tenants.queries import Identity
     from tests.conftest import Logins
 
 SECRET = "swordfish-9137"
@@ -540,6 +545,54 @@ async def test_an_address_is_told_what_waits_signed_and_again(desk: Desk) -> Non
 async def test_no_address_inside_the_network_is_called(desk: Desk, url: str) -> None:
     problem = await desk.caller.refused("setOutgoingWebhook", {"url": url})
     assert (problem["code"], problem["path"]) == ("ADDRESS_REFUSED", ["url"])
+
+
+PROGRESS = """subscription ($run: ID!) { syncProgress(run: $run) { run { read created } expected rate endsAt done } }"""
+CHANGED = "subscription { integrationChanged { integration { id state } } }"
+
+
+async def test_a_run_is_followed_until_it_is_over(desk: Desk) -> None:
+    id_ = await _read(desk, n1="Ada")
+    desk.notes.put("n2", name="Bea")
+    asked = {"id": id_, "streams": ["people"], "mode": "FULL"}
+    (run,) = (await desk.caller.do("startSync", asked, "runs"))["runs"]
+    async with aclosing(_followed(desk, PROGRESS, run=run)) as events:
+        first = (await anext(events))["data"]["syncProgress"]
+        assert (first["run"], first["done"]) == ({"read": 0, "created": 0}, False)
+        await desk.work()
+        told = [event["data"]["syncProgress"] async for event in events]
+    assert told[-1]["run"] == {"read": 2, "created": 1}
+    assert [event["done"] for event in told] == [False] * (len(told) - 1) + [True]
+
+
+async def test_integrations_are_followed(desk: Desk) -> None:
+    id_ = await _read(desk, n1="Ada")
+    async with aclosing(_followed(desk, CHANGED)) as events:
+        heard = asyncio.create_task(anext(events))
+        await asyncio.sleep(0.5)
+        await desk.caller.do("pauseIntegration", {"id": id_}, "integration { state }")
+        async with asyncio.timeout(10):
+            assert (await heard)["data"]["integrationChanged"] == {"integration": {"id": id_, "state": "PAUSED"}}
+
+
+async def test_nobody_follows_the_run_of_another_tenant(desk: Desk, other_tenant: UUID) -> None:
+    id_ = await _read(desk, n1="Ada")
+    asked = {"id": id_, "streams": ["people"], "mode": "FULL"}
+    (run,) = (await desk.caller.do("startSync", asked, "runs"))["runs"]
+    stranger = replace(desk.caller.identity, tenant_id=other_tenant)
+    async with aclosing(_followed(desk, PROGRESS, stranger, run=run)) as events:
+        refused = await anext(events)
+    assert refused["data"] is None
+    assert [error["extensions"] for error in refused["errors"]] == [{"code": "BAD_USER_INPUT"}]
+
+
+async def _followed(
+    desk: Desk, document: str, identity: Identity | None = None, **variables: Any
+) -> AsyncIterator[Any]:
+    ask = Ask(document, identity or desk.caller.identity, variables=variables)
+    async with aclosing(desk.engine.subscribe(desk.engine.prepare(ask))) as events:
+        async for event in events:
+            yield orjson.loads(encode(event))
 
 
 async def _hurry_calls(desk: Desk) -> None:

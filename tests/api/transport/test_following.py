@@ -73,3 +73,21 @@ async def test_nobody_follows_another_tenants_customer(
         assert refused["payload"]["data"] is None
         assert [error["extensions"] for error in refused["payload"]["errors"]] == [{"code": "BAD_USER_INPUT"}]
         assert (await following.hear())["type"] == "complete"
+
+
+ENABLE = 'mutation { enableConnector(input: {connector: "files"}) { problems { message } } }'
+MAKE = """mutation { createIntegration(input: {connector: "files", label: "Shop"}) {
+  integration { id version } problems { message } } }"""
+CHANGED = "subscription { integrationChanged { integration { label state } } }"
+
+
+async def test_a_new_integration_is_heard_of_over_a_socket(address: str, token: Token) -> None:
+    async with introduced(address, token) as doing, introduced(address, token) as following:
+        await following.ask("f", CHANGED)
+        await asyncio.sleep(1)
+        assert (await doing.answer(ENABLE))["enableConnector"] == {"problems": []}
+        assert (await doing.answer(MAKE))["createIntegration"]["problems"] == []
+        message = await following.hear()
+        assert (message["type"], message["id"]) == ("next", "f")
+        event = message["payload"]["data"]["integrationChanged"]
+        assert event == {"integration": {"label": "Shop", "state": "DRAFT"}}

@@ -8,7 +8,7 @@ JUDGE_GRAPH := $(VENV)/judges-graph/.ready
 PORT ?= 8000
 WORKERS ?= 2
 
-.PHONY: demo test check serve schema docs bench differential faults judges judge-graph lock format clean
+.PHONY: demo test check serve schema docs bench bench-sync differential faults judges judge-graph lock format clean
 .DEFAULT_GOAL := help
 
 help: ## Say what there is
@@ -67,6 +67,9 @@ docs: $(READY) ## Write the generated parts of docs/reference
 
 bench: $(READY) ## Measure reads and landing beside hand-written SQL (ARGS="--size small")
 	@$(BIN)/python -m bench $(ARGS)
+
+bench-sync: $(READY) ## Measure a sync from QuickBooks' sandbox (ARGS="--customers 2000")
+	@$(BIN)/python -m bench sync $(ARGS)
 
 differential: $(READY) ## Ask random reads three ways (ARGS="--operations 50000 --seed 7")
 	@$(BIN)/python -m pytest tests/api/differential/test_differential.py -k three_ways $(ARGS)

@@ -45,7 +45,7 @@ def opened(customers: int, invoices_each: int) -> Iterator[Books]:
     command = [sys.executable, "-m", "bench.books", str(customers), str(invoices_each)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
-        assert process.stdout is not None  # noqa: S101 - it is a pipe
+        assert process.stdout is not None
         yield Books(**json.loads(process.stdout.readline()))
     finally:
         process.terminate()

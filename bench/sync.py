@@ -27,7 +27,6 @@ from sync.access.oauth import Token
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from pathlib import Path
     from uuid import UUID
 
     from bench.books import Books
@@ -118,7 +117,7 @@ async def _said_by_worker(settings: Settings, tenant_id: UUID, integration_id: U
     process = await asyncio.create_subprocess_exec(
         sys.executable, *command, env=environment, stdout=asyncio.subprocess.PIPE
     )
-    assert process.stdout is not None  # noqa: S101 - it is a pipe
+    assert process.stdout is not None
     async for line in process.stdout:
         yield json.loads(line)
     await process.wait()
@@ -176,10 +175,13 @@ def _report(read: list[Stream], megabytes: float, there: Books) -> Report:
             "measured at": datetime.now(UTC).date().isoformat(),
         },
         notes=[
-            "One worker reads one company from QuickBooks' sandbox, a process of its own, over HTTP on loopback, page by "
-            "page into an empty tenant with a lifecycle: from the vendor's JSON to rows, timeline, totals, stages and "
-            "proposals, as `tenure worker` does. Seconds are of CPU, of the worker while it reads and of all processes "
-            "of PostgreSQL. By the clock it is the pace that QuickBooks allows: 500 requests a minute, of 1,000 rows.",
+            (
+                "One worker reads one company from QuickBooks' sandbox, a process of its own, over HTTP on loopback, "
+                "page by page into an empty tenant with a lifecycle: from the vendor's JSON to rows, timeline, totals, "
+                "stages and proposals, as `tenure worker` does. Seconds are of CPU, of the worker while it reads and "
+                "of all processes of PostgreSQL. By the clock it is the pace that QuickBooks allows: 500 requests a "
+                "minute, of 1,000 rows."
+            ),
             "Afterwards every total was compared with the vendor's, to the cent, and with what is settled from it.",
         ],
     )

@@ -30,8 +30,8 @@ Query = roots(
 )  # fmt: skip
 problem_codes()
 Mutation = mutations(
-    of_tenants, of_customers, of_stages, of_records, of_imports, of_integrations, of_invoicing, of_connecting, of_deciding,
-    of_leaving, of_acting,
+    of_tenants, of_customers, of_stages, of_records, of_imports, of_integrations, of_invoicing, of_connecting,
+    of_deciding, of_leaving, of_acting,
 )  # fmt: skip
 
 schema = strawberry.Schema(

@@ -137,8 +137,8 @@ async def _seed(work: Writing, of: Business, integration_id: UUID, order_id: UUI
     work.add(
         run, deletion, letter, conflict, candidate, report,
         SchemaDrift(
-            **whose, stream="people", field="customer.extra.age", kind="NEW", became="integer", count=1, first_seen_at=AT,
-            last_seen_at=AT,
+            **whose, stream="people", field="customer.extra.age", kind="NEW", became="integer", count=1,
+            first_seen_at=AT, last_seen_at=AT,
         ),
         OutboundChange(
             id=work.ids(), **whose, type="customer", local_id=customer_id, op="create", fields=["name"], key="k",

@@ -75,7 +75,7 @@ class Notes:
         return _connector(self)
 
 
-def _connector(side: Notes) -> type[Connector[NotesConfig]]:
+def _connector(side: Notes) -> type[Connector[NotesConfig]]:  # noqa: C901 - a class of short methods
     class AddressBook(Connector[NotesConfig]):
         """An address book."""
 

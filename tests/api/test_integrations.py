@@ -202,7 +202,8 @@ async def _places_with(logins: Logins, text: str) -> list[str]:
     try:
         tables = await connection.fetch(
             "SELECT c.oid::regclass::text AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
-            "WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND n.nspname NOT IN ('pg_catalog', 'information_schema')"
+            "WHERE c.relkind = 'r' AND c.relpersistence <> 't' "
+            "AND n.nspname NOT IN ('pg_catalog', 'information_schema')"
         )
         found = []
         for table in tables:

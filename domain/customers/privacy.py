@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
 import orjson
-from sqlalchemy import Text, cast, delete, exists, func, literal, null, or_, select, update
+from sqlalchemy import LargeBinary, Text, cast, delete, exists, func, literal, null, or_, select, update
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql import insert as upsert
 
@@ -270,7 +270,7 @@ def _about(model: type[TenantTable], members: Sequence[UUID]) -> ColumnElement[b
         return within(columns["id"], members)
     if names := customer_columns(model):
         return or_(*(within(columns[name], members) for name in names))
-    if {"integration_id", "type", "remote_id"} <= set(columns.keys()):
+    if {"integration_id", "type", "remote_id"} <= {column.name for column in model.__table__.primary_key}:
         return _linked(model, ("integration_id", "type", "remote_id"), members)
     return _line_of(model, members)
 
@@ -296,11 +296,18 @@ def _mentions(model: type[TenantTable], members: Sequence[UUID], told: Sequence[
     columns = model.__table__.columns
     quoted = func.unnest(literal(list(told), ARRAY(Text()))).column_valued("quoted")
     quotes = [
-        exists(select(quoted).where(func.strpos(cast(columns[name], Text()), quoted) > 0))
+        exists(select(quoted).where(func.strpos(*_legible(columns[name], quoted)) > 0))
         for name in personal_columns(model)
     ]
     linked = {"integration_id", "remote_id"} <= set(columns.keys())
     return or_(*quotes, *([_linked(model, ("integration_id", "remote_id"), members)] if linked else []))
+
+
+def _legible(column: ColumnElement[Any], quoted: ColumnElement[str]) -> tuple[ColumnElement[str], ColumnElement[str]]:
+    """A column and a text to look for in it, in the same writing: bytes are no text to PostgreSQL."""
+    if isinstance(column.type, LargeBinary):
+        return func.encode(column, "escape"), func.encode(func.convert_to(quoted, "UTF8"), "escape")
+    return cast(column, Text()), quoted
 
 
 def _of_tenant(reading: Reading, model: type[TenantTable]) -> ColumnElement[bool]:

@@ -24,7 +24,16 @@ from domain.customers.model import (
     PrivacyRequest,
     Suppression,
 )
-from domain.integrations.model import DeadLetter, Integration, RecordLink, RemoteRecord, StagedLine
+from domain.integrations.model import (
+    DeadLetter,
+    InboxEvent,
+    Integration,
+    OutboundChange,
+    RecordLink,
+    RemoteRecord,
+    StagedLine,
+    SyncConflict,
+)
 from domain.interactions.model import Interaction
 from domain.purchases.model import CustomerTotals, Order, OrderLine
 from domain.stages.model import Lifecycle, StageNote, StageTransition
@@ -148,7 +157,19 @@ async def _records(work: Writing, life: Life) -> None:
             RecordLink(type="customer", local_id=local, agreed={"name": said}, **key),
             DeadLetter(
                 id=work.ids(), run_id=life.run, stream="customers", line=3, field="phone", value=f"{said}'s phone",
-                reason="is no phone number", recorded_at=THEN, **key,
+                reason="is no phone number", recorded_at=THEN, record={"name": said}, **key,
+            ),
+            OutboundChange(
+                id=work.ids(), type="customer", local_id=local, op="update", record={"name": said}, fields=["name"],
+                base={"name": ["?", said]}, key="1", status="SENT", recorded_at=THEN, **key,
+            ),
+            SyncConflict(
+                id=work.ids(), type="customer", local_id=local, field="name", policy="MANUAL", base={"value": said},
+                ours={"value": said}, theirs={"value": said}, recorded_at=THEN, **key,
+            ),
+            InboxEvent(
+                id=work.ids(), integration_id=integration.id, key=remote, path="events", headers={}, received_at=THEN,
+                body=f"{said} called".encode(),
             ),
             DeadLetter(
                 id=work.ids(), integration_id=integration.id, run_id=life.run, stream="orders", line=4,
@@ -173,7 +194,8 @@ async def test_no_byte_of_an_erased_customer_stays_in_any_table(
         "customer_attributes.text_value", "customer_words.word", "identity_claims.value", "identity_edges.reason",
         "consent_events.evidence", "interactions.summary", "interactions.payload", "stage_notes.text",
         "stage_transitions.reason", "remote_records.payload", "record_links.agreed", "dead_letters.value",
-        "staged_lines.customer_name",
+        "dead_letters.record", "staged_lines.customer_name", "outbound_changes.record", "outbound_changes.base",
+        "sync_conflicts.base", "sync_conflicts.ours", "sync_conflicts.theirs", "inbox_events.body",
     }  # fmt: skip
     before = await _kept(logins, tenant)
     async with eraser.unit_of_work(tenant) as work:
@@ -187,7 +209,8 @@ async def test_no_byte_of_an_erased_customer_stays_in_any_table(
         ("identity_claims", "emptied", 6), ("identity_edges", "emptied", 1), ("idempotency_keys", "removed", 1),
         ("interactions", "emptied", 1), ("merge_candidates", "removed", 1), ("record_links", "emptied", 1),
         ("remote_records", "emptied", 1), ("staged_lines", "emptied", 1), ("stage_notes", "emptied", 1),
-        ("stage_transitions", "emptied", 1),
+        ("stage_transitions", "emptied", 1), ("outbound_changes", "emptied", 1), ("sync_conflicts", "emptied", 1),
+        ("inbox_events", "emptied", 1),
     }  # fmt: skip
     async with database.reading(tenant) as reading:
         assert (await audit.verify(reading)).length > 0
@@ -280,7 +303,7 @@ async def test_an_export_holds_everything_that_is_kept_of_a_customer_and_nothing
         "consent_events": 1, "customer_attributes": 1, "customer_facts": 4, "customer_totals": 1,
         "customer_words": 18, "customers": 2, "identity_claims": 6, "identity_edges": 1, "interactions": 1,
         "merge_candidates": 1, "order_lines": 1, "orders": 1, "record_links": 1, "remote_records": 1,
-        "stage_notes": 1, "stage_transitions": 1,
+        "stage_notes": 1, "stage_transitions": 1, "outbound_changes": 1, "sync_conflicts": 1,
     }  # fmt: skip
     text = json.dumps(export, ensure_ascii=False)
     assert [value for value in PERSONAL if value not in text] == []
@@ -328,7 +351,7 @@ def test_every_table_with_personal_columns_is_known_to_be_about_somebody() -> No
         if personal_columns(model) and privacy._about(model, []) is None  # type: ignore[arg-type]
     }
     # These are searched for what the customer's own rows say.
-    assert nobody == {"dead_letters", "idempotency_keys", "persisted_documents", "staged_lines"}
+    assert nobody == {"dead_letters", "idempotency_keys", "inbox_events", "persisted_documents", "staged_lines"}
 
 
 async def _found(logins: Logins, value: str) -> list[str]:

@@ -71,11 +71,13 @@ async def test_a_customer_brings_facts_claims_and_an_organisation(landing: Landi
     ]
 
 
-async def test_an_unchanged_customer_is_not_touched_whatever_its_version(landing: Landing) -> None:
+async def test_of_an_unchanged_customer_only_the_version_is_noted(landing: Landing) -> None:
     await landing.records(ADA)
+    before = await landing.rows("SELECT version FROM customers WHERE $t")
     again = Customer(**{name: getattr(ADA, name) for name in ADA.__struct_fields__} | {"version": "v2"})
     assert (await landing.records(again)).counts == Counts(read=1, unchanged=1)
-    assert await landing.rows("SELECT version FROM remote_records WHERE $t") == [("v1",)]
+    assert await landing.rows("SELECT version FROM remote_records WHERE $t") == [("v2",)]
+    assert await landing.rows("SELECT version FROM customers WHERE $t") == before
 
 
 async def test_what_a_customers_source_no_longer_says_ends(landing: Landing) -> None:

@@ -1,0 +1,155 @@
+"""`tenure worker` as the kill matrix runs it: in a hurry, and with a fault planted in it where one is asked for.
+
+This is the only place that knows of planted faults. It loads everything once, and then forks a worker for each line on
+stdin, whose process id it answers with: a worker that was killed has a successor at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import os
+import signal
+import sys
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from sync import runs
+
+runs.LEASE = timedelta(seconds=3)  # before anybody takes it over by name
+
+from cli import main as cli  # noqa: E402
+from sync import errands, heartbeat, inbox, pull, registry, schedule, switchboard, troubles, worker  # noqa: E402
+from sync.access import tokens  # noqa: E402
+from sync.landing import customers as landing_customers  # noqa: E402, F401 - loaded before the first fork
+from sync.two_way import comparing, lease, sending  # noqa: E402
+from tenure_sdk import RateLimit, http  # noqa: E402
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from uuid import UUID
+
+    from domain.core.database import Database
+
+FAULT = "PLANTED_FAULT"
+"""The variable that names the fault."""
+
+SOON = timedelta(seconds=0.2)
+
+
+def hurry() -> None:
+    """Wait for tenths of seconds where a worker waits for seconds and minutes."""
+    for module in (errands, schedule, worker):
+        module.EVERY = 0.1
+    heartbeat.EVERY = 0.5
+    schedule.SOON = troubles.SHORTEST = pull.HOLD = inbox.TOGETHER = SOON
+    errands._LATER = worker._LATER = sending._WAITS = sending._PATIENCE = SOON
+    http.LONGEST_PAUSE = 0.3
+    for connector in registry.load().connectors.values():
+        connector.rate = RateLimit(per_minute=1_000_000, concurrency=connector.rate.concurrency)
+
+
+def cursor_before_records() -> None:
+    """The cursor of a page is committed before its records are."""
+    land = pull._Pull._land
+
+    async def early(self: Any, run: Any, page: Any, asked_at: Any) -> bool:
+        async with self.database.unit_of_work(self.tenant_id) as work:
+            await runs.advance(work, run, runs.Counts(), cursor=page.cursor)
+        await asyncio.sleep(0.02)
+        return await land(self, run, page, asked_at)
+
+    pull._Pull._land = early  # type: ignore[method-assign]
+
+
+def no_lookup() -> None:
+    """What may have been made is made again, under a new key."""
+    change_of = sending.change_of
+
+    def anew(owed: Any, refs: Any) -> Any:
+        return dataclasses.replace(change_of(owed, refs), key=os.urandom(16).hex())
+
+    sending.change_of = anew
+    sending._Sender._can = lambda *_: False  # type: ignore[assignment, method-assign]
+
+
+def refresh_token_after_use() -> None:
+    """A token that was renewed is kept some time after it is used."""
+    keep, later = tokens.keep_token, set()
+
+    async def late(work: Any, vault: Any, integration_id: UUID, token: Any) -> str:
+        database: Database = DATABASES[-1]
+
+        async def keeping() -> None:
+            await asyncio.sleep(0.5)
+            async with database.unit_of_work(work.tenant_id) as anew:
+                await keep(anew, vault, integration_id, token)
+
+        task = asyncio.create_task(keeping())
+        later.add(task)
+        return "late"
+
+    tokens.keep_token = late
+
+
+def fence_ignored() -> None:
+    """Whoever has lost a lease goes on as if nothing had happened."""
+    runs.held = runs.of_lane
+
+    @asynccontextmanager
+    async def step(database: Database, tenant_id: UUID, *_: Any) -> AsyncIterator[Any]:
+        async with database.unit_of_work(tenant_id) as work:
+            yield work
+
+    lease.step = step
+
+
+def no_echo_suppression() -> None:
+    """What both sides agreed on is not kept, so that an echo looks like a change."""
+    comparing._agree = lambda *_: None
+
+
+PLANTED: dict[str, Callable[[], None]] = {
+    each.__name__: each
+    for each in (cursor_before_records, no_lookup, refresh_token_after_use, fence_ignored, no_echo_suppression)
+}
+DATABASES: list[Database] = []
+"""The database of this worker, for a fault that goes on after its transaction."""
+
+
+def remember_the_database() -> None:
+    """Keep hold of the worker's database."""
+    begin = switchboard.Switchboard.__init__
+
+    def begun(self: Any, database: Database, *given: Any, **named: Any) -> None:
+        DATABASES.append(database)
+        begin(self, database, *given, **named)
+
+    switchboard.Switchboard.__init__ = begun  # type: ignore[method-assign]
+
+
+def main() -> None:
+    """Fork a worker for each line on stdin."""
+    import api.app  # noqa: F401 - loaded once for all
+    from cli import serving  # noqa: F401
+
+    hurry()
+    if os.environ.get(FAULT):
+        remember_the_database()
+        PLANTED[os.environ[FAULT]]()
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the dead leave nothing behind: whoever asks sees that they are gone
+    for _ in sys.stdin:
+        child = os.fork()
+        if not child:
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            os.close(0)
+            sys.argv[1:] = ["worker"]
+            cli.main()
+            return
+        sys.stdout.write(f"{child}\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,261 @@
+"""Workers die at any moment while both vendors and people here write, and replies get lost: nothing is, or is twice."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.faults.sync_world import LOST, world
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+    from pathlib import Path
+    from uuid import UUID
+
+    from domain.core.database import Database
+    from tests.conftest import Logins
+    from tests.faults.sync_world import Call, World
+
+MOMENT = 8.0
+"""Seconds in which a moment has to come for which a worker is to die; then it dies anyway."""
+
+LANDED_IN = ("remote_records", "identity_claims", "customer_facts", "interactions", "invoices", "outbox_events")
+"""Tables that a landing transaction writes, the earlier ones and the later ones."""
+
+DAY = timedelta(days=1)
+
+
+@dataclass
+class Killer:
+    """Kills the worker of a world at chosen moments, and counts how often the moment came."""
+
+    world: World
+    hit: dict[str, int] = field(default_factory=dict)
+
+    async def after_commit(self) -> None:
+        """Between the vendor's commit and ours: the vendor has written, and nobody hears of it."""
+        await self._dies("commit", lambda call: call.is_write)
+
+    async def in_landing(self) -> None:
+        """Inside a landing transaction: it waits for a table that is locked, and dies there."""
+        table = self.world.random.choice(LANDED_IN)
+        await self.world.go_on(2)
+        async with self._locked(table):
+            await self.world.go_on_there(2)
+            await self._worker()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(MOMENT):
+                    while not await self._waits_for(table):  # noqa: ASYNC110 - PostgreSQL tells nobody
+                        await asyncio.sleep(0.01)
+                    self._count("landing")
+            self.world.workers.kill()
+
+    async def in_refresh(self) -> None:
+        """Inside a renewal: the vendor has given a new token, and nobody hears of it."""
+        self._expire()
+        await self._dies("refresh", lambda call: call.is_refresh)
+
+    async def after_refresh(self) -> None:
+        """At the first use of a new token, when the one before is good for nothing any more."""
+        grace, self.world.quickbooks.authorizations.grace = self.world.quickbooks.authorizations.grace, timedelta(0)
+        lost, self.world.wires["quickbooks"].lost = self.world.wires["quickbooks"].lost, 0.0
+        renewed: list[bool] = []
+
+        def uses(call: Call) -> bool:
+            renewed.extend([True] * (call.is_refresh and call.vendor == "quickbooks"))
+            return bool(renewed) and call.vendor == "quickbooks" and not call.is_refresh and call.status == 200
+
+        self._expire()
+        await self._dies("first use", uses)
+        self.world.wires["quickbooks"].lost = lost
+        self.world.quickbooks.authorizations.grace = grace
+
+    async def anywhere(self) -> None:
+        """At any moment."""
+        await self.world.go_on(3)
+        await self._worker()
+        await asyncio.sleep(self.world.random.uniform(0.05, 1.5))
+        self.world.workers.kill()
+        self._count("anywhere")
+
+    async def sleeps(self) -> None:
+        """A worker sleeps over its lease while it reads, another one takes its work over, and then it wakes up."""
+        asleep = asyncio.Event()
+
+        def falls(call: Call) -> bool:
+            if call.method == "GET" and "customer" in call.path + call.query.lower() and not asleep.is_set():
+                os.kill(sleeper, signal.SIGSTOP)
+                asleep.set()
+            return False
+
+        await self.world.go_on(3)
+        sleeper = await self._worker()
+        self._watch(falls)
+        async with asyncio.timeout(30):
+            await asleep.wait()
+        self._watch(lambda _: False)
+        self.world.workers.pid = None
+        await self.world.workers.start()
+        fences = await self._fences()
+        async with asyncio.timeout(60):
+            while not any(fence > fences[lane] for lane, fence in (await self._fences()).items()):  # noqa: ASYNC110
+                await asyncio.sleep(0.2)
+        await asyncio.sleep(4)
+        before = await self._fences()
+        os.kill(sleeper, signal.SIGCONT)
+        await asyncio.sleep(3)
+        after = await self._fences()
+        os.kill(sleeper, signal.SIGKILL)
+        self.world.wrong += [f"the fence of {lane} fell" for lane in before if after[lane] < before[lane]]
+        self._count("sleep")
+
+    async def _dies(self, what: str, when: Callable[[Call], bool]) -> None:
+        dead = asyncio.Event()
+
+        def dies(call: Call) -> bool:
+            if dead.is_set() or not when(call):
+                return False
+            self.world.workers.kill()
+            self._count(what)
+            dead.set()
+            return True
+
+        await self.world.go_on(3)
+        self._watch(dies)
+        await self._worker()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(MOMENT):
+                await dead.wait()
+        self._watch(lambda _: False)
+        self.world.workers.kill()
+
+    def _watch(self, watch: Callable[[Call], bool]) -> None:
+        for wire in self.world.wires.values():
+            wire.watch = watch
+
+    def _count(self, what: str) -> None:
+        self.hit[what] = self.hit.get(what, 0) + 1
+
+    async def _worker(self) -> int:
+        return self.world.workers.pid or await self.world.workers.start()
+
+    def _expire(self) -> None:
+        self.world.quickbooks.authorizations.expire_access()
+        self.world.outlook.issuer.expire()
+
+    async def _fences(self) -> dict[str, int]:
+        rows = await self.world.superuser.fetch(
+            "SELECT integration_id, stream, fence FROM stream_states WHERE tenant_id = $1", self.world.tenant
+        )
+        return {f"{row['integration_id']}:{row['stream']}": row["fence"] for row in rows}
+
+    @asynccontextmanager
+    async def _locked(self, table: str) -> AsyncIterator[None]:
+        other = await self.world.other()
+        async with other.transaction():
+            await other.execute(f"LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE")
+            yield
+        await other.close()
+
+    async def _waits_for(self, table: str) -> bool:
+        waits = """
+        SELECT EXISTS (
+            SELECT FROM pg_locks WHERE relation = to_regclass($1) AND NOT granted
+                AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+        )
+        """
+        return bool(await self.world.superuser.fetchval(waits, table))
+
+
+MOMENTS: dict[str, Callable[[Killer], Awaitable[None]]] = {
+    "commit": Killer.after_commit,
+    "landing": Killer.in_landing,
+    "refresh": Killer.in_refresh,
+    "first use": Killer.after_refresh,
+    "anywhere": Killer.anywhere,
+}
+EVERY_TWENTY = {"commit": 7, "landing": 7, "refresh": 2, "first use": 1, "anywhere": 3}
+"""How many of twenty kills fall where."""
+
+
+@pytest.fixture
+def kills(request: pytest.FixtureRequest) -> int:
+    if not request.config.getoption("--full-size"):
+        return 20
+    return 500 if os.environ.get("FULL") == "1" else 60
+
+
+@pytest.mark.slow
+async def test_kills_anywhere_lose_nothing_and_make_nothing_twice(
+    database: Database, logins: Logins, tenant: UUID, tmp_path: Path, kills: int
+) -> None:
+    async with world(database, logins, tenant, tmp_path) as between:
+        killer = Killer(between)
+        for wire in between.wires.values():
+            wire.lost = LOST
+        moments = [name for name, count in EVERY_TWENTY.items() for _ in range(count)] * (kills // 20)
+        between.random.shuffle(moments)
+        for name in moments:
+            await MOMENTS[name](killer)
+        await between.settle()
+        assert await between.faults_found() == []
+        assert sum(killer.hit.values()) >= kills * 3 // 4, killer.hit
+
+
+PLANTED = {
+    "cursor_before_records": ("landing", 6),
+    "no_lookup": ("commit", 4),
+    "refresh_token_after_use": ("first use", 2),
+    "fence_ignored": ("sleep", 1),
+    "no_echo_suppression": ("anywhere", 4),
+}
+"""At how many moments of a kind each planted fault has to show."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", PLANTED)
+async def test_a_planted_fault_makes_the_run_fail(
+    database: Database, logins: Logins, tenant: UUID, tmp_path: Path, fault: str
+) -> None:
+    moment, count = PLANTED[fault]
+    async with world(database, logins, tenant, tmp_path, fault=fault) as between:
+        killer = Killer(between)
+        for _ in range(count):
+            await {**MOMENTS, "sleep": Killer.sleeps}[moment](killer)
+        with suppress(TimeoutError):
+            await between.settle(patience=30)
+        assert await between.faults_found() != []
+
+
+@pytest.mark.slow
+async def test_a_worker_that_wakes_up_too_late_changes_nothing(
+    database: Database, logins: Logins, tenant: UUID, tmp_path: Path
+) -> None:
+    async with world(database, logins, tenant, tmp_path) as between:
+        await Killer(between).sleeps()
+        await between.settle()
+        assert await between.faults_found() == []
+
+
+@pytest.mark.slow
+async def test_writes_reach_zero_within_two_rounds_of_the_last_change(
+    database: Database, logins: Logins, tenant: UUID, tmp_path: Path
+) -> None:
+    async with world(database, logins, tenant, tmp_path) as between:
+        await between.settle()
+        for _ in range(10):
+            await between.go_on(3)
+            await asyncio.sleep(0.5)
+        await between.settle()
+        before = between.writes
+        assert before
+        await between.rounds(2)
+        assert between.writes == before
+        assert await between.faults_found() == []

@@ -95,11 +95,16 @@ class Killer:
                 asleep.set()
             return False
 
-        await self.world.go_on(3)
         sleeper = await self._worker()
+        await self.world.settle()
+        await self.world.go_on_there(2)
         self._watch(falls)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             await asleep.wait()
+            while await self._has_begun():  # asleep in a transaction it would only make everybody wait
+                asleep.clear()
+                os.kill(sleeper, signal.SIGCONT)
+                await asleep.wait()
         self._watch(lambda _: False)
         self.world.workers.pid = None
         await self.world.workers.start()
@@ -163,6 +168,16 @@ class Killer:
             await other.execute(f"LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE")
             yield
         await other.close()
+
+    async def _has_begun(self) -> bool:
+        """Whether somebody is in a transaction, a moment after."""
+        await asyncio.sleep(0.2)
+        begun = """
+        SELECT EXISTS (
+            SELECT FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in transaction%'
+        )
+        """
+        return bool(await self.world.superuser.fetchval(begun))
 
     async def _waits_for(self, table: str) -> bool:
         waits = """

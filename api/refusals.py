@@ -22,6 +22,8 @@ _GROUPS = (NotFound, Conflict, NotAllowed, Invalid)
 _FROM = ("domain.", "api.", "sync.")
 _ELSEWHERE = {AuditChainBroken, BadSlug, ScopeMissing, SlugTaken, TokenRefused}
 """What commands say, and what a request hears before it is one."""
+_OF_COMMANDS = {"sync.imports", "sync.overview"}
+"""Modules whose problems only commands can meet."""
 
 
 @strawberry.interface(description="Why something was refused; nothing was changed.")
@@ -85,7 +87,8 @@ def every_problem() -> list[type[DomainError]]:
     while waiting:
         problem = waiting.pop()
         waiting += problem.__subclasses__()
-        if problem.__module__.startswith(_FROM) and problem not in _ELSEWHERE:
+        said_here = problem.__module__.startswith(_FROM) and problem.__module__ not in _OF_COMMANDS
+        if said_here and problem not in _ELSEWHERE:
             found[problem.code] = problem
     return [found[code] for code in sorted(found)]
 

@@ -310,10 +310,12 @@ class Generator:
 
     def _page_arguments(self, of: Any, name: str, field_: Any, room: int) -> tuple[str, int, frozenset[str]]:
         target = get_named_type(field_.type).name.removesuffix("Connection")
+        is_plain = self._chance(0.1)  # lists that take neither filter nor order need cursors of such lists
         given: dict[str, Any] = {
             key: self._tree(argument.type, f"{of.name}.{name}.{key}")
             for key, argument in field_.args.items()
             if key not in {"first", "last", "after", "before"}
+            and not is_plain
             and self._chance(0.3 + 0.5 * self._wanted_in(get_named_type(argument.type)))
         }
         most = max(1, min(room, 20 if self._chance(0.3) else 5))

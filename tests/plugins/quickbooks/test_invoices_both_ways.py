@@ -1,4 +1,4 @@
-"""An invoice is asked for here and written by QuickBooks: once, with what both sides changed, in the customer's name."""
+"""An invoice is asked for here and written by QuickBooks: once, with what both sides changed, to the right customer."""
 
 from __future__ import annotations
 

@@ -364,9 +364,7 @@ async def _checked(
     kept = await secrets.secret_names(work, integration.id)
     wrong = config.validate_config(connector, settings, kept)
     if wrong:
-        raise Several(
-            [SettingUnfit(each.message, path=("config", *each.path), reason=each.message) for each in wrong]
-        )
+        raise Several([SettingUnfit(each.message, path=("config", *each.path), reason=each.message) for each in wrong])
     return settings
 
 

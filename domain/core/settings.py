@@ -87,9 +87,7 @@ class Settings(BaseSettings):
     plugins_strict: bool = Field(
         default=False, description="Whether a plugin that cannot be loaded keeps the server from starting."
     )
-    connector_memory: int = Field(
-        default=1024, ge=64, description="MiB of address space of a connector's own process."
-    )
+    connector_memory: int = Field(default=1024, ge=64, description="MiB of address space of a connector's own process.")
     connector_cpu: int = Field(
         default=3600, ge=1, description="Seconds of processor time that a connector's own process may use in one run."
     )

@@ -232,7 +232,7 @@ async def _payload(of: Mutation, done: Done, work: Writing, info: GraphQLResolve
 
 def _also(of: Mutation, told: Mapping[str, Any]) -> dict[str, Any]:
     """The further fields of the payload, by the names that clients know them by."""
-    return {to_camel_case(name): value for name, value in (dict.fromkeys(of.also) | told).items()}
+    return {to_camel_case(name): value for name, value in {**dict.fromkeys(of.also), **told}.items()}
 
 
 def _field(of: Mutation, info: GraphQLResolveInfo[Any]) -> str:

@@ -93,13 +93,15 @@ class EventContext(Struct, frozen=True, kw_only=True):
 
 
 @hookspec
-def register_connectors() -> Iterable[type[Connector[Any]]]:  # type: ignore[empty-body]
+def register_connectors() -> Iterable[type[Connector[Any]]]:
     """The connectors that the plugin brings; asked when it is loaded."""
+    raise NotImplementedError
 
 
 @hookspec
-def register_lifecycle_templates() -> Iterable[LifecycleTemplate]:  # type: ignore[empty-body]
+def register_lifecycle_templates() -> Iterable[LifecycleTemplate]:
     """The lifecycle templates that the plugin brings, beside those that ship; asked when it is loaded."""
+    raise NotImplementedError
 
 
 @hookspec

@@ -150,7 +150,7 @@ def main() -> None:
         child = os.fork()
         if not child:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            os.close(0)
+            os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
             sys.argv[1:] = ["worker"]
             cli.main()
             return

@@ -530,20 +530,22 @@ async def world(
         connect = partial(asyncpg.connect, dsn(logins.superuser))
         superuser = await connect()
         workers = Workers(environment)
-        async with Switchboard(database, settings) as board, workers.ready():
-            made = World(
-                database, superuser, tenant, workers, board, quickbooks, outlook, wires, {}, realm, chance, connect
-            )
-            made.item = str(made.books.create("Item", Name="Tea", IncomeAccountRef={"value": "79"})["Id"])
-            outlook.post = made.hook
-            await _connect(made)
-            for _ in range(FIRST):
-                await made.meet_here()
-                await made.meet_in_books()
-                await made.meet_in_outlook()
-            yield made
-        await superuser.execute("DELETE FROM directory.due_work WHERE tenant_id = $1", tenant)
-        await superuser.close()
+        try:
+            async with Switchboard(database, settings) as board, workers.ready():
+                made = World(
+                    database, superuser, tenant, workers, board, quickbooks, outlook, wires, {}, realm, chance, connect
+                )
+                made.item = str(made.books.create("Item", Name="Tea", IncomeAccountRef={"value": "79"})["Id"])
+                outlook.post = made.hook
+                await _connect(made)
+                for _ in range(FIRST):
+                    await made.meet_here()
+                    await made.meet_in_books()
+                    await made.meet_in_outlook()
+                yield made
+        finally:
+            await superuser.execute("DELETE FROM directory.due_work WHERE tenant_id = $1", tenant)
+            await superuser.close()
 
 
 def _settings(environment: Mapping[str, str]) -> Settings:

@@ -104,21 +104,21 @@ async def test_the_timelines_of_those_whom_it_concerns(here: Tenant, ana: Mailbo
 
 async def test_no_byte_of_what_is_private_stands_anywhere(here: Tenant, ana: Mailbox, logins: Logins) -> None:
     now = here.side.clock.now
-    ana.add_contact("Bea Kunde", "bea@customer.example", personalNotes="secretnote")
-    ana.receive(BEA, "The offer", "secretbody")
-    ana.receive(ROBIN, "secretlunch", "secretlunchbody")
-    ana.draft([BEA], "secretdraft")
-    ana.receive(BEA, "secretjunk", folder="junkemail")
-    ana.receive(BEA, "secrettrash", folder="deleteditems")
-    ana.receive(BEA, "secretmark").extended["Integer 0x36"] = "3"
-    ana.receive(("Stranger", "secretstranger@elsewhere.example"), "secretofastranger")
-    ana.add_event("secretevent", now, attendees=[BEA], sensitivity="private", location={"displayName": "secretplace"})
-    ana.add_event("secretseries", now, attendees=[BEA], sensitivity="personal", recurrence=weekly(now, 5))
-    ana.add_event("secretteam", now, attendees=[ROBIN])
+    ana.add_contact("Bea Kunde", "bea@customer.example", personalNotes="hushednote")
+    ana.receive(BEA, "The offer", "hushedbody")
+    ana.receive(ROBIN, "hushedlunch", "hushedlunchbody")
+    ana.draft([BEA], "husheddraft")
+    ana.receive(BEA, "hushedjunk", folder="junkemail")
+    ana.receive(BEA, "hushedtrash", folder="deleteditems")
+    ana.receive(BEA, "hushedmark").extended["Integer 0x36"] = "3"
+    ana.receive(("Stranger", "hushedstranger@elsewhere.example"), "hushedofastranger")
+    ana.add_event("hushedevent", now, attendees=[BEA], sensitivity="private", location={"displayName": "hushedplace"})
+    ana.add_event("hushedseries", now, attendees=[BEA], sensitivity="personal", recurrence=weekly(now, 5))
+    ana.add_event("hushedteam", now, attendees=[ROBIN])
     await here.pull()
     assert await here.timeline() == [("Bea Kunde", "EMAIL_RECEIVED", "The offer")]
     assert "The offer" in (found := await everything(logins))
-    assert "secret" not in found
+    assert "hushed" not in found
 
 
 async def test_texts_are_kept_where_they_are_wanted(here: Tenant, ana: Mailbox, logins: Logins) -> None:

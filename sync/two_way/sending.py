@@ -18,12 +18,12 @@ from sqlalchemy.dialects.postgresql import insert
 
 from domain.core.problems import NotFound as NothingHere
 from domain.customers import lock_identities
-from domain.customers.queries import within
+from domain.customers.queries import roots_of, within
 from domain.integrations import queries, rules
 from domain.integrations.model import ChangeStatus, OutboundChange, RecordLink, RemoteRecord
 from sync import land, runs, settle, troubles
 from sync.runs import Checkpoint, Counts, Run
-from sync.two_way import comparing, documents, lease, queue
+from sync.two_way import comparing, documents, lease, queue, views
 from sync.two_way.queue import change_of
 from tenure_sdk import (
     RECORD_TYPES,
@@ -57,6 +57,7 @@ MOST_ATTEMPTS = 8
 """How often a change is sent that fails for no reason that we know; then a person has to look at it."""
 
 _PATIENCE = timedelta(seconds=5)
+_TICK = timedelta(microseconds=1)
 _WAITS = timedelta(minutes=1)
 """How long a change waits for what it refers to, before it is looked at again."""
 
@@ -168,6 +169,7 @@ class _Sender:
             if again and owed.op == "create" and not self._push(owed).replays and self._can(Lookup, owed):
                 pushed = await self.remote.lookup(change)
             pushed = pushed or await self.remote.push(change)
+            current = await self._current(owed, pushed) if again else None
         except RecordRejected as problem:
             async with self._step() as work:
                 await _reject(work, await self._mine(work, owed), str(problem))
@@ -179,8 +181,12 @@ class _Sender:
         except ConnectorError as problem:
             return await self._failed(owed, problem)
         async with self._step() as work:
-            await self._note(work, await self._mine(work, owed), pushed)
+            await self._note(work, await self._mine(work, owed), pushed, current)
         return None
+
+    async def _current(self, owed: OutboundChange, pushed: Pushed) -> Sequence[Record]:
+        """The record as it is now: an answer that is given again tells how it was when the change was first taken."""
+        return await self.remote.fetch(owed.type, [pushed.id]) if self._can(Fetch, owed) and owed.op != "delete" else ()
 
     async def _on_present(self, owed: OutboundChange, change: Change) -> Change | None:
         """A request to change a document, on what the other side has now; None where nothing of it is left."""
@@ -209,7 +215,9 @@ class _Sender:
                 mine.status, mine.error = ChangeStatus.QUEUED, str(problem)
         return None
 
-    async def _note(self, work: Writing, owed: OutboundChange, pushed: Pushed) -> None:
+    async def _note(
+        self, work: Writing, owed: OutboundChange, pushed: Pushed, current: Sequence[Record] | None
+    ) -> None:  # fmt: skip
         """The other side has it: link, land its answer, and remember what both sides have now."""
         await lock_identities(work)  # before its link is locked, as in `comparing`
         owed.status, owed.sent_at, owed.error = ChangeStatus.SENT, work.now, None
@@ -219,10 +227,12 @@ class _Sender:
         if owed.op == "delete":
             await self._land(work, Page([], [pushed.id]), owed.type)
         else:
-            await self._land(work, Page([answer]), owed.type)
+            await self._land(work, Page([await self._aged(work, owed, answer)]), owed.type)
         await work.flush()
         if owed.type == "customer" and owed.op != "delete":
             await comparing.agree_on(work, self.registry, self.integration_id, owed)
+            if current:
+                await self._land(work, Page(list(current)), owed.type)
             await comparing.compare(work, self.registry, [owed.local_id], hops=owed.hops)
         work.emit("integrations.ChangeSent", owed.id, integration=self.integration_id.hex, type=owed.type, op=owed.op)
 
@@ -234,6 +244,21 @@ class _Sender:
         )  # fmt: skip
         keys = ["tenant_id", "integration_id", "type", "remote_id"]
         await work.execute(entry.on_conflict_do_update(index_elements=keys, set_=values))
+
+    async def _aged(self, work: Reading, owed: OutboundChange, answer: Record) -> Record:
+        """The answer as older than whatever others say: what comes back is no newer than what it came from."""
+        if answer.updated_at is None or owed.type != "customer":
+            return answer
+        integration = await queries.integration(work, self.integration_id)
+        known = await views.known(work, await roots_of(work, [owed.local_id]))
+        moments = [
+            at
+            for each in known.values()
+            for said in each.since.values()
+            for source, at in said.items()
+            if source != source_of(integration)
+        ]
+        return msgspec.structs.replace(answer, updated_at=min([answer.updated_at, *moments]) - _TICK)
 
     async def _assumed(self, work: Reading, owed: OutboundChange, pushed: Pushed) -> Record:
         """What the other side has now, where it did not say: what it had, with what we sent."""
@@ -353,9 +378,14 @@ def aside(work: Writing, integration: Integration, stream: Stream) -> Run:
     id_ = work.ids()
     return Run(
         id=id_, tenant_id=work.tenant_id, integration_id=integration.id,
-        source=f"{integration.connector}:{integration.account}", stream=stream, owner="", fence=0,
+        source=source_of(integration), stream=stream, owner="", fence=0,
         checkpoint=Checkpoint(run=id_), counts=Counts(),
     )  # fmt: skip
+
+
+def source_of(integration: Integration) -> str:
+    """As facts name an integration."""
+    return f"{integration.connector}:{integration.account}"
 
 
 async def _reject(work: Writing, owed: OutboundChange, reason: str) -> None:

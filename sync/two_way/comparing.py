@@ -65,6 +65,10 @@ class Road:
         """The fields that can be written and go both ways, and how many values of each are kept."""
         return {name: limit.most for name, limit in self.push.fields.items() if name in views.FIELDS}
 
+    def takes(self, values: Mapping[str, Any]) -> bool:
+        """Whether enough is known of somebody to be made there: a document may name whom nobody has described yet."""
+        return all(values.get(name) is not None for name, limit in self.push.fields.items() if limit.required)
+
     def owner(self, field: str) -> Ownership:
         """Who wins a conflict about a field."""
         return Ownership(rules.owner_of(field, self.connector.category, self.ownership))
@@ -151,7 +155,8 @@ async def _compare(work: Writing, road: Road, roots: Sequence[UUID], hops: int) 
         _agree(each.link, said.agreed)
         if said.send:
             queued += await _send(work, road, known[root], each, said.send, on_their_way, hops)
-    missing = known.keys() - {root for root, _ in linked} - on_their_way.keys()
+    described = {root for root, each in known.items() if road.takes(each.values)}
+    missing = described - {root for root, _ in linked} - on_their_way.keys()
     for root in await matching.unmatched(work, road.integration.id, await _wanted(work, road, sorted(missing))):
         values = views.cut(known[root].values, road.most)
         record = views.record(root.hex, values)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from domain.integrations.model import Ownership
-from sync.two_way import conflicts, switching
+from sync.two_way import conflicts, sending, switching
 from sync.two_way.conflicts import Choice
 from tenure_sdk import Customer
 
@@ -124,6 +124,33 @@ async def test_a_lost_reply_makes_nobody_twice(books: Books) -> None:
     await books.go_round()
     assert (list(books.there()), list(await books.here())) == (["Ada"], ["Ada"])
     assert books.side.writes == [("create", "r1")]
+
+
+async def test_an_answer_that_is_given_again_is_not_taken_for_the_present(books: Books) -> None:
+    ada = await books.buyer("Ada")
+    await books.go_round()
+    books.side.lose_reply = EVERYONE
+    await books.edit(ada, phones=["+442079460000"])
+    await books.go_round()
+    books.side.lose_reply = lambda _: False
+    books.side.put("r1", name="Ada King")
+    for _ in range(3):
+        await books.make_due()
+        await books.go_round()
+    assert await books.here() == {"Ada King": (None, "+442079460000")} == books.there()
+
+
+async def test_a_page_that_is_older_than_our_own_change_is_read_again(books: Books) -> None:
+    ada = await books.buyer("Ada")
+    await books.go_round()
+    old = books.side.rows["r1"]
+    await books.edit(ada, name="Ada King")
+    asked_at = books.database.clock.now()
+    assert (await books.send()).count == 1
+    async with books.database.reading(books.tenant) as work:
+        assert await sending.is_behind(work, books.id, [old], asked_at)
+        assert not await sending.is_behind(work, books.id, [books.side.rows["r1"]], asked_at)
+        assert not await sending.is_behind(work, books.id, [old], books.database.clock.now())
 
 
 async def test_what_they_do_not_take_is_told_before_it_is_sent_and_holds_up_nobody(books: Books) -> None:

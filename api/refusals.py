@@ -22,7 +22,7 @@ _GROUPS = (NotFound, Conflict, NotAllowed, Invalid)
 _FROM = ("domain.", "api.", "sync.")
 _ELSEWHERE = {AuditChainBroken, BadSlug, ScopeMissing, SlugTaken, TokenRefused}
 """What commands say, and what a request hears before it is one."""
-_OF_COMMANDS = {"sync.imports", "sync.overview"}
+_OF_COMMANDS = {"sync.access.rotation", "sync.imports", "sync.overview"}
 """Modules whose problems only commands can meet."""
 
 

@@ -8,6 +8,7 @@ from uuid import uuid4
 import pytest
 
 import domain
+import sync
 from api.reading import Reader
 from api.refusals import every_problem, kind_of, shown
 from api.schema import core
@@ -15,8 +16,9 @@ from domain.core.problems import Conflict, DomainError, Invalid, StaleVersion
 
 
 def test_every_problem_of_the_domain_has_a_code_of_its_own_in_the_schema() -> None:
-    for module in pkgutil.walk_packages(domain.__path__, "domain."):
-        importlib.import_module(module.name)
+    for layer in (domain, sync):
+        for module in pkgutil.walk_packages(layer.__path__, f"{layer.__name__}."):
+            importlib.import_module(module.name)
     problems = every_problem()
     assert [problem.code for problem in problems] == sorted({problem.code for problem in problems})
     assert {problem.code for problem in problems} == set(core.type_map["ProblemCode"].values)

@@ -6,12 +6,12 @@ from typing import Any
 
 from alembic import context
 
-from domain.core.tables import DIRECTORY
+from domain.core.tables import SCHEMAS
 from migrations.models import Base
 
 
 def _ours(name: str | None, kind: str, _parents: Any) -> bool:
-    return kind != "schema" or name in {None, DIRECTORY}
+    return kind != "schema" or name in {None, *SCHEMAS}
 
 
 context.configure(

@@ -4,22 +4,30 @@ from __future__ import annotations
 
 from domain.core import audit, events
 from domain.core.tables import Base, models
+from domain.costs import model as costs
 from domain.customers import model as customers
+from domain.initiatives import model as initiatives
 from domain.integrations import model as integrations
 from domain.interactions import model as interactions
+from domain.metrics import model as metrics
 from domain.purchases import model as purchases
+from domain.segments import model as segments
 from domain.stages import model as stages
 from domain.tenants import model as tenants
 
 __all__ = [
     "Base",
     "audit",
+    "costs",
     "customers",
     "events",
+    "initiatives",
     "integrations",
     "interactions",
+    "metrics",
     "models",
     "purchases",
+    "segments",
     "stages",
     "tenants",
 ]

@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from domain.core import walls
 from domain.core.database import engine_for
-from domain.core.tables import DIRECTORY
+from domain.core.tables import SCHEMAS
 from migrations.models import models
 
 if TYPE_CHECKING:
@@ -37,7 +37,8 @@ def _migrate(connection: Connection, revision: str) -> None:
     connection.execute(text(_LOCK))
     for statement in walls.roles():
         connection.execute(text(statement))
-    connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {DIRECTORY}"))
+    for schema in SCHEMAS:
+        connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {schema}"))
     config = configuration(connection)
     if revision == "base":
         command.downgrade(config, revision)

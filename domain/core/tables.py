@@ -93,6 +93,12 @@ class Entity(TenantTable):
 DIRECTORY = "directory"
 """The schema of the few tables without walls; they hold no customer data."""
 
+BASELINE = "baseline"
+"""The schema of what was sealed before an initiative: behind the walls like any other, and nothing else removes it."""
+
+SCHEMAS = (DIRECTORY, BASELINE)
+"""The schemas beside `public`."""
+
 
 TRANSACTION = text("pg_current_xact_id()::text::bigint")
 """The default of a column that says which transaction wrote a row: below the oldest one still running nothing is added

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from domain.core import tenancy
-from domain.core.tables import DIRECTORY, Base, eraser_rights_of, rights_of
+from domain.core.tables import DIRECTORY, SCHEMAS, Base, eraser_rights_of, rights_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -28,7 +28,7 @@ def roles() -> Iterator[str]:
 
 def statements(models: Iterable[type[Base]]) -> Iterator[str]:
     """Statements that give every table its wall and exactly the rights of its kind; safe to run again."""
-    for schema in ("public", DIRECTORY):
+    for schema in ("public", *SCHEMAS):
         yield f"GRANT USAGE ON SCHEMA {schema} TO {APP}, {ERASER}"
     for model in models:
         table = f"{model.__table__.schema or 'public'}.{model.__tablename__}"

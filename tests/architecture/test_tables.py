@@ -5,7 +5,7 @@ import re
 import pytest
 from sqlalchemy import ARRAY, String
 
-from domain.core.tables import DIRECTORY, Base, TenantTable, promise_of
+from domain.core.tables import BASELINE, DIRECTORY, Base, TenantTable, promise_of
 from migrations.models import models
 
 MODELS = {model.__name__: model for model in models()}
@@ -22,8 +22,8 @@ def test_the_docstring_states_the_promise(model: type[Base]) -> None:
 
 
 def test_a_table_is_behind_the_walls_or_in_the_directory(model: type[Base]) -> None:
-    assert issubclass(model, TenantTable) is (model.__table__.schema is None)
-    assert model.__table__.schema in {None, DIRECTORY}
+    assert issubclass(model, TenantTable) is (model.__table__.schema != DIRECTORY)
+    assert model.__table__.schema in {None, DIRECTORY, BASELINE}
 
 
 def test_every_key_begins_with_the_tenant(model: type[Base]) -> None:

@@ -63,7 +63,7 @@ async def test_nothing_in_the_database_keeps_it_from_being_sharded(catalogue: as
     others = (
         "SELECT relname::text FROM pg_class WHERE relkind IN ('S', 'm', 'v', 'f') AND relnamespace = ANY($1::oid[])"
     )
-    ours = await column_of(catalogue, "SELECT oid FROM pg_namespace WHERE nspname IN ('public', 'directory')")
+    ours = await column_of(catalogue, "SELECT oid FROM pg_namespace WHERE nspname IN ('public', 'directory', 'baseline')")
     assert await column_of(catalogue, others, ours) == []
     assert await column_of(catalogue, "SELECT tgname::text FROM pg_trigger WHERE NOT tgisinternal") == []
     assert (
@@ -145,7 +145,7 @@ async def test_nobody_else_was_granted_anything(catalogue: asyncpg.Connection) -
     grantees = await column_of(
         catalogue,
         "SELECT DISTINCT grantee::text FROM information_schema.role_table_grants "
-        "WHERE table_schema IN ('public', 'directory') AND grantee <> 'tenure_owner'",
+        "WHERE table_schema IN ('public', 'directory', 'baseline') AND grantee <> 'tenure_owner'",
     )
     assert set(grantees) == {walls.APP, walls.ERASER}
 
@@ -224,7 +224,7 @@ def _compare(connection: Connection) -> list[Any]:
         "include_schemas": True,
         "compare_type": True,
         "compare_server_default": True,
-        "include_name": lambda name, kind, _: kind != "schema" or name in {None, "directory"},
+        "include_name": lambda name, kind, _: kind != "schema" or name in {None, "directory", "baseline"},
         "include_object": lambda _, name, kind, *__: (kind, name) != ("table", "alembic_version"),
     }
     context = MigrationContext.configure(connection, opts=options)
@@ -240,7 +240,7 @@ async def test_an_upgraded_database_is_what_the_models_say_and_a_downgrade_leave
     connection = await asyncpg.connect(dsn(empty))
     left = await connection.fetch(
         "SELECT relname FROM pg_class WHERE relkind = 'r' AND relname <> 'alembic_version' "
-        "AND relnamespace IN ('public'::regnamespace, 'directory'::regnamespace)"
+        "AND relnamespace IN ('public'::regnamespace, 'directory'::regnamespace, 'baseline'::regnamespace)"
     )
     await connection.close()
     assert left == []

@@ -1,0 +1,1 @@
+"""What customers cost: entries by category, and the share of each that falls on whom."""

@@ -1,0 +1,1 @@
+"""Did it make things better: sealed baselines, waiting windows, comparisons and verdicts."""

@@ -1,0 +1,3 @@
+"""Did it make things better: sealed baselines, waiting windows, comparisons and verdicts."""
+
+from __future__ import annotations

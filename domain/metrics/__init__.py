@@ -1,0 +1,1 @@
+"""What it amounts to: exact figures with their numerators, denominators and watermarks."""

@@ -1,0 +1,1 @@
+"""Who belongs together: criteria as typed trees, membership with its history."""

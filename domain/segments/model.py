@@ -1,0 +1,3 @@
+"""Who belongs together: criteria as typed trees, membership with its history."""
+
+from __future__ import annotations

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -10,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from domain.core.tables import TRANSACTION, Entity, TenantTable, one_of, personal
+from domain.core.tables import OF_CUSTOMER, TRANSACTION, Entity, TenantTable, one_of, personal
 
 
 class InteractionKind(StrEnum):
@@ -138,6 +139,15 @@ class Direction(StrEnum):
     INTERNAL = "INTERNAL"
 
 
+class SurveyMeasure(StrEnum):
+    """What a survey asks for."""
+
+    NPS = "NPS"
+    CSAT = "CSAT"
+    CES = "CES"
+    OTHER = "OTHER"
+
+
 class Interaction(Entity):
     """AO + superseded_at: Something that happened; one row per revision, the current one has no `superseded_at`.
 
@@ -204,3 +214,128 @@ class InteractionContent(TenantTable):
     customer_id: Mapped[UUID | None] = mapped_column(doc="Whom the interaction concerns.")
     content: Mapped[str | None] = personal(doc="The text; null where it is kept no longer.")
     recorded_at: Mapped[datetime] = mapped_column(doc="When it became known here.")
+
+
+def _evidence(table: str) -> tuple[Index, ...]:
+    """How what customers did in one respect is found: of one of them, the latest first, and by day."""
+    latest = (text("occurred_at DESC"), text("id DESC"))
+    return (
+        Index(f"{table}_customer_idx", "tenant_id", "customer_id", *latest),
+        Index(f"{table}_local_day_idx", "tenant_id", "local_day"),
+    )
+
+
+class _Evidence:
+    """What every row has that one interaction gave; its id is that of the interaction."""
+
+    customer_id: Mapped[UUID] = mapped_column(doc="Whose it is, as it was recorded.")
+    occurred_at: Mapped[datetime] = mapped_column(doc="When it happened in the world.")
+    local_day: Mapped[date] = mapped_column(doc="The tenant's calendar day of it.")
+
+
+class Case(Entity):
+    """PJ: A support case, from all its steps; its id is that of the step that became known first.
+
+    A case that was opened again is resolved only once it is resolved again.
+    """
+
+    __tablename__ = "cases"
+    __table_args__ = (
+        Index("cases_customer_idx", "tenant_id", "customer_id", text("opened_at DESC"), text("id DESC")),
+        Index("cases_local_day_idx", "tenant_id", "local_day"),
+    )
+
+    customer_id: Mapped[UUID] = mapped_column(doc="Whose it is, as its first step was recorded.")
+    case_key: Mapped[str] = mapped_column(doc="What the other side calls it; costs name it by this key.")
+    integration_id: Mapped[UUID | None] = mapped_column(doc="Where it was read; null when recorded by hand.")
+    title: Mapped[str | None] = personal(doc="What it is about.")
+    priority: Mapped[str | None] = mapped_column(doc="How urgent it is, in the other side's word.")
+    opened_at: Mapped[datetime] = mapped_column(doc="When it was opened.")
+    local_day: Mapped[date] = mapped_column(doc="The tenant's calendar day of its opening.")
+    answered_at: Mapped[datetime | None] = mapped_column(doc="When it was first answered.")
+    resolved_at: Mapped[datetime | None] = mapped_column(doc="When it was resolved; null while it is open.")
+    reopened: Mapped[int] = mapped_column(doc="How often it was opened again.")
+    answer_minutes: Mapped[int | None] = mapped_column(doc="Whole minutes from its opening to the first answer.")
+    resolution_minutes: Mapped[int | None] = mapped_column(doc="Whole minutes from its opening until it was resolved.")
+    cost: Mapped[int | None] = mapped_column(doc="What it cost, as last told, in minor units; null when not known.")
+    currency: Mapped[str | None] = mapped_column(doc="The currency of the cost (ISO 4217).")
+
+
+class SurveyResponse(_Evidence, Entity):
+    """PJ: A score that a customer gave in a survey; its id is that of the interaction."""
+
+    __tablename__ = "survey_responses"
+    __table_args__ = (one_of("measure", SurveyMeasure), *_evidence("survey_responses"))
+
+    survey: Mapped[str | None] = personal(doc="Which survey.")
+    measure: Mapped[str] = mapped_column(doc="What it asks for.")
+    score: Mapped[Decimal | None] = personal(doc="The score that was given.")
+    out_of: Mapped[int | None] = mapped_column(doc="The highest score there is; null when not known.")
+
+
+class Review(_Evidence, Entity):
+    """PJ: A review that a customer wrote; its id is that of the interaction."""
+
+    __tablename__ = "reviews"
+    __table_args__ = _evidence("reviews")
+
+    site: Mapped[str | None] = personal(doc="Where it stands.")
+    rating: Mapped[Decimal | None] = personal(doc="The rating that was given.")
+    out_of: Mapped[int] = mapped_column(doc="The highest rating there is.")
+    is_positive: Mapped[bool | None] = mapped_column(doc="Whether it is 4 of 5 or better; null without a rating.")
+
+
+class Referral(_Evidence, Entity):
+    """PJ: A recommendation by a customer to somebody else; its id is that of the interaction."""
+
+    __tablename__ = "referrals"
+    __table_args__ = (
+        *_evidence("referrals"),
+        Index(
+            "referrals_referred_idx", "tenant_id", "referred_id", postgresql_where=text("referred_id IS NOT NULL")
+        ),
+    )  # fmt: skip
+
+    referred_id: Mapped[UUID | None] = mapped_column(
+        info=OF_CUSTOMER, doc="Who was referred; null while nobody here is known to be."
+    )
+    code: Mapped[str | None] = personal(doc="The code that was passed on.")
+    is_self: Mapped[bool] = mapped_column(
+        doc="Both are one customer, or share an identifier that proves who somebody is: it counts as no referral."
+    )
+    converted_at: Mapped[datetime | None] = mapped_column(
+        doc="When the one who was referred first bought, on the day of the referral or later; null until then."
+    )
+
+
+class SocialMention(_Evidence, Entity):
+    """PJ: A customer spoke of the business in social media; its id is that of the interaction."""
+
+    __tablename__ = "social_mentions"
+    __table_args__ = _evidence("social_mentions")
+
+    site: Mapped[str | None] = personal(doc="Where it stands.")
+    rating: Mapped[Decimal | None] = personal(doc="The rating that it gives.")
+    out_of: Mapped[int] = mapped_column(doc="The highest rating there is.")
+    is_positive: Mapped[bool | None] = mapped_column(doc="Whether it is 4 of 5 or better; null without a rating.")
+
+
+class CampaignResponse(TenantTable):
+    """PJ: What a campaign that reached a surviving customer led to; a click, a reply or a redemption is a response.
+
+    A response is raw whoever did it; it is human-likely unless a machine is suspected. That somebody opened a mail is
+    none. What happened before the first delivery belongs to no delivery.
+    """
+
+    __tablename__ = "campaign_responses"
+    __table_args__ = (Index("campaign_responses_delivered_on_idx", "tenant_id", "delivered_on"),)
+
+    customer_id: Mapped[UUID] = mapped_column(primary_key=True)
+    campaign_key: Mapped[str] = mapped_column(primary_key=True)
+    delivered_at: Mapped[datetime] = mapped_column(doc="When it was delivered first.")
+    delivered_on: Mapped[date] = mapped_column(doc="The tenant's calendar day of that.")
+    deliveries: Mapped[int] = mapped_column(doc="How often it was delivered.")
+    raw_at: Mapped[datetime | None] = mapped_column(doc="The first response of whomsoever.")
+    human_at: Mapped[datetime | None] = mapped_column(doc="The first response that is likely a person's.")
+    raw_responses: Mapped[int] = mapped_column(doc="How many responses there were.")
+    human_responses: Mapped[int] = mapped_column(doc="How many of them are likely a person's.")

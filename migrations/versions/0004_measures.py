@@ -14,6 +14,117 @@ depends_on = None
 
 def upgrade() -> None:
     op.create_table(
+        "seal_batches",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("seal_id", sa.Uuid(), nullable=False),
+        sa.Column("position", sa.BigInteger(), nullable=False),
+        sa.Column("part", sa.Text(collation="C"), nullable=False),
+        sa.Column("rows", sa.BigInteger(), nullable=False),
+        sa.Column("digest", sa.LargeBinary(), nullable=False),
+        sa.Column("hash", sa.LargeBinary(), nullable=False),
+        sa.CheckConstraint(
+            "part IN ('CUSTOMERS', 'DAYS', 'COSTS', 'NEWCOMERS', 'LINKS')", name=op.f("seal_batches_part_check")
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "seal_id", "position", name=op.f("seal_batches_pkey")),
+        schema="baseline",
+    )
+    op.create_table(
+        "sealed_costs",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("seal_id", sa.Uuid(), nullable=False),
+        sa.Column("week", sa.Date(), nullable=False),
+        sa.Column("category", sa.Text(collation="C"), nullable=False),
+        sa.Column("amount", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("tenant_id", "seal_id", "week", "category", name=op.f("sealed_costs_pkey")),
+        schema="baseline",
+    )
+    op.create_table(
+        "sealed_customers",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("seal_id", sa.Uuid(), nullable=False),
+        sa.Column("pseudonym", sa.BigInteger(), nullable=False),
+        sa.Column("unit", sa.BigInteger(), nullable=False),
+        sa.Column("first_seen_on", sa.Date(), nullable=False),
+        sa.Column("first_occasion_on", sa.Date(), nullable=True),
+        sa.Column("is_target", sa.Boolean(), nullable=False),
+        sa.Column("department_id", sa.Uuid(), nullable=True),
+        sa.Column("segment_ids", postgresql.ARRAY(sa.Uuid()), nullable=False),
+        sa.PrimaryKeyConstraint("tenant_id", "seal_id", "pseudonym", name=op.f("sealed_customers_pkey")),
+        schema="baseline",
+    )
+    op.create_table(
+        "sealed_days",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("seal_id", sa.Uuid(), nullable=False),
+        sa.Column("pseudonym", sa.BigInteger(), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("occasions", sa.BigInteger(), nullable=False),
+        sa.Column("units", sa.Numeric(precision=20, scale=6), nullable=False),
+        sa.Column("amount", sa.BigInteger(), nullable=False),
+        sa.Column("contribution", sa.BigInteger(), nullable=False),
+        sa.Column("service_cost", sa.BigInteger(), nullable=False),
+        sa.Column("deliveries", sa.BigInteger(), nullable=False),
+        sa.Column("responses", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("tenant_id", "seal_id", "pseudonym", "day", name=op.f("sealed_days_pkey")),
+        schema="baseline",
+    )
+    op.create_table(
+        "sealed_links",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("seal_id", sa.Uuid(), nullable=False),
+        sa.Column("pseudonym", sa.BigInteger(), nullable=False),
+        sa.Column("customer_id", sa.Uuid(), nullable=True),
+        sa.Column("key", sa.LargeBinary(), nullable=True),
+        sa.Column("commitment", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("tenant_id", "seal_id", "pseudonym", name=op.f("sealed_links_pkey")),
+        schema="baseline",
+    )
+    op.create_index(
+        "sealed_links_customer_idx", "sealed_links", ["tenant_id", "customer_id"], unique=False, schema="baseline"
+    )
+    op.create_table(
+        "sealed_newcomers",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("seal_id", sa.Uuid(), nullable=False),
+        sa.Column("week", sa.Date(), nullable=False),
+        sa.Column("customers", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("tenant_id", "seal_id", "week", name=op.f("sealed_newcomers_pkey")),
+        schema="baseline",
+    )
+    op.create_table(
+        "seals",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("initiative_id", sa.Uuid(), nullable=False),
+        sa.Column("sealed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("watermark", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("time_zone", sa.Text(collation="C"), nullable=False),
+        sa.Column("currency", sa.Text(collation="C"), nullable=False),
+        sa.Column("go_live_on", sa.Date(), nullable=False),
+        sa.Column("first_day", sa.Date(), nullable=False),
+        sa.Column("baseline_days", sa.BigInteger(), nullable=False),
+        sa.Column("tier", sa.Text(collation="C"), nullable=False),
+        sa.Column("scope", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=False),
+        sa.Column("questions", postgresql.ARRAY(sa.Text(collation="C")), nullable=False),
+        sa.Column("minimum_effects", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=False),
+        sa.Column("definition_versions", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=False),
+        sa.Column("paid_only", sa.Boolean(), nullable=False),
+        sa.Column("size_cutoff", sa.BigInteger(), nullable=True),
+        sa.Column("seed", sa.BigInteger(), nullable=False),
+        sa.Column("waiting", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=False),
+        sa.Column("earliest_measurement_on", sa.Date(), nullable=True),
+        sa.Column("preliminary_begin_by", sa.Date(), nullable=True),
+        sa.Column("final_on", sa.Date(), nullable=False),
+        sa.Column("retrospective", sa.Boolean(), nullable=False),
+        sa.Column("customers", sa.BigInteger(), nullable=False),
+        sa.Column("days", sa.BigInteger(), nullable=False),
+        sa.Column("header_digest", sa.LargeBinary(), nullable=False),
+        sa.Column("head", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("seals_pkey")),
+        sa.UniqueConstraint("tenant_id", "initiative_id", name=op.f("seals_tenant_id_initiative_id_key")),
+        schema="baseline",
+    )
+    op.create_table(
         "campaign_responses",
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
         sa.Column("customer_id", sa.Uuid(), nullable=False),
@@ -57,6 +168,41 @@ def upgrade() -> None:
         unique=False,
     )
     op.create_index("cases_local_day_idx", "cases", ["tenant_id", "local_day"], unique=False)
+    op.create_table(
+        "initiatives",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("name", sa.Text(collation="C"), nullable=False),
+        sa.Column("kind", sa.Text(collation="C"), nullable=False),
+        sa.Column("status", sa.Text(collation="C"), nullable=False),
+        sa.Column("go_live_on", sa.Date(), nullable=False),
+        sa.Column("baseline_days", sa.BigInteger(), nullable=False),
+        sa.Column("tier", sa.Text(collation="C"), nullable=False),
+        sa.Column("customer_ids", postgresql.ARRAY(sa.Uuid()), server_default=sa.text("'{}'"), nullable=False),
+        sa.Column("segment_ids", postgresql.ARRAY(sa.Uuid()), server_default=sa.text("'{}'"), nullable=False),
+        sa.Column("department_ids", postgresql.ARRAY(sa.Uuid()), server_default=sa.text("'{}'"), nullable=False),
+        sa.Column("minimum_effects", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=False),
+        sa.Column("paid_only", sa.Boolean(), nullable=False),
+        sa.Column("strict_floor", sa.Boolean(), nullable=False),
+        sa.Column("robust_ceiling", sa.Boolean(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("version", sa.BigInteger(), server_default=sa.text("1"), nullable=False),
+        sa.CheckConstraint(
+            "kind IN ('CRM_ROLLOUT', 'RETENTION_OFFER', 'LOYALTY_PROGRAMME', 'EXTRA_SUPPORT', 'CAMPAIGN', 'PRICING', 'OTHER')",
+            name=op.f("initiatives_kind_check"),
+        ),
+        sa.CheckConstraint("status IN ('PLANNED', 'SEALED', 'MEASURED')", name=op.f("initiatives_status_check")),
+        sa.CheckConstraint("tier IN ('QUICK', 'STANDARD', 'RIGOROUS')", name=op.f("initiatives_tier_check")),
+        sa.CheckConstraint("baseline_days BETWEEN 1 AND 3660", name=op.f("initiatives_baseline_days_check")),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("initiatives_pkey")),
+    )
+    op.create_index(
+        "initiatives_go_live_idx",
+        "initiatives",
+        ["tenant_id", sa.literal_column("go_live_on DESC"), sa.literal_column("id DESC")],
+        unique=False,
+    )
     op.create_table(
         "referrals",
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
@@ -172,6 +318,43 @@ def upgrade() -> None:
     )
     op.create_index("survey_responses_local_day_idx", "survey_responses", ["tenant_id", "local_day"], unique=False)
     op.create_table(
+        "measurements",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("initiative_id", sa.Uuid(), nullable=False),
+        sa.Column("seal_id", sa.Uuid(), nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=False),
+        sa.Column("kind", sa.Text(collation="C"), nullable=False),
+        sa.Column("measured_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("watermark", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("starts_on", sa.Date(), nullable=False),
+        sa.Column("ends_on", sa.Date(), nullable=False),
+        sa.Column("is_late", sa.Boolean(), nullable=False),
+        sa.Column("overall", sa.Text(collation="C"), nullable=True),
+        sa.Column("flags", postgresql.ARRAY(sa.Text(collation="C")), nullable=False),
+        sa.Column("panel", sa.BigInteger(), nullable=False),
+        sa.Column("erased", sa.BigInteger(), nullable=False),
+        sa.Column("currency", sa.Text(collation="C"), nullable=False),
+        sa.Column("cost", sa.BigInteger(), nullable=False),
+        sa.Column("gain", sa.BigInteger(), nullable=True),
+        sa.Column("gain_low", sa.BigInteger(), nullable=True),
+        sa.Column("gain_high", sa.BigInteger(), nullable=True),
+        sa.Column("payback_on", sa.Date(), nullable=True),
+        sa.Column("late_occasions", sa.BigInteger(), nullable=False),
+        sa.Column("late_amount", sa.BigInteger(), nullable=False),
+        sa.Column("details", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=False),
+        sa.CheckConstraint("kind IN ('PRELIMINARY', 'FINAL', 'MONITORING')", name=op.f("measurements_kind_check")),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "initiative_id"],
+            ["initiatives.tenant_id", "initiatives.id"],
+            name=op.f("measurements_tenant_id_initiative_id_fkey"),
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("measurements_pkey")),
+        sa.UniqueConstraint(
+            "tenant_id", "initiative_id", "number", name=op.f("measurements_tenant_id_initiative_id_number_key")
+        ),
+    )
+    op.create_table(
         "segment_members",
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
         sa.Column("segment_id", sa.Uuid(), nullable=False),
@@ -207,6 +390,29 @@ def upgrade() -> None:
         sa.UniqueConstraint(
             "tenant_id", "segment_id", "number", name=op.f("segment_versions_tenant_id_segment_id_number_key")
         ),
+    )
+    op.create_table(
+        "comparisons",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("measurement_id", sa.Uuid(), nullable=False),
+        sa.Column("measure", sa.Text(collation="C"), nullable=False),
+        sa.Column("question", sa.Text(collation="C"), nullable=False),
+        sa.Column("position", sa.BigInteger(), nullable=False),
+        sa.Column("before", sa.Double(), nullable=True),
+        sa.Column("after", sa.Double(), nullable=True),
+        sa.Column("change", sa.Double(), nullable=True),
+        sa.Column("low", sa.Double(), nullable=True),
+        sa.Column("high", sa.Double(), nullable=True),
+        sa.Column("verdict", sa.Text(collation="C"), nullable=True),
+        sa.Column("reason", sa.Text(collation="C"), nullable=True),
+        sa.Column("detectable", sa.Double(), nullable=True),
+        sa.Column("details", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "measurement_id"],
+            ["measurements.tenant_id", "measurements.id"],
+            name=op.f("comparisons_tenant_id_measurement_id_fkey"),
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "measurement_id", "measure", name=op.f("comparisons_pkey")),
     )
     op.create_table(
         "segment_membership_events",
@@ -280,18 +486,36 @@ def upgrade() -> None:
     op.create_index(
         "segment_runs_segment_idx", "segment_runs", ["tenant_id", "segment_id", "watermark", "id"], unique=False
     )
+    op.create_table(
+        "verdicts",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("measurement_id", sa.Uuid(), nullable=False),
+        sa.Column("question", sa.Text(collation="C"), nullable=False),
+        sa.Column("position", sa.BigInteger(), nullable=False),
+        sa.Column("verdict", sa.Text(collation="C"), nullable=True),
+        sa.Column("reason", sa.Text(collation="C"), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "measurement_id"],
+            ["measurements.tenant_id", "measurements.id"],
+            name=op.f("verdicts_tenant_id_measurement_id_fkey"),
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "measurement_id", "question", name=op.f("verdicts_pkey")),
+    )
 
 
 def downgrade() -> None:
+    op.drop_table("verdicts")
     op.drop_index("segment_runs_segment_idx", table_name="segment_runs")
     op.drop_table("segment_runs")
     op.drop_index("segment_membership_events_segment_idx", table_name="segment_membership_events")
     op.drop_index("segment_membership_events_recorded_in_idx", table_name="segment_membership_events")
     op.drop_index("segment_membership_events_customer_idx", table_name="segment_membership_events")
     op.drop_table("segment_membership_events")
+    op.drop_table("comparisons")
     op.drop_table("segment_versions")
     op.drop_index("segment_members_customer_idx", table_name="segment_members")
     op.drop_table("segment_members")
+    op.drop_table("measurements")
     op.drop_index("survey_responses_local_day_idx", table_name="survey_responses")
     op.drop_index("survey_responses_customer_idx", table_name="survey_responses")
     op.drop_table("survey_responses")
@@ -307,8 +531,18 @@ def downgrade() -> None:
     op.drop_index("referrals_local_day_idx", table_name="referrals")
     op.drop_index("referrals_customer_idx", table_name="referrals")
     op.drop_table("referrals")
+    op.drop_index("initiatives_go_live_idx", table_name="initiatives")
+    op.drop_table("initiatives")
     op.drop_index("cases_local_day_idx", table_name="cases")
     op.drop_index("cases_customer_idx", table_name="cases")
     op.drop_table("cases")
     op.drop_index("campaign_responses_delivered_on_idx", table_name="campaign_responses")
     op.drop_table("campaign_responses")
+    op.drop_table("seals", schema="baseline")
+    op.drop_table("sealed_newcomers", schema="baseline")
+    op.drop_index("sealed_links_customer_idx", table_name="sealed_links", schema="baseline")
+    op.drop_table("sealed_links", schema="baseline")
+    op.drop_table("sealed_days", schema="baseline")
+    op.drop_table("sealed_customers", schema="baseline")
+    op.drop_table("sealed_costs", schema="baseline")
+    op.drop_table("seal_batches", schema="baseline")

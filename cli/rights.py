@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from domain.core import walls
 from domain.core.problems import DomainError
-from domain.core.tables import DIRECTORY, TenantTable, eraser_rights_of, rights_of
+from domain.core.tables import SCHEMAS, TenantTable, eraser_rights_of, rights_of
 from migrations import run as migrations
 from migrations.models import models
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from domain.core.tables import Base
 
     Right = tuple[str, str]
 
@@ -84,7 +86,7 @@ async def revision_of(connection: Any, login: str, group: str = walls.APP) -> st
 
 
 _BECOMES = "pg_has_role(current_user, role.oid, 'MEMBER')"
-_SCHEMAS = ["public", DIRECTORY]
+_SCHEMAS = ["public", *SCHEMAS]
 _POWERS = {
     "is a superuser": "rolsuper",
     "passes row-level security (BYPASSRLS)": "rolbypassrls",
@@ -133,14 +135,16 @@ async def _refuse_creation(connection: Any, login: str) -> None:
 
 
 async def _refuse_missing_walls(connection: Any) -> None:
-    tables = [model.__tablename__ for model in models() if issubclass(model, TenantTable)]
+    tables = [_qualified(model) for model in models() if issubclass(model, TenantTable)]
     open_table = await connection.fetchval(
-        "SELECT name FROM unnest($1::text[]) name LEFT JOIN pg_class ON oid = to_regclass('public.' || name) "
+        "SELECT name FROM unnest($1::text[]) name LEFT JOIN pg_class ON oid = to_regclass(name) "
         "WHERE NOT coalesce(relrowsecurity AND relforcerowsecurity, false) ORDER BY name LIMIT 1",
         tables,
     )
     if open_table is not None:
-        raise RefusedToStart(f"The table {open_table} has no wall between tenants. Run `tenure migrate`.")
+        raise RefusedToStart(
+            f"The table {open_table.removeprefix('public.')} has no wall between tenants. Run `tenure migrate`."
+        )
 
 
 async def _schemas(connection: Any) -> list[str]:
@@ -170,9 +174,12 @@ def _given(group: str) -> set[Right]:
     given: set[Right] = {("public.alembic_version", "SELECT")}
     for model in models():
         rights = rights_of(model) + (eraser_rights_of(model) if group == walls.ERASER else ())
-        table = f"{model.__table__.schema or 'public'}.{model.__tablename__}"
-        given |= {(table, right) for right in _apart(rights)}
+        given |= {(_qualified(model), right) for right in _apart(rights)}
     return _plain(given)
+
+
+def _qualified(model: type[Base]) -> str:
+    return f"{model.__table__.schema or 'public'}.{model.__tablename__}"
 
 
 def _apart(rights: tuple[str, ...]) -> Iterator[str]:

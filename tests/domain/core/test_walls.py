@@ -39,7 +39,8 @@ DIRECTORY_TABLES = {
     "app_deliveries",
 }
 TENANT_MODELS = [model for model in models() if issubclass(model, TenantTable)]
-TENANT_TABLES = {str(model.__tablename__) for model in TENANT_MODELS}
+TENANT_TABLES = {str(model.__table__) for model in TENANT_MODELS}
+"""Every table behind the walls, by its name; one outside of `public` with its schema before it."""
 
 
 @pytest.fixture
@@ -56,14 +57,17 @@ async def column_of(catalogue: asyncpg.Connection, query: str, *values: Any) -> 
 async def test_only_the_directory_has_no_walls(catalogue: asyncpg.Connection) -> None:
     tables = "SELECT relname::text FROM pg_class WHERE relkind IN ('r', 'p') AND relnamespace = $1::text::regnamespace"
     assert set(await column_of(catalogue, tables, "directory")) == DIRECTORY_TABLES
-    assert set(await column_of(catalogue, tables, "public")) == TENANT_TABLES | {"alembic_version"}
+    sealed = {f"baseline.{table}" for table in await column_of(catalogue, tables, "baseline")}
+    assert set(await column_of(catalogue, tables, "public")) | sealed == TENANT_TABLES | {"alembic_version"}
 
 
 async def test_nothing_in_the_database_keeps_it_from_being_sharded(catalogue: asyncpg.Connection) -> None:
     others = (
         "SELECT relname::text FROM pg_class WHERE relkind IN ('S', 'm', 'v', 'f') AND relnamespace = ANY($1::oid[])"
     )
-    ours = await column_of(catalogue, "SELECT oid FROM pg_namespace WHERE nspname IN ('public', 'directory', 'baseline')")
+    ours = await column_of(
+        catalogue, "SELECT oid FROM pg_namespace WHERE nspname IN ('public', 'directory', 'baseline')"
+    )
     assert await column_of(catalogue, others, ours) == []
     assert await column_of(catalogue, "SELECT tgname::text FROM pg_trigger WHERE NOT tgisinternal") == []
     assert (
@@ -95,11 +99,14 @@ async def test_every_key_index_and_reference_begins_with_the_tenant(catalogue: a
 async def test_every_tenant_table_has_the_one_wall_for_everyone(catalogue: asyncpg.Connection) -> None:
     walled = await column_of(
         catalogue,
-        "SELECT relname::text FROM pg_class WHERE relkind = 'r' AND relrowsecurity AND relforcerowsecurity",
+        "SELECT oid::regclass::text FROM pg_class WHERE relkind = 'r' AND relrowsecurity AND relforcerowsecurity",
     )
     assert set(walled) == TENANT_TABLES
-    policies = await catalogue.fetch("SELECT * FROM pg_policies")
-    assert sorted(row["tablename"] for row in policies) == sorted(TENANT_TABLES)
+    policies = await catalogue.fetch(
+        "SELECT polrelid::regclass::text AS of, p.* FROM pg_policy JOIN pg_policies p "
+        "ON (p.schemaname || '.' || p.tablename)::regclass = polrelid AND p.policyname = polname"
+    )
+    assert sorted(row["of"] for row in policies) == sorted(TENANT_TABLES)
     meant = "(tenant_id = (NULLIF(current_setting('tenure.tenant_id'::text, true), ''::text))::uuid)"
     assert {(row["cmd"], row["permissive"], *row["roles"], row["qual"], row["with_check"]) for row in policies} == {
         ("ALL", "PERMISSIVE", "public", meant, meant)
@@ -153,7 +160,7 @@ async def test_nobody_else_was_granted_anything(catalogue: asyncpg.Connection) -
 @pytest.mark.parametrize("table", sorted(TENANT_TABLES))
 async def test_history_cannot_be_rewritten(database: Database, tenant: UUID, table: str) -> None:
     """Whoever may not delete from a table is stopped by PostgreSQL itself."""
-    model = next(model for model in TENANT_MODELS if model.__tablename__ == table)
+    model = next(model for model in TENANT_MODELS if str(model.__table__) == table)
     deletion = f"DELETE FROM {table} WHERE tenant_id = '{tenant}'"
     async with database.unit_of_work(tenant) as work:
         connection = await work.connection()

@@ -45,7 +45,11 @@ describe(
 describe(
     MissingReason,
     NO_RATE="A document is in a currency without a rate on its day.",
-    NO_ORDERS="There is nothing to divide by.",
+    NO_ORDERS="There is no order, so there is no average.",
+    NO_DATA="Nothing of the kind is known.",
+    DENOMINATOR_ZERO="There is nothing to divide by.",
+    TOO_FEW="There are fewer than the figure needs.",
+    NO_COST="What something cost is not known.",
 )
 describe(OrderOrderField, ID="In the order in which they became known.", OCCURRED_AT="When they happened.")
 describe(OrderDirection, ASC="The smallest first.", DESC="The greatest first.")

@@ -91,6 +91,14 @@ class MissingReason(StrEnum):
     """A document has no exchange rate for its day."""
     NO_ORDERS = "NO_ORDERS"
     """There is no order, so there is no average."""
+    NO_DATA = "NO_DATA"
+    """Nothing of the kind is known."""
+    DENOMINATOR_ZERO = "DENOMINATOR_ZERO"
+    """There is nothing to divide by."""
+    TOO_FEW = "TOO_FEW"
+    """There are fewer than the figure needs."""
+    NO_COST = "NO_COST"
+    """What something cost is not known."""
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,19 @@ depends_on = None
 
 def upgrade() -> None:
     op.create_table(
+        "activity_days",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("interactions", sa.BigInteger(), nullable=False),
+        sa.Column("visits", sa.BigInteger(), nullable=False),
+        sa.Column("ad_views", sa.BigInteger(), nullable=False),
+        sa.Column("inquiries", sa.BigInteger(), nullable=False),
+        sa.Column("usage", sa.BigInteger(), nullable=False),
+        sa.Column("customer_id", sa.Uuid(), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.PrimaryKeyConstraint("tenant_id", "customer_id", "day", name=op.f("activity_days_pkey")),
+    )
+    op.create_index("activity_days_day_idx", "activity_days", ["tenant_id", "day", "customer_id"], unique=False)
+    op.create_table(
         "seal_batches",
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
         sa.Column("seal_id", sa.Uuid(), nullable=False),
@@ -204,11 +217,141 @@ def upgrade() -> None:
         unique=False,
     )
     op.create_table(
+        "metric_definitions",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("key", sa.Text(collation="C"), nullable=False),
+        sa.Column("version", sa.BigInteger(), nullable=False),
+        sa.Column("unit", sa.Text(collation="C"), nullable=False),
+        sa.Column("kind", sa.Text(collation="C"), nullable=False),
+        sa.Column("step", sa.Text(collation="C"), nullable=True),
+        sa.Column("better", sa.Text(collation="C"), nullable=True),
+        sa.Column("min_n", sa.BigInteger(), nullable=False),
+        sa.Column("marketing_only", sa.Boolean(), nullable=False),
+        sa.Column("formula", sa.Text(collation="C"), nullable=False),
+        sa.Column("digest", sa.LargeBinary(), nullable=False),
+        sa.Column("labels", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=False),
+        sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("better IN ('HIGHER', 'LOWER')", name=op.f("metric_definitions_better_check")),
+        sa.CheckConstraint(
+            "kind IN ('TOTAL', 'COUNT', 'RATIO', 'MEAN', 'MEDIAN')", name=op.f("metric_definitions_kind_check")
+        ),
+        sa.CheckConstraint(
+            "step IN ('AWARE', 'CONSIDER', 'PURCHASE', 'USE', 'RETAIN', 'ADVOCATE')",
+            name=op.f("metric_definitions_step_check"),
+        ),
+        sa.CheckConstraint(
+            "unit IN ('DAYS', 'PER_YEAR', 'UNITS', 'MONEY', 'COUNT', 'RATIO', 'SCORE', 'MINUTES')",
+            name=op.f("metric_definitions_unit_check"),
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "key", "version", name=op.f("metric_definitions_pkey")),
+    )
+    op.create_table(
+        "metric_distributions",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("metric_key", sa.Text(collation="C"), nullable=False),
+        sa.Column("definition_version", sa.BigInteger(), nullable=False),
+        sa.Column("as_of", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("n", sa.BigInteger(), nullable=False),
+        sa.Column("mean_log", sa.Double(), nullable=True),
+        sa.Column("sd_log", sa.Double(), nullable=True),
+        sa.Column("quantiles", sa.ARRAY(sa.Double()), nullable=True),
+        sa.Column("cohort_value", sa.Numeric(precision=20, scale=6), nullable=True),
+        sa.Column("cohort_numerator", sa.Numeric(precision=20, scale=6), nullable=True),
+        sa.Column("cohort_denominator", sa.Numeric(precision=20, scale=6), nullable=True),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("metric_distributions_pkey")),
+    )
+    op.create_index(
+        "metric_distributions_latest_idx",
+        "metric_distributions",
+        ["tenant_id", "metric_key", "definition_version", sa.literal_column("as_of DESC")],
+        unique=False,
+    )
+    op.create_table(
+        "metric_observations",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("metric_key", sa.Text(collation="C"), nullable=False),
+        sa.Column("definition_version", sa.BigInteger(), nullable=False),
+        sa.Column("scope", sa.Text(collation="C"), nullable=False),
+        sa.Column("scope_id", sa.Uuid(), nullable=True),
+        sa.Column("window_start", sa.Date(), nullable=False),
+        sa.Column("window_end", sa.Date(), nullable=False),
+        sa.Column("numerator", sa.Numeric(precision=20, scale=6), nullable=True),
+        sa.Column("denominator", sa.Numeric(precision=20, scale=6), nullable=True),
+        sa.Column("n", sa.BigInteger(), nullable=False),
+        sa.Column("value", sa.Numeric(precision=20, scale=6), nullable=True),
+        sa.Column("missing", sa.Text(collation="C"), nullable=True),
+        sa.Column("standard_error", sa.Numeric(precision=20, scale=6), nullable=True),
+        sa.Column("currency", sa.Text(collation="C"), nullable=True),
+        sa.Column("parameters", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=False),
+        sa.Column("as_of", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("watermark", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("input_digest", sa.LargeBinary(), nullable=False),
+        sa.CheckConstraint(
+            "missing IN ('NO_RATE', 'NO_ORDERS', 'NO_DATA', 'DENOMINATOR_ZERO', 'TOO_FEW', 'NO_COST')",
+            name=op.f("metric_observations_missing_check"),
+        ),
+        sa.CheckConstraint(
+            "scope IN ('TENANT', 'SEGMENT', 'STAGE', 'CUSTOMER')", name=op.f("metric_observations_scope_check")
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("metric_observations_pkey")),
+    )
+    op.create_index(
+        "metric_observations_key_idx",
+        "metric_observations",
+        ["tenant_id", "metric_key", "scope", "scope_id", "window_start", "as_of"],
+        unique=False,
+    )
+    op.create_table(
+        "model_versions",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("kind", sa.Text(collation="C"), nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=False),
+        sa.Column("fitted_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("training_start", sa.Date(), nullable=False),
+        sa.Column("training_end", sa.Date(), nullable=False),
+        sa.Column("customers", sa.BigInteger(), nullable=False),
+        sa.Column("unit", sa.Text(collation="C"), nullable=False),
+        sa.Column("parameters", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=False),
+        sa.Column("covariance", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=False),
+        sa.Column("log_likelihood", sa.Numeric(precision=20, scale=6), nullable=False),
+        sa.Column("back_test", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=False),
+        sa.Column("checks", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=False),
+        sa.CheckConstraint(
+            "kind IN ('MBG_NBD', 'PARETO_NBD', 'BG_NBD', 'SBG', 'GAMMA_GAMMA')", name=op.f("model_versions_kind_check")
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("model_versions_pkey")),
+        sa.UniqueConstraint("tenant_id", "kind", "number", name=op.f("model_versions_tenant_id_kind_number_key")),
+    )
+    op.create_table(
+        "purchase_days",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("orders", sa.BigInteger(), nullable=False),
+        sa.Column("paid_orders", sa.BigInteger(), nullable=False),
+        sa.Column("gross", sa.BigInteger(), nullable=False),
+        sa.Column("net", sa.BigInteger(), nullable=False),
+        sa.Column("cash_refunds", sa.BigInteger(), nullable=False),
+        sa.Column("adjusted", sa.BigInteger(), nullable=False),
+        sa.Column("units", sa.Numeric(precision=20, scale=6), nullable=False),
+        sa.Column("paid_units", sa.Numeric(precision=20, scale=6), nullable=False),
+        sa.Column("returned_units", sa.Numeric(precision=20, scale=6), nullable=False),
+        sa.Column("cost_of_goods", sa.BigInteger(), nullable=False),
+        sa.Column("uncosted", sa.BigInteger(), nullable=False),
+        sa.Column("unrated", sa.BigInteger(), nullable=False),
+        sa.Column("customer_id", sa.Uuid(), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.PrimaryKeyConstraint("tenant_id", "customer_id", "day", name=op.f("purchase_days_pkey")),
+    )
+    op.create_index("purchase_days_day_idx", "purchase_days", ["tenant_id", "day", "customer_id"], unique=False)
+    op.create_table(
         "referrals",
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("referred_id", sa.Uuid(), nullable=True),
-        sa.Column("code", sa.Text(collation="C"), nullable=True),
+        sa.Column("integration_id", sa.Uuid(), nullable=True),
+        sa.Column("referred_remote_id", sa.Text(collation="C"), nullable=True),
         sa.Column("is_self", sa.Boolean(), nullable=False),
         sa.Column("converted_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("customer_id", sa.Uuid(), nullable=False),
@@ -217,19 +360,20 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("referrals_pkey")),
     )
     op.create_index(
+        "referrals_awaited_idx",
+        "referrals",
+        ["tenant_id", "integration_id", "referred_remote_id"],
+        unique=False,
+        postgresql_where=sa.text("referred_id IS NULL"),
+    )
+    op.create_index(
         "referrals_customer_idx",
         "referrals",
         ["tenant_id", "customer_id", sa.literal_column("occurred_at DESC"), sa.literal_column("id DESC")],
         unique=False,
     )
     op.create_index("referrals_local_day_idx", "referrals", ["tenant_id", "local_day"], unique=False)
-    op.create_index(
-        "referrals_referred_idx",
-        "referrals",
-        ["tenant_id", "referred_id"],
-        unique=False,
-        postgresql_where=sa.text("referred_id IS NOT NULL"),
-    )
+    op.create_index("referrals_referred_idx", "referrals", ["tenant_id", "referred_id"], unique=False)
     op.create_table(
         "reviews",
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
@@ -250,6 +394,31 @@ def upgrade() -> None:
         unique=False,
     )
     op.create_index("reviews_local_day_idx", "reviews", ["tenant_id", "local_day"], unique=False)
+    op.create_table(
+        "rfm_cutoffs",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("measure", sa.Text(collation="C"), nullable=False),
+        sa.Column("score", sa.BigInteger(), nullable=False),
+        sa.Column("bound", sa.BigInteger(), nullable=False),
+        sa.Column("window_start", sa.Date(), nullable=False),
+        sa.Column("window_end", sa.Date(), nullable=False),
+        sa.Column("customers", sa.BigInteger(), nullable=False),
+        sa.Column("published_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("measure IN ('RECENCY', 'FREQUENCY', 'MONETARY')", name=op.f("rfm_cutoffs_measure_check")),
+        sa.PrimaryKeyConstraint("tenant_id", "measure", "score", name=op.f("rfm_cutoffs_pkey")),
+    )
+    op.create_table(
+        "rfm_groups",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("key", sa.Text(collation="C"), nullable=False),
+        sa.Column("position", sa.BigInteger(), nullable=False),
+        sa.Column("recency_from", sa.BigInteger(), nullable=False),
+        sa.Column("recency_to", sa.BigInteger(), nullable=False),
+        sa.Column("value_from", sa.BigInteger(), nullable=False),
+        sa.Column("value_to", sa.BigInteger(), nullable=False),
+        sa.Column("published_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("tenant_id", "key", name=op.f("rfm_groups_pkey")),
+    )
     op.create_table(
         "segment_sweeps",
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
@@ -318,6 +487,64 @@ def upgrade() -> None:
     )
     op.create_index("survey_responses_local_day_idx", "survey_responses", ["tenant_id", "local_day"], unique=False)
     op.create_table(
+        "unrolled_customers",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("customer_id", sa.Uuid(), nullable=False),
+        sa.PrimaryKeyConstraint("tenant_id", "customer_id", name=op.f("unrolled_customers_pkey")),
+    )
+    op.create_table(
+        "customer_values",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("customer_id", sa.Uuid(), nullable=False),
+        sa.Column("as_of", sa.Date(), nullable=False),
+        sa.Column("currency", sa.Text(collation="C"), nullable=False),
+        sa.Column("historic", sa.BigInteger(), nullable=True),
+        sa.Column("version_id", sa.Uuid(), nullable=True),
+        sa.Column("p_alive", sa.Numeric(precision=20, scale=6), nullable=True),
+        sa.Column("expected_purchases", sa.Numeric(precision=20, scale=6), nullable=True),
+        sa.Column("predictive", sa.BigInteger(), nullable=True),
+        sa.Column("predictive_low", sa.BigInteger(), nullable=True),
+        sa.Column("predictive_high", sa.BigInteger(), nullable=True),
+        sa.Column("horizon_months", sa.BigInteger(), nullable=False),
+        sa.Column("margin", sa.Numeric(precision=20, scale=6), nullable=False),
+        sa.Column("discount", sa.Numeric(precision=20, scale=6), nullable=False),
+        sa.Column("missing", sa.Text(collation="C"), nullable=True),
+        sa.CheckConstraint(
+            "missing IN ('TOO_FEW_CUSTOMERS', 'TOO_FEW_REPEAT_CUSTOMERS', 'TOO_SHORT', 'TOO_FEW_CONTRACTS', 'NO_OPTIMUM', 'SPEND_NOT_INDEPENDENT', 'NO_RATE')",
+            name=op.f("customer_values_missing_check"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "version_id"],
+            ["model_versions.tenant_id", "model_versions.id"],
+            name=op.f("customer_values_tenant_id_version_id_fkey"),
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "customer_id", name=op.f("customer_values_pkey")),
+    )
+    op.create_table(
+        "equity_curves",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("version_id", sa.Uuid(), nullable=False),
+        sa.Column("spend_version_id", sa.Uuid(), nullable=False),
+        sa.Column("as_of", sa.Date(), nullable=False),
+        sa.Column("computed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("currency", sa.Text(collation="C"), nullable=False),
+        sa.Column("customers", sa.BigInteger(), nullable=False),
+        sa.Column("acquired_per_month", sa.Numeric(precision=20, scale=6), nullable=False),
+        sa.Column("current", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=False),
+        sa.Column("future", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "spend_version_id"],
+            ["model_versions.tenant_id", "model_versions.id"],
+            name=op.f("equity_curves_tenant_id_spend_version_id_fkey"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "version_id"],
+            ["model_versions.tenant_id", "model_versions.id"],
+            name=op.f("equity_curves_tenant_id_version_id_fkey"),
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "version_id", name=op.f("equity_curves_pkey")),
+    )
+    op.create_table(
         "measurements",
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -353,6 +580,30 @@ def upgrade() -> None:
         sa.UniqueConstraint(
             "tenant_id", "initiative_id", "number", name=op.f("measurements_tenant_id_initiative_id_number_key")
         ),
+    )
+    op.create_table(
+        "model_attempts",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("kind", sa.Text(collation="C"), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("version_id", sa.Uuid(), nullable=True),
+        sa.Column("missing", sa.Text(collation="C"), nullable=True),
+        sa.Column("have", sa.BigInteger(), nullable=True),
+        sa.Column("need", sa.BigInteger(), nullable=True),
+        sa.CheckConstraint(
+            "kind IN ('MBG_NBD', 'PARETO_NBD', 'BG_NBD', 'SBG', 'GAMMA_GAMMA')", name=op.f("model_attempts_kind_check")
+        ),
+        sa.CheckConstraint(
+            "missing IN ('TOO_FEW_CUSTOMERS', 'TOO_FEW_REPEAT_CUSTOMERS', 'TOO_SHORT', 'TOO_FEW_CONTRACTS', 'NO_OPTIMUM', 'SPEND_NOT_INDEPENDENT', 'NO_RATE')",
+            name=op.f("model_attempts_missing_check"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "version_id"],
+            ["model_versions.tenant_id", "model_versions.id"],
+            name=op.f("model_attempts_tenant_id_version_id_fkey"),
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("model_attempts_pkey")),
     )
     op.create_table(
         "segment_members",
@@ -515,7 +766,11 @@ def downgrade() -> None:
     op.drop_table("segment_versions")
     op.drop_index("segment_members_customer_idx", table_name="segment_members")
     op.drop_table("segment_members")
+    op.drop_table("model_attempts")
     op.drop_table("measurements")
+    op.drop_table("equity_curves")
+    op.drop_table("customer_values")
+    op.drop_table("unrolled_customers")
     op.drop_index("survey_responses_local_day_idx", table_name="survey_responses")
     op.drop_index("survey_responses_customer_idx", table_name="survey_responses")
     op.drop_table("survey_responses")
@@ -524,13 +779,24 @@ def downgrade() -> None:
     op.drop_table("social_mentions")
     op.drop_table("segments")
     op.drop_table("segment_sweeps")
+    op.drop_table("rfm_groups")
+    op.drop_table("rfm_cutoffs")
     op.drop_index("reviews_local_day_idx", table_name="reviews")
     op.drop_index("reviews_customer_idx", table_name="reviews")
     op.drop_table("reviews")
-    op.drop_index("referrals_referred_idx", table_name="referrals", postgresql_where=sa.text("referred_id IS NOT NULL"))
+    op.drop_index("referrals_referred_idx", table_name="referrals")
     op.drop_index("referrals_local_day_idx", table_name="referrals")
     op.drop_index("referrals_customer_idx", table_name="referrals")
+    op.drop_index("referrals_awaited_idx", table_name="referrals", postgresql_where=sa.text("referred_id IS NULL"))
     op.drop_table("referrals")
+    op.drop_index("purchase_days_day_idx", table_name="purchase_days")
+    op.drop_table("purchase_days")
+    op.drop_table("model_versions")
+    op.drop_index("metric_observations_key_idx", table_name="metric_observations")
+    op.drop_table("metric_observations")
+    op.drop_index("metric_distributions_latest_idx", table_name="metric_distributions")
+    op.drop_table("metric_distributions")
+    op.drop_table("metric_definitions")
     op.drop_index("initiatives_go_live_idx", table_name="initiatives")
     op.drop_table("initiatives")
     op.drop_index("cases_local_day_idx", table_name="cases")
@@ -546,3 +812,5 @@ def downgrade() -> None:
     op.drop_table("sealed_customers", schema="baseline")
     op.drop_table("sealed_costs", schema="baseline")
     op.drop_table("seal_batches", schema="baseline")
+    op.drop_index("activity_days_day_idx", table_name="activity_days")
+    op.drop_table("activity_days")

@@ -10,6 +10,8 @@ from domain.initiatives import model as initiatives
 from domain.integrations import model as integrations
 from domain.interactions import model as interactions
 from domain.metrics import model as metrics
+from domain.metrics.analysis import model as analysis
+from domain.metrics.clv import model as clv
 from domain.purchases import model as purchases
 from domain.segments import model as segments
 from domain.stages import model as stages
@@ -17,7 +19,9 @@ from domain.tenants import model as tenants
 
 __all__ = [
     "Base",
+    "analysis",
     "audit",
+    "clv",
     "costs",
     "customers",
     "events",

@@ -1,0 +1,1 @@
+"""What takes all purchases of a tenant at once: an Arrow extract of them, and DuckDB over it."""

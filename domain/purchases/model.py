@@ -45,6 +45,35 @@ class PaymentStatus(StrEnum):
     VOIDED = "VOIDED"
 
 
+class ContractStatus(StrEnum):
+    """Whether a contract holds after the last of its events; a paused one does."""
+
+    ACTIVE = "ACTIVE"
+    PAUSED = "PAUSED"
+    ENDED = "ENDED"
+
+
+class ContractEventKind(StrEnum):
+    """What happened to a contract."""
+
+    START = "START"
+    RENEW = "RENEW"
+    UPGRADE = "UPGRADE"
+    DOWNGRADE = "DOWNGRADE"
+    PAUSE = "PAUSE"
+    RESUME = "RESUME"
+    CANCEL = "CANCEL"
+    END = "END"
+
+
+class OpportunityStatus(StrEnum):
+    """How far a possible sale has come."""
+
+    OPEN = "OPEN"
+    WON = "WON"
+    LOST = "LOST"
+
+
 class ProductFamily(Entity):
     """CF: Products that serve the same need; tiers rank within a family."""
 
@@ -79,10 +108,10 @@ def _no_half_conversion() -> CheckConstraint:
     return CheckConstraint("(base_amount IS NULL) = (base_currency IS NULL)", name="base")
 
 
-def _found(table: str) -> tuple[ForeignKeyConstraint | Index, ...]:
+def _found(table: str, at: str = "occurred_at") -> tuple[ForeignKeyConstraint | Index, ...]:
     """How the current versions of documents are found: by id, of a customer, in time, and waiting for a rate."""
     current = text("superseded_at IS NULL")
-    latest = (text("occurred_at DESC"), text("id DESC"))
+    latest = (text(f"{at} DESC"), text("id DESC"))
     # What waits for a rate is found without a look at all that has one.
     waits = text("superseded_at IS NULL AND base_amount IS NULL")
     return (
@@ -98,23 +127,28 @@ def _by_number(table: str) -> Index:
     return Index(f"{table}_number_idx", "tenant_id", "number", postgresql_where=text("superseded_at IS NULL"))
 
 
-class _Paper:
-    """What every versioned document has: its key is (tenant, id, version), and one version is current."""
+class _Versioned:
+    """What has versions: its key is (tenant, id, version), and one version is current."""
 
     version: Mapped[int] = mapped_column(primary_key=True, doc="Counts from 1; a newer one supersedes the others.")
     number: Mapped[str | None] = mapped_column(doc="The number that people call it by.")
     customer_id: Mapped[UUID | None] = mapped_column(doc="Who bought, as it was recorded.")
-    occurred_at: Mapped[datetime] = mapped_column(doc="When it happened in the world.")
-    local_day: Mapped[date] = mapped_column(doc="The tenant's calendar day of it.")
     recorded_at: Mapped[datetime] = mapped_column(doc="When this version became known here.")
     superseded_at: Mapped[datetime | None] = mapped_column(doc="When a newer version became known.")
-    currency: Mapped[str] = mapped_column(doc="The currency of its amounts (ISO 4217).")
-    amount: Mapped[int] = mapped_column(doc="The total of its lines, in minor units.")
     base_amount: Mapped[int | None] = mapped_column(doc="The total in the tenant's base currency at the day's rate.")
     base_currency: Mapped[str | None]
     integration_id: Mapped[UUID | None] = mapped_column(doc="Where it was read; null when recorded by hand.")
     remote_id: Mapped[str | None] = mapped_column(doc="Its id at the other side.")
     content_hash: Mapped[bytes] = mapped_column(doc="Of what it holds; an unchanged document makes no version.")
+
+
+class _Paper(_Versioned):
+    """What every document has: it happened on a day, and is worth something."""
+
+    occurred_at: Mapped[datetime] = mapped_column(doc="When it happened in the world.")
+    local_day: Mapped[date] = mapped_column(doc="The tenant's calendar day of it.")
+    currency: Mapped[str] = mapped_column(doc="The currency of its amounts (ISO 4217).")
+    amount: Mapped[int] = mapped_column(doc="The total of its lines, in minor units.")
 
 
 class _Document(_Paper):
@@ -296,6 +330,92 @@ class CreditNoteAllocation(_Allocation, TenantTable):
 
     credit_note_id: Mapped[UUID] = mapped_column(primary_key=True)
     credit_note_version: Mapped[int] = mapped_column(primary_key=True)
+
+
+class Contract(_Versioned, Entity):
+    """BT + superseded_at, base_amount, base_currency: Recurring business with a customer; its lines are its events.
+
+    Status, amount and term are those after the last event that is known. Amounts are monthly recurring revenue (MRR);
+    all of a contract are converted at the rate of the day on which it began.
+    """
+
+    __tablename__ = "contracts"
+    __table_args__ = (
+        one_of("status", ContractStatus),
+        _no_half_conversion(),
+        *_found("contracts"),
+        _by_number("contracts"),
+        Index(
+            "contracts_term_ends_on_idx", "tenant_id", "status", "term_ends_on", "id",
+            postgresql_where=text("superseded_at IS NULL"),
+        ),
+    )  # fmt: skip
+
+    occurred_at: Mapped[datetime] = mapped_column(doc="When it began: the moment of its first event.")
+    local_day: Mapped[date] = mapped_column(doc="The tenant's calendar day on which it began.")
+    currency: Mapped[str] = mapped_column(doc="The currency of its amounts (ISO 4217).")
+    amount: Mapped[int] = mapped_column(doc="The monthly recurring revenue after its last event, in minor units.")
+    status: Mapped[str] = mapped_column(doc="Whether it holds after its last event.")
+    plan: Mapped[str | None] = mapped_column(doc="The plan after its last event, in the source's word.")
+    term_ends_on: Mapped[date | None] = mapped_column(doc="The day on which its term is due for renewal; null if open.")
+    ended_on: Mapped[date | None] = mapped_column(doc="The day of the event that ended it; null while it holds.")
+    event_count: Mapped[int] = mapped_column(doc="How many events it has.")
+
+
+class ContractEvent(TenantTable):
+    """BT + base_mrr: What happened to a contract, as one of its versions tells; values hold until the next event."""
+
+    __tablename__ = "contract_events"
+    __table_args__ = (
+        one_of("kind", ContractEventKind),
+        ForeignKeyConstraint(
+            ["tenant_id", "contract_id", "contract_version"],
+            ["contracts.tenant_id", "contracts.id", "contracts.version"],
+        ),
+    )
+
+    contract_id: Mapped[UUID] = mapped_column(primary_key=True)
+    contract_version: Mapped[int] = mapped_column(primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True, doc="Counts from 1 in the order in which they happened.")
+    kind: Mapped[str] = mapped_column(doc="What happened.")
+    occurred_at: Mapped[datetime] = mapped_column(doc="When it took effect.")
+    local_day: Mapped[date] = mapped_column(doc="The tenant's calendar day of it.")
+    mrr: Mapped[int] = mapped_column(doc="The monthly recurring revenue after it, in minor units.")
+    base_mrr: Mapped[int | None] = mapped_column(doc="The same in the base currency, at the rate of its contract.")
+    term_starts_on: Mapped[date | None] = mapped_column(doc="The first day of the term that holds after it.")
+    term_ends_on: Mapped[date | None] = mapped_column(doc="The day on which that term is due for renewal.")
+    product_id: Mapped[UUID | None] = mapped_column(doc="What is bought after it.")
+    family_id: Mapped[UUID | None] = mapped_column(doc="The family of what is bought after it.")
+    plan: Mapped[str | None] = mapped_column(doc="The plan after it, in the source's word.")
+
+
+class Opportunity(_Versioned, Entity):
+    """BT + superseded_at, base_amount, base_currency: A sale that may come about, as the pipeline shows it."""
+
+    __tablename__ = "opportunities"
+    __table_args__ = (
+        one_of("status", OpportunityStatus),
+        _no_half_conversion(),
+        CheckConstraint("(amount IS NULL) = (currency IS NULL)", name="amount"),
+        CheckConstraint("(closed_at IS NULL) = (status = 'OPEN')", name="closed"),
+        *_found("opportunities", "opened_at"),
+        _by_number("opportunities"),
+        Index(
+            "opportunities_closed_on_idx", "tenant_id", "status", "closed_on", "id",
+            postgresql_where=text("superseded_at IS NULL"),
+        ),
+    )  # fmt: skip
+
+    opened_at: Mapped[datetime] = mapped_column(doc="When it was opened.")
+    local_day: Mapped[date] = mapped_column(doc="The tenant's calendar day on which it was opened.")
+    closed_at: Mapped[datetime | None] = mapped_column(doc="When it was won or lost; null while it is open.")
+    closed_on: Mapped[date | None] = mapped_column(doc="The tenant's calendar day of that.")
+    status: Mapped[str] = mapped_column(doc="Whether it is open, won or lost.")
+    currency: Mapped[str | None] = mapped_column(doc="The currency of its amount (ISO 4217).")
+    amount: Mapped[int | None] = mapped_column(doc="What it may bring, in minor units; null when not known.")
+    probability: Mapped[Decimal | None] = mapped_column(doc="How likely it is to be won, from 0 to 1.")
+    stage: Mapped[str | None] = mapped_column(doc="Where it stands in the pipeline, in the source's word.")
+    expected_close_on: Mapped[date | None] = mapped_column(doc="The day on which it is expected to be closed.")
 
 
 class ExchangeRate(Entity):

@@ -493,6 +493,80 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("tenant_id", "customer_id", name=op.f("unrolled_customers_pkey")),
     )
     op.create_table(
+        "contracts",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("occurred_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("local_day", sa.Date(), nullable=False),
+        sa.Column("currency", sa.Text(collation="C"), nullable=False),
+        sa.Column("amount", sa.BigInteger(), nullable=False),
+        sa.Column("status", sa.Text(collation="C"), nullable=False),
+        sa.Column("plan", sa.Text(collation="C"), nullable=True),
+        sa.Column("term_ends_on", sa.Date(), nullable=True),
+        sa.Column("ended_on", sa.Date(), nullable=True),
+        sa.Column("event_count", sa.BigInteger(), nullable=False),
+        sa.Column("version", sa.BigInteger(), nullable=False),
+        sa.Column("number", sa.Text(collation="C"), nullable=True),
+        sa.Column("customer_id", sa.Uuid(), nullable=True),
+        sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("superseded_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("base_amount", sa.BigInteger(), nullable=True),
+        sa.Column("base_currency", sa.Text(collation="C"), nullable=True),
+        sa.Column("integration_id", sa.Uuid(), nullable=True),
+        sa.Column("remote_id", sa.Text(collation="C"), nullable=True),
+        sa.Column("content_hash", sa.LargeBinary(), nullable=False),
+        sa.CheckConstraint("status IN ('ACTIVE', 'PAUSED', 'ENDED')", name=op.f("contracts_status_check")),
+        sa.CheckConstraint("(base_amount IS NULL) = (base_currency IS NULL)", name=op.f("contracts_base_check")),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "customer_id"],
+            ["customers.tenant_id", "customers.id"],
+            name=op.f("contracts_tenant_id_customer_id_fkey"),
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "id", "version", name=op.f("contracts_pkey")),
+    )
+    op.create_index(
+        "contracts_current_key",
+        "contracts",
+        ["tenant_id", "id"],
+        unique=True,
+        postgresql_where=sa.text("superseded_at IS NULL"),
+    )
+    op.create_index(
+        "contracts_customer_idx",
+        "contracts",
+        ["tenant_id", "customer_id", sa.literal_column("occurred_at DESC"), sa.literal_column("id DESC")],
+        unique=False,
+        postgresql_where=sa.text("superseded_at IS NULL"),
+    )
+    op.create_index(
+        "contracts_number_idx",
+        "contracts",
+        ["tenant_id", "number"],
+        unique=False,
+        postgresql_where=sa.text("superseded_at IS NULL"),
+    )
+    op.create_index(
+        "contracts_occurred_at_idx",
+        "contracts",
+        ["tenant_id", sa.literal_column("occurred_at DESC"), sa.literal_column("id DESC")],
+        unique=False,
+        postgresql_where=sa.text("superseded_at IS NULL"),
+    )
+    op.create_index(
+        "contracts_term_ends_on_idx",
+        "contracts",
+        ["tenant_id", "status", "term_ends_on", "id"],
+        unique=False,
+        postgresql_where=sa.text("superseded_at IS NULL"),
+    )
+    op.create_index(
+        "contracts_unsettled_idx",
+        "contracts",
+        ["tenant_id", "currency"],
+        unique=False,
+        postgresql_where=sa.text("superseded_at IS NULL AND base_amount IS NULL"),
+    )
+    op.create_table(
         "customer_values",
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
         sa.Column("customer_id", sa.Uuid(), nullable=False),
@@ -606,6 +680,83 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("model_attempts_pkey")),
     )
     op.create_table(
+        "opportunities",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("opened_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("local_day", sa.Date(), nullable=False),
+        sa.Column("closed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("closed_on", sa.Date(), nullable=True),
+        sa.Column("status", sa.Text(collation="C"), nullable=False),
+        sa.Column("currency", sa.Text(collation="C"), nullable=True),
+        sa.Column("amount", sa.BigInteger(), nullable=True),
+        sa.Column("probability", sa.Numeric(precision=20, scale=6), nullable=True),
+        sa.Column("stage", sa.Text(collation="C"), nullable=True),
+        sa.Column("expected_close_on", sa.Date(), nullable=True),
+        sa.Column("version", sa.BigInteger(), nullable=False),
+        sa.Column("number", sa.Text(collation="C"), nullable=True),
+        sa.Column("customer_id", sa.Uuid(), nullable=True),
+        sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("superseded_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("base_amount", sa.BigInteger(), nullable=True),
+        sa.Column("base_currency", sa.Text(collation="C"), nullable=True),
+        sa.Column("integration_id", sa.Uuid(), nullable=True),
+        sa.Column("remote_id", sa.Text(collation="C"), nullable=True),
+        sa.Column("content_hash", sa.LargeBinary(), nullable=False),
+        sa.CheckConstraint("(closed_at IS NULL) = (status = 'OPEN')", name=op.f("opportunities_closed_check")),
+        sa.CheckConstraint("status IN ('OPEN', 'WON', 'LOST')", name=op.f("opportunities_status_check")),
+        sa.CheckConstraint("(amount IS NULL) = (currency IS NULL)", name=op.f("opportunities_amount_check")),
+        sa.CheckConstraint("(base_amount IS NULL) = (base_currency IS NULL)", name=op.f("opportunities_base_check")),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "customer_id"],
+            ["customers.tenant_id", "customers.id"],
+            name=op.f("opportunities_tenant_id_customer_id_fkey"),
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "id", "version", name=op.f("opportunities_pkey")),
+    )
+    op.create_index(
+        "opportunities_closed_on_idx",
+        "opportunities",
+        ["tenant_id", "status", "closed_on", "id"],
+        unique=False,
+        postgresql_where=sa.text("superseded_at IS NULL"),
+    )
+    op.create_index(
+        "opportunities_current_key",
+        "opportunities",
+        ["tenant_id", "id"],
+        unique=True,
+        postgresql_where=sa.text("superseded_at IS NULL"),
+    )
+    op.create_index(
+        "opportunities_customer_idx",
+        "opportunities",
+        ["tenant_id", "customer_id", sa.literal_column("opened_at DESC"), sa.literal_column("id DESC")],
+        unique=False,
+        postgresql_where=sa.text("superseded_at IS NULL"),
+    )
+    op.create_index(
+        "opportunities_number_idx",
+        "opportunities",
+        ["tenant_id", "number"],
+        unique=False,
+        postgresql_where=sa.text("superseded_at IS NULL"),
+    )
+    op.create_index(
+        "opportunities_occurred_at_idx",
+        "opportunities",
+        ["tenant_id", sa.literal_column("opened_at DESC"), sa.literal_column("id DESC")],
+        unique=False,
+        postgresql_where=sa.text("superseded_at IS NULL"),
+    )
+    op.create_index(
+        "opportunities_unsettled_idx",
+        "opportunities",
+        ["tenant_id", "currency"],
+        unique=False,
+        postgresql_where=sa.text("superseded_at IS NULL AND base_amount IS NULL"),
+    )
+    op.create_table(
         "segment_members",
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
         sa.Column("segment_id", sa.Uuid(), nullable=False),
@@ -664,6 +815,35 @@ def upgrade() -> None:
             name=op.f("comparisons_tenant_id_measurement_id_fkey"),
         ),
         sa.PrimaryKeyConstraint("tenant_id", "measurement_id", "measure", name=op.f("comparisons_pkey")),
+    )
+    op.create_table(
+        "contract_events",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("contract_id", sa.Uuid(), nullable=False),
+        sa.Column("contract_version", sa.BigInteger(), nullable=False),
+        sa.Column("position", sa.BigInteger(), nullable=False),
+        sa.Column("kind", sa.Text(collation="C"), nullable=False),
+        sa.Column("occurred_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("local_day", sa.Date(), nullable=False),
+        sa.Column("mrr", sa.BigInteger(), nullable=False),
+        sa.Column("base_mrr", sa.BigInteger(), nullable=True),
+        sa.Column("term_starts_on", sa.Date(), nullable=True),
+        sa.Column("term_ends_on", sa.Date(), nullable=True),
+        sa.Column("product_id", sa.Uuid(), nullable=True),
+        sa.Column("family_id", sa.Uuid(), nullable=True),
+        sa.Column("plan", sa.Text(collation="C"), nullable=True),
+        sa.CheckConstraint(
+            "kind IN ('START', 'RENEW', 'UPGRADE', 'DOWNGRADE', 'PAUSE', 'RESUME', 'CANCEL', 'END')",
+            name=op.f("contract_events_kind_check"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "contract_id", "contract_version"],
+            ["contracts.tenant_id", "contracts.id", "contracts.version"],
+            name=op.f("contract_events_tenant_id_contract_id_contract_version_fkey"),
+        ),
+        sa.PrimaryKeyConstraint(
+            "tenant_id", "contract_id", "contract_version", "position", name=op.f("contract_events_pkey")
+        ),
     )
     op.create_table(
         "segment_membership_events",
@@ -762,14 +942,51 @@ def downgrade() -> None:
     op.drop_index("segment_membership_events_recorded_in_idx", table_name="segment_membership_events")
     op.drop_index("segment_membership_events_customer_idx", table_name="segment_membership_events")
     op.drop_table("segment_membership_events")
+    op.drop_table("contract_events")
     op.drop_table("comparisons")
     op.drop_table("segment_versions")
     op.drop_index("segment_members_customer_idx", table_name="segment_members")
     op.drop_table("segment_members")
+    op.drop_index(
+        "opportunities_unsettled_idx",
+        table_name="opportunities",
+        postgresql_where=sa.text("superseded_at IS NULL AND base_amount IS NULL"),
+    )
+    op.drop_index(
+        "opportunities_occurred_at_idx", table_name="opportunities", postgresql_where=sa.text("superseded_at IS NULL")
+    )
+    op.drop_index(
+        "opportunities_number_idx", table_name="opportunities", postgresql_where=sa.text("superseded_at IS NULL")
+    )
+    op.drop_index(
+        "opportunities_customer_idx", table_name="opportunities", postgresql_where=sa.text("superseded_at IS NULL")
+    )
+    op.drop_index(
+        "opportunities_current_key", table_name="opportunities", postgresql_where=sa.text("superseded_at IS NULL")
+    )
+    op.drop_index(
+        "opportunities_closed_on_idx", table_name="opportunities", postgresql_where=sa.text("superseded_at IS NULL")
+    )
+    op.drop_table("opportunities")
     op.drop_table("model_attempts")
     op.drop_table("measurements")
     op.drop_table("equity_curves")
     op.drop_table("customer_values")
+    op.drop_index(
+        "contracts_unsettled_idx",
+        table_name="contracts",
+        postgresql_where=sa.text("superseded_at IS NULL AND base_amount IS NULL"),
+    )
+    op.drop_index(
+        "contracts_term_ends_on_idx", table_name="contracts", postgresql_where=sa.text("superseded_at IS NULL")
+    )
+    op.drop_index(
+        "contracts_occurred_at_idx", table_name="contracts", postgresql_where=sa.text("superseded_at IS NULL")
+    )
+    op.drop_index("contracts_number_idx", table_name="contracts", postgresql_where=sa.text("superseded_at IS NULL"))
+    op.drop_index("contracts_customer_idx", table_name="contracts", postgresql_where=sa.text("superseded_at IS NULL"))
+    op.drop_index("contracts_current_key", table_name="contracts", postgresql_where=sa.text("superseded_at IS NULL"))
+    op.drop_table("contracts")
     op.drop_table("unrolled_customers")
     op.drop_index("survey_responses_local_day_idx", table_name="survey_responses")
     op.drop_index("survey_responses_customer_idx", table_name="survey_responses")

@@ -291,15 +291,18 @@ class Referral(_Evidence, Entity):
     __tablename__ = "referrals"
     __table_args__ = (
         *_evidence("referrals"),
+        Index("referrals_referred_idx", "tenant_id", "referred_id"),
         Index(
-            "referrals_referred_idx", "tenant_id", "referred_id", postgresql_where=text("referred_id IS NOT NULL")
+            "referrals_awaited_idx", "tenant_id", "integration_id", "referred_remote_id",
+            postgresql_where=text("referred_id IS NULL"),
         ),
     )  # fmt: skip
 
     referred_id: Mapped[UUID | None] = mapped_column(
         info=OF_CUSTOMER, doc="Who was referred; null while nobody here is known to be."
     )
-    code: Mapped[str | None] = personal(doc="The code that was passed on.")
+    integration_id: Mapped[UUID | None] = mapped_column(doc="Where it was read; null when recorded by hand.")
+    referred_remote_id: Mapped[str | None] = mapped_column(doc="Who was referred, by the id at the other side.")
     is_self: Mapped[bool] = mapped_column(
         doc="Both are one customer, or share an identifier that proves who somebody is: it counts as no referral."
     )

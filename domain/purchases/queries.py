@@ -125,16 +125,21 @@ async def customer_totals(reading: Reading, root_id: UUID) -> CustomerTotals | N
     )
 
 
-# The customers are a list and no join: of a new tenant statistics know nothing, and the planner, who then expects one
-# row, would go through the list, or the table, once for every row of the other.
-PURCHASE_DAYS = """
-    SELECT o.customer_id, o.local_day, count(*) AS orders, min(o.occurred_at) AS first_at, max(o.occurred_at) AS last_at
-    FROM orders o
-    WHERE o.tenant_id = :tenant AND o.customer_id = ANY(:members) AND o.superseded_at IS NULL
-        AND o.kind = 'SALE' AND o.status = 'COMPLETED' AND (o.amount <= 0 OR o.amount > coalesce((
+PURCHASE = """
+    o.superseded_at IS NULL AND o.kind = 'SALE' AND o.status = 'COMPLETED'
+        AND (o.amount <= 0 OR o.amount > coalesce((
             SELECT sum(f.amount) FROM refunds f
             WHERE f.tenant_id = :tenant AND f.order_id = o.id AND f.currency = o.currency AND f.superseded_at IS NULL
         ), 0))
+"""
+"""SQL: an order `o` that is a purchase: a completed sale that was not wholly refunded."""
+
+# The customers are a list and no join: of a new tenant statistics know nothing, and the planner, who then expects one
+# row, would go through the list, or the table, once for every row of the other.
+PURCHASE_DAYS = f"""
+    SELECT o.customer_id, o.local_day, count(*) AS orders, min(o.occurred_at) AS first_at, max(o.occurred_at) AS last_at
+    FROM orders o
+    WHERE o.tenant_id = :tenant AND o.customer_id = ANY(:members) AND {PURCHASE}
     GROUP BY o.customer_id, o.local_day
 """
 """SQL: the local days on which each of `:members` has completed sales that were not wholly refunded.

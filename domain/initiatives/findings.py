@@ -1,0 +1,275 @@
+"""What a comparison found: immutable, and ready to be stored as JSON. Changes are fractions: -0.15 is -15 %."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+from domain.initiatives.plans import Question, Tier
+
+
+class Verdict(StrEnum):
+    """The answer to a question."""
+
+    BETTER = "BETTER"
+    WORSE = "WORSE"
+    NO_EVIDENCE = "NO_EVIDENCE"
+
+
+class Overall(StrEnum):
+    """The answer to all questions together."""
+
+    GOOD_FIT = "GOOD_FIT"
+    SWITCH = "SWITCH"
+    MIXED = "MIXED"
+    NO_EVIDENCE = "NO_EVIDENCE"
+
+
+class Reason(StrEnum):
+    """Why a question has no answer."""
+
+    NOT_MEASURED = "NOT_MEASURED"
+    TOO_SMALL = "TOO_SMALL"
+    TOO_FEW = "TOO_FEW"
+    PLACEBO = "PLACEBO"
+    PLACEBO_IMPOSSIBLE = "PLACEBO_IMPOSSIBLE"
+    NO_OVERLAP = "NO_OVERLAP"
+    PRE_TREND = "PRE_TREND"
+    SELECTED_ON_BASELINE = "SELECTED_ON_BASELINE"
+    FEW_UNITS = "FEW_UNITS"
+    OPPOSED = "OPPOSED"
+
+
+class Flag(StrEnum):
+    """What weakens a baseline or a comparison without forbidding it."""
+
+    RETROSPECTIVE = "RETROSPECTIVE"
+    SEASONALITY = "SEASONALITY"
+    IMMATURE = "IMMATURE"
+    LATE = "LATE"
+    LOW_SAMPLE = "LOW_SAMPLE"
+    BASELINE_TOO_SHORT = "BASELINE_TOO_SHORT"
+    CEILING_RAISED = "CEILING_RAISED"
+    SELECTED_ON_BASELINE = "SELECTED_ON_BASELINE"
+    EXPLORATORY = "EXPLORATORY"
+
+
+class Method(StrEnum):
+    """How the change was found: before and after, beside matched untouched customers, or by the weeks of a series."""
+
+    BEFORE_AFTER = "BEFORE_AFTER"
+    MATCHED = "MATCHED"
+    TIME_SERIES = "TIME_SERIES"
+
+
+class Measure(StrEnum):
+    """What is measured for a question. Each question has one measure, the last one has two."""
+
+    FREQUENCY = "FREQUENCY"
+    RECENCY = "RECENCY"
+    SIZE = "SIZE"
+    SERVICE_COST = "SERVICE_COST"
+    RESPONSE = "RESPONSE"
+    ACQUISITION_COST = "ACQUISITION_COST"
+    RETENTION_COST = "RETENTION_COST"
+
+    @property
+    def higher_is_better(self) -> bool:
+        """Whether a rise is what a business wishes for."""
+        return self in {Measure.FREQUENCY, Measure.SIZE, Measure.RESPONSE}
+
+
+class Span(msgspec.Struct, frozen=True):
+    """The local days `[first, last)`, as ordinals."""
+
+    first: int
+    last: int
+
+    @property
+    def days(self) -> int:
+        """How many days these are."""
+        return self.last - self.first
+
+
+class Interval(msgspec.Struct, frozen=True):
+    """Where a figure lies, as surely as the comparison says (95 % where it says nothing)."""
+
+    low: float
+    high: float
+
+    def excludes(self, value: float) -> bool:
+        """Whether the value lies outside."""
+        return value < self.low or value > self.high
+
+
+class Ratio(msgspec.Struct, frozen=True):
+    """A value with what it is made of; the value is null where the denominator is zero, never zero."""
+
+    value: float | None
+    numerator: float
+    denominator: float
+    n: int
+
+
+class Placebo(msgspec.Struct, frozen=True):
+    """What the same method found where nothing was done: the changes at the fake go-lives, and at the true one."""
+
+    changes: tuple[float, ...]
+    at_go_live: float
+
+    @property
+    def low(self) -> float:
+        """The deepest fall that came by itself."""
+        return min(self.changes)
+
+    @property
+    def high(self) -> float:
+        """The highest rise that came by itself."""
+        return max(self.changes)
+
+
+class Detectable(msgspec.Struct, frozen=True):
+    """The smallest rise and the smallest fall that would have been seen four times out of five, both above 0."""
+
+    rise: float
+    fall: float
+
+
+class MeasureAnswer(msgspec.Struct, frozen=True):
+    """One measure before and after, its change, and what may be said of it.
+
+    `before` is what `after` is compared with: the window before the go-live, or at RIGOROUS what would have been
+    expected of the treated. `change` is a fraction; `interval` its 95 % interval, `judged_interval` the wider one that
+    the verdict rests on because several questions were asked.
+    """
+
+    measure: Measure
+    before: Ratio
+    after: Ratio
+    change: float | None
+    absolute: float | None
+    interval: Interval | None
+    judged_interval: Interval | None
+    placebo: Placebo | None
+    pre_trend: float | None
+    verdict: Verdict | None
+    reason: Reason | None
+    detectable: Detectable | None
+
+
+class QuestionAnswer(msgspec.Struct, frozen=True):
+    """The answer to a question; no verdict at QUICK and for questions that were not sealed."""
+
+    question: Question
+    verdict: Verdict | None
+    reason: Reason | None
+    minimum_effect: float
+    measures: tuple[MeasureAnswer, ...]
+
+
+class Battery(msgspec.Struct, frozen=True):
+    """The fake go-lives at which the same method was tried, and the length of the windows on both sides of them."""
+
+    days: int
+    go_lives: tuple[int, ...]
+
+
+class Groups(msgspec.Struct, frozen=True):
+    """How many customers the comparison rests on, in how many units that are drawn together, and who fell out.
+
+    Untouched and unmatched are counted at RIGOROUS only.
+    """
+
+    treated: int
+    treated_units: int
+    treated_erased: int
+    untouched: int | None = None
+    untouched_units: int | None = None
+    untouched_erased: int | None = None
+    matched: int | None = None
+
+
+class Figures(msgspec.Struct, frozen=True):
+    """The plain figures of a window over the panel: what happened, without any claim."""
+
+    span: Span
+    active_customers: int
+    occasions: int
+    occasions_per_active: float | None
+    size: float | None
+    size_median: float | None
+    size_winsorised: float | None
+    units_per_occasion: float | None
+    repeat_rate: float | None
+    retained: int | None
+
+
+class StartingPoint(msgspec.Struct, frozen=True):
+    """How many of those with exactly one purchase bought again: in the baseline, in the compared window, and after."""
+
+    baseline: Ratio
+    before: Ratio
+    after: Ratio
+    change: float | None
+    interval: Interval | None
+    placebo: Placebo | None
+    verdict: Verdict | None
+    reason: Reason | None
+
+
+class Estimate(msgspec.Struct, frozen=True):
+    """A figure of money with its 95 % interval."""
+
+    value: float
+    interval: Interval
+
+
+class PaidBack(msgspec.Struct, frozen=True):
+    """The local day from which the gain stays above the cost, at the point and at both ends of the interval.
+
+    Null: not within the days that were measured.
+    """
+
+    day: int | None
+    earliest: int | None
+    latest: int | None
+
+
+class Returns(msgspec.Struct, frozen=True):
+    """What the initiative brought and cost, in minor units, and what follows from it.
+
+    `shown_to_have_paid` is false as soon as the lower end of the return's interval is below zero. Each figure is null
+    where it cannot be known: without costs, without contribution, without customer equity.
+    """
+
+    gain: Estimate | None
+    cost: float
+    roi: Estimate | None
+    payback: PaidBack | None
+    return_on_customer: Estimate | None
+    shown_to_have_paid: bool
+
+
+class Comparison(msgspec.Struct, frozen=True):
+    """Everything that a measurement found. `overall` is null unless it is the FINAL one, and always at QUICK."""
+
+    tier: Tier
+    method: Method
+    baseline: Span
+    before: Span
+    after: Span
+    groups: Groups
+    figures_baseline: Figures
+    figures_before: Figures
+    figures_after: Figures
+    answers: tuple[QuestionAnswer, ...]
+    overall: Overall | None
+    battery: Battery | None
+    starting_point: StartingPoint | None
+    returns: Returns | None
+    flags: tuple[Flag, ...]
+
+    def answer(self, question: Question) -> QuestionAnswer:
+        """The answer to this question. Raises KeyError when it was not asked."""
+        return {answer.question: answer for answer in self.answers}[question]

@@ -1,0 +1,114 @@
+"""What a comparison is asked for: the parts of an initiative and of its seal that decide how it is measured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from domain.initiatives.history import Amounts, Mask
+
+
+class Tier(StrEnum):
+    """How sure an answer has to be: a change, a change beside what happens anyway, a change beside the untouched."""
+
+    QUICK = "QUICK"
+    STANDARD = "STANDARD"
+    RIGOROUS = "RIGOROUS"
+
+
+class Question(StrEnum):
+    """The six questions that are asked of an initiative."""
+
+    FREQUENCY = "FREQUENCY"
+    RECENCY = "RECENCY"
+    SIZE = "SIZE"
+    SERVICE_COST = "SERVICE_COST"
+    RESPONSE = "RESPONSE"
+    ACQUISITION_AND_RETENTION = "ACQUISITION_AND_RETENTION"
+
+
+class Selection(StrEnum):
+    """How the customers of an initiative were chosen."""
+
+    EVERYONE = "EVERYONE"
+    SEGMENT = "SEGMENT"
+    LIST = "LIST"
+    DEPARTMENTS = "DEPARTMENTS"
+
+
+class MeasurementKind(StrEnum):
+    """When a measurement was taken: before the baseline's length has passed, the first after it, or later."""
+
+    PRELIMINARY = "PRELIMINARY"
+    FINAL = "FINAL"
+    MONITORING = "MONITORING"
+
+
+DEFAULT_MINIMUM_EFFECT = 0.02
+"""A change below 2 % is too small to act upon, unless the seal says another."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Spent:
+    """What the initiative cost on one local day, in minor units of the base currency."""
+
+    day: int
+    amount: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Equity:
+    """What each customer was worth at the go-live and at the measurement, valued by the same model, in minor units."""
+
+    before: Amounts
+    after: Amounts
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
+    """How an initiative is to be compared. Days are ordinals; masks have one truth per customer of the after-history.
+
+    `go_live` is the first day of the initiative (t0), the baseline window is `[go_live - baseline_days, go_live)`, the
+    after window `[go_live, measured_on)`. `treated` is the scope as frozen at the seal (None: everyone); `untouched`
+    who was left alone (None: everyone else). `selected_on` is the day up to which the customers' behaviour could
+    influence the selection. `seed` comes from the seal. `exploratory` are questions that were not sealed: they get no
+    verdict. `sealed_on` and `read_on` are the days on which the sealed and the later figures were read.
+    """
+
+    go_live: int
+    baseline_days: int
+    measured_on: int
+    tier: Tier
+    seed: int
+    kind: MeasurementKind = MeasurementKind.FINAL
+    treated: Mask | None = None
+    untouched: Mask | None = None
+    selection: Selection = Selection.EVERYONE
+    selected_on: int | None = None
+    questions: tuple[Question, ...] = tuple(Question)
+    exploratory: frozenset[Question] = frozenset()
+    minimum_effects: Mapping[Question, float] = field(default_factory=dict)
+    sealed_on: int | None = None
+    read_on: int | None = None
+    acquisition_lag_weeks: int = 0
+    spent: tuple[Spent, ...] = ()
+    equity: Equity | None = None
+    draws: int = 2000
+
+    @property
+    def baseline_begins(self) -> int:
+        """The first day of the sealed baseline window."""
+        return self.go_live - self.baseline_days
+
+    @property
+    def after_days(self) -> int:
+        """The length of the after window (A)."""
+        return self.measured_on - self.go_live
+
+    def minimum_effect(self, question: Question) -> float:
+        """The smallest change of this question that is worth being called one."""
+        return self.minimum_effects.get(question, DEFAULT_MINIMUM_EFFECT)

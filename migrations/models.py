@@ -12,6 +12,7 @@ from domain.interactions import model as interactions
 from domain.metrics import model as metrics
 from domain.metrics.analysis import model as analysis
 from domain.metrics.clv import model as clv
+from domain.metrics.objectives import model as objectives
 from domain.purchases import model as purchases
 from domain.segments import model as segments
 from domain.stages import model as stages
@@ -30,6 +31,7 @@ __all__ = [
     "interactions",
     "metrics",
     "models",
+    "objectives",
     "purchases",
     "segments",
     "stages",

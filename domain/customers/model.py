@@ -30,6 +30,8 @@ __all__ = [
     "CustomerRelation",
     "CustomerStatus",
     "CustomerWord",
+    "Department",
+    "DepartmentMember",
     "EdgeKind",
     "IdentityClaim",
     "IdentityEdge",
@@ -316,6 +318,40 @@ class CustomerRelation(Entity):
     source: Mapped[str] = mapped_column(doc="Where it is known from.")
     valid_from: Mapped[datetime]
     valid_to: Mapped[datetime | None]
+
+
+class Department(Entity):
+    """CF: A part of the business that looks after customers of its own."""
+
+    __tablename__ = "departments"
+    __table_args__ = (UniqueConstraint("tenant_id", "key"),)
+
+    key: Mapped[str] = mapped_column(doc="The name in files and filters.")
+    name: Mapped[str] = mapped_column(doc="How people call it.")
+    created_at: Mapped[datetime] = mapped_column(doc="When it was made here.")
+    version: Mapped[int] = mapped_column(server_default=text("1"), doc="Counts the changes; guards against lost ones.")
+
+
+class DepartmentMember(Entity):
+    """ED + valid_to: For how long a customer belonged to a department; to at most one at a time."""
+
+    __tablename__ = "department_members"
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant_id", "customer_id"], ["customers.tenant_id", "customers.id"]),
+        ForeignKeyConstraint(["tenant_id", "department_id"], ["departments.tenant_id", "departments.id"]),
+        Index(
+            "department_members_current_key", "tenant_id", "customer_id", unique=True,
+            postgresql_where=text("valid_to IS NULL"),
+        ),
+        Index("department_members_customer_idx", "tenant_id", "customer_id", "valid_from"),
+        Index("department_members_department_idx", "tenant_id", "department_id", "customer_id"),
+    )  # fmt: skip
+
+    department_id: Mapped[UUID]
+    customer_id: Mapped[UUID]
+    source: Mapped[str] = mapped_column(doc="`manual`, or connector:account.")
+    valid_from: Mapped[datetime] = mapped_column(doc="Since when the customer belonged to it.")
+    valid_to: Mapped[datetime | None] = mapped_column(doc="Until when.")
 
 
 class ConsentEvent(Entity):

@@ -182,6 +182,42 @@ def upgrade() -> None:
     )
     op.create_index("cases_local_day_idx", "cases", ["tenant_id", "local_day"], unique=False)
     op.create_table(
+        "cost_allocations",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("entry_id", sa.Uuid(), nullable=False),
+        sa.Column("customer_id", sa.Uuid(), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("category", sa.Text(collation="C"), nullable=False),
+        sa.Column("amount_base", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("tenant_id", "entry_id", "customer_id", "day", name=op.f("cost_allocations_pkey")),
+    )
+    op.create_index(
+        "cost_allocations_customer_idx", "cost_allocations", ["tenant_id", "customer_id", "day"], unique=False
+    )
+    op.create_table(
+        "cost_weights",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("entry_id", sa.Uuid(), nullable=False),
+        sa.Column("customer_id", sa.Uuid(), nullable=False),
+        sa.Column("starts_on", sa.Date(), nullable=False),
+        sa.Column("ends_on", sa.Date(), nullable=False),
+        sa.Column("weight", sa.BigInteger(), nullable=False),
+        sa.CheckConstraint("weight > 0", name=op.f("cost_weights_weight_check")),
+        sa.PrimaryKeyConstraint("tenant_id", "entry_id", "customer_id", "starts_on", name=op.f("cost_weights_pkey")),
+    )
+    op.create_index("cost_weights_customer_idx", "cost_weights", ["tenant_id", "customer_id"], unique=False)
+    op.create_table(
+        "departments",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("key", sa.Text(collation="C"), nullable=False),
+        sa.Column("name", sa.Text(collation="C"), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("version", sa.BigInteger(), server_default=sa.text("1"), nullable=False),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("departments_pkey")),
+        sa.UniqueConstraint("tenant_id", "key", name=op.f("departments_tenant_id_key_key")),
+    )
+    op.create_table(
         "initiatives",
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -324,6 +360,30 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("model_versions_pkey")),
         sa.UniqueConstraint("tenant_id", "kind", "number", name=op.f("model_versions_tenant_id_kind_number_key")),
+    )
+    op.create_table(
+        "objectives",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("statement", sa.Text(collation="C"), nullable=False),
+        sa.Column("status", sa.Text(collation="C"), nullable=False),
+        sa.Column("place", sa.BigInteger(), nullable=True),
+        sa.Column("due_on", sa.Date(), nullable=True),
+        sa.Column("kpis", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("version", sa.BigInteger(), server_default=sa.text("1"), nullable=False),
+        sa.CheckConstraint("(status = 'ACTIVE') = (place IS NOT NULL)", name=op.f("objectives_active_check")),
+        sa.CheckConstraint("status IN ('ACTIVE', 'REACHED', 'DROPPED')", name=op.f("objectives_status_check")),
+        sa.CheckConstraint("place BETWEEN 1 AND 3", name=op.f("objectives_place_check")),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("objectives_pkey")),
+    )
+    op.create_index(
+        "objectives_place_key",
+        "objectives",
+        ["tenant_id", "place"],
+        unique=True,
+        postgresql_where=sa.text("place IS NOT NULL"),
     )
     op.create_table(
         "purchase_days",
@@ -567,6 +627,119 @@ def upgrade() -> None:
         postgresql_where=sa.text("superseded_at IS NULL AND base_amount IS NULL"),
     )
     op.create_table(
+        "cost_entries",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("version", sa.BigInteger(), nullable=False),
+        sa.Column("category", sa.Text(collation="C"), nullable=False),
+        sa.Column("description", sa.Text(collation="C"), nullable=True),
+        sa.Column("starts_on", sa.Date(), nullable=False),
+        sa.Column("ends_on", sa.Date(), nullable=False),
+        sa.Column("currency", sa.Text(collation="C"), nullable=False),
+        sa.Column("amount", sa.BigInteger(), nullable=False),
+        sa.Column("base_amount", sa.BigInteger(), nullable=True),
+        sa.Column("base_currency", sa.Text(collation="C"), nullable=True),
+        sa.Column("rule", sa.Text(collation="C"), nullable=True),
+        sa.Column("customer_id", sa.Uuid(), nullable=True),
+        sa.Column("campaign_key", sa.Text(collation="C"), nullable=True),
+        sa.Column("case_key", sa.Text(collation="C"), nullable=True),
+        sa.Column("department_id", sa.Uuid(), nullable=True),
+        sa.Column("initiative_id", sa.Uuid(), nullable=True),
+        sa.Column("integration_id", sa.Uuid(), nullable=True),
+        sa.Column("remote_id", sa.Text(collation="C"), nullable=True),
+        sa.Column("content_hash", sa.LargeBinary(), nullable=False),
+        sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("superseded_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("allocated_amount", sa.BigInteger(), nullable=True),
+        sa.Column("allocated_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint(
+            "category IN ('ACQUISITION_MARKETING', 'ACQUISITION_SALES', 'RETENTION_MARKETING', 'RETENTION_SALES', 'SERVICE', 'INITIATIVE', 'COGS')",
+            name=op.f("cost_entries_category_check"),
+        ),
+        sa.CheckConstraint(
+            "rule IN ('EQUAL', 'BY_TOUCH', 'BY_REVENUE', 'BY_TIME')", name=op.f("cost_entries_rule_check")
+        ),
+        sa.CheckConstraint(
+            "(allocated_amount IS NULL) = (allocated_at IS NULL)", name=op.f("cost_entries_allocated_check")
+        ),
+        sa.CheckConstraint("(base_amount IS NULL) = (base_currency IS NULL)", name=op.f("cost_entries_base_check")),
+        sa.CheckConstraint("starts_on < ends_on", name=op.f("cost_entries_period_check")),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "customer_id"],
+            ["customers.tenant_id", "customers.id"],
+            name=op.f("cost_entries_tenant_id_customer_id_fkey"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "department_id"],
+            ["departments.tenant_id", "departments.id"],
+            name=op.f("cost_entries_tenant_id_department_id_fkey"),
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "id", "version", name=op.f("cost_entries_pkey")),
+    )
+    op.create_index(
+        "cost_entries_campaign_key_idx",
+        "cost_entries",
+        ["tenant_id", "campaign_key", "starts_on", "id"],
+        unique=False,
+        postgresql_where=sa.text("superseded_at IS NULL AND campaign_key IS NOT NULL"),
+    )
+    op.create_index(
+        "cost_entries_case_key_idx",
+        "cost_entries",
+        ["tenant_id", "case_key", "starts_on", "id"],
+        unique=False,
+        postgresql_where=sa.text("superseded_at IS NULL AND case_key IS NOT NULL"),
+    )
+    op.create_index(
+        "cost_entries_current_key",
+        "cost_entries",
+        ["tenant_id", "id"],
+        unique=True,
+        postgresql_where=sa.text("superseded_at IS NULL"),
+    )
+    op.create_index(
+        "cost_entries_customer_idx",
+        "cost_entries",
+        ["tenant_id", "customer_id", sa.literal_column("starts_on DESC"), sa.literal_column("id DESC")],
+        unique=False,
+        postgresql_where=sa.text("superseded_at IS NULL"),
+    )
+    op.create_index(
+        "cost_entries_department_id_idx",
+        "cost_entries",
+        ["tenant_id", "department_id", "starts_on", "id"],
+        unique=False,
+        postgresql_where=sa.text("superseded_at IS NULL AND department_id IS NOT NULL"),
+    )
+    op.create_index(
+        "cost_entries_initiative_id_idx",
+        "cost_entries",
+        ["tenant_id", "initiative_id", "starts_on", "id"],
+        unique=False,
+        postgresql_where=sa.text("superseded_at IS NULL AND initiative_id IS NOT NULL"),
+    )
+    op.create_index(
+        "cost_entries_shared_idx",
+        "cost_entries",
+        ["tenant_id", "starts_on"],
+        unique=False,
+        postgresql_where=sa.text("superseded_at IS NULL AND customer_id IS NULL AND rule IS NOT NULL"),
+    )
+    op.create_index(
+        "cost_entries_starts_on_idx",
+        "cost_entries",
+        ["tenant_id", sa.literal_column("starts_on DESC"), sa.literal_column("id DESC")],
+        unique=False,
+        postgresql_where=sa.text("superseded_at IS NULL"),
+    )
+    op.create_index(
+        "cost_entries_unsettled_idx",
+        "cost_entries",
+        ["tenant_id", "currency"],
+        unique=False,
+        postgresql_where=sa.text("superseded_at IS NULL AND base_amount IS NULL"),
+    )
+    op.create_table(
         "customer_values",
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
         sa.Column("customer_id", sa.Uuid(), nullable=False),
@@ -593,6 +766,46 @@ def upgrade() -> None:
             name=op.f("customer_values_tenant_id_version_id_fkey"),
         ),
         sa.PrimaryKeyConstraint("tenant_id", "customer_id", name=op.f("customer_values_pkey")),
+    )
+    op.create_table(
+        "department_members",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("department_id", sa.Uuid(), nullable=False),
+        sa.Column("customer_id", sa.Uuid(), nullable=False),
+        sa.Column("source", sa.Text(collation="C"), nullable=False),
+        sa.Column("valid_from", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("valid_to", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "customer_id"],
+            ["customers.tenant_id", "customers.id"],
+            name=op.f("department_members_tenant_id_customer_id_fkey"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "department_id"],
+            ["departments.tenant_id", "departments.id"],
+            name=op.f("department_members_tenant_id_department_id_fkey"),
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("department_members_pkey")),
+    )
+    op.create_index(
+        "department_members_current_key",
+        "department_members",
+        ["tenant_id", "customer_id"],
+        unique=True,
+        postgresql_where=sa.text("valid_to IS NULL"),
+    )
+    op.create_index(
+        "department_members_customer_idx",
+        "department_members",
+        ["tenant_id", "customer_id", "valid_from"],
+        unique=False,
+    )
+    op.create_index(
+        "department_members_department_idx",
+        "department_members",
+        ["tenant_id", "department_id", "customer_id"],
+        unique=False,
     )
     op.create_table(
         "equity_curves",
@@ -971,7 +1184,53 @@ def downgrade() -> None:
     op.drop_table("model_attempts")
     op.drop_table("measurements")
     op.drop_table("equity_curves")
+    op.drop_index("department_members_department_idx", table_name="department_members")
+    op.drop_index("department_members_customer_idx", table_name="department_members")
+    op.drop_index(
+        "department_members_current_key", table_name="department_members", postgresql_where=sa.text("valid_to IS NULL")
+    )
+    op.drop_table("department_members")
     op.drop_table("customer_values")
+    op.drop_index(
+        "cost_entries_unsettled_idx",
+        table_name="cost_entries",
+        postgresql_where=sa.text("superseded_at IS NULL AND base_amount IS NULL"),
+    )
+    op.drop_index(
+        "cost_entries_starts_on_idx", table_name="cost_entries", postgresql_where=sa.text("superseded_at IS NULL")
+    )
+    op.drop_index(
+        "cost_entries_shared_idx",
+        table_name="cost_entries",
+        postgresql_where=sa.text("superseded_at IS NULL AND customer_id IS NULL AND rule IS NOT NULL"),
+    )
+    op.drop_index(
+        "cost_entries_initiative_id_idx",
+        table_name="cost_entries",
+        postgresql_where=sa.text("superseded_at IS NULL AND initiative_id IS NOT NULL"),
+    )
+    op.drop_index(
+        "cost_entries_department_id_idx",
+        table_name="cost_entries",
+        postgresql_where=sa.text("superseded_at IS NULL AND department_id IS NOT NULL"),
+    )
+    op.drop_index(
+        "cost_entries_customer_idx", table_name="cost_entries", postgresql_where=sa.text("superseded_at IS NULL")
+    )
+    op.drop_index(
+        "cost_entries_current_key", table_name="cost_entries", postgresql_where=sa.text("superseded_at IS NULL")
+    )
+    op.drop_index(
+        "cost_entries_case_key_idx",
+        table_name="cost_entries",
+        postgresql_where=sa.text("superseded_at IS NULL AND case_key IS NOT NULL"),
+    )
+    op.drop_index(
+        "cost_entries_campaign_key_idx",
+        table_name="cost_entries",
+        postgresql_where=sa.text("superseded_at IS NULL AND campaign_key IS NOT NULL"),
+    )
+    op.drop_table("cost_entries")
     op.drop_index(
         "contracts_unsettled_idx",
         table_name="contracts",
@@ -1008,6 +1267,8 @@ def downgrade() -> None:
     op.drop_table("referrals")
     op.drop_index("purchase_days_day_idx", table_name="purchase_days")
     op.drop_table("purchase_days")
+    op.drop_index("objectives_place_key", table_name="objectives", postgresql_where=sa.text("place IS NOT NULL"))
+    op.drop_table("objectives")
     op.drop_table("model_versions")
     op.drop_index("metric_observations_key_idx", table_name="metric_observations")
     op.drop_table("metric_observations")
@@ -1016,6 +1277,11 @@ def downgrade() -> None:
     op.drop_table("metric_definitions")
     op.drop_index("initiatives_go_live_idx", table_name="initiatives")
     op.drop_table("initiatives")
+    op.drop_table("departments")
+    op.drop_index("cost_weights_customer_idx", table_name="cost_weights")
+    op.drop_table("cost_weights")
+    op.drop_index("cost_allocations_customer_idx", table_name="cost_allocations")
+    op.drop_table("cost_allocations")
     op.drop_index("cases_local_day_idx", table_name="cases")
     op.drop_index("cases_customer_idx", table_name="cases")
     op.drop_table("cases")

@@ -73,6 +73,8 @@ class Customer(Record, frozen=True, kw_only=True, tag="customer"):
     identities: tuple[Identity, ...] = ()
     organisation: Ref | None = None
     """The organisation that this person belongs to."""
+    department: str | None = None
+    """The key of the department that looks after the customer; one that is not defined yet is made."""
     attributes: dict[str, Plain] = {}
     """Values of the attributes that the tenant has defined, by their keys; the definition says their type."""
 
@@ -180,6 +182,90 @@ class CreditNote(Document, frozen=True, kw_only=True, tag="credit_note"):
     """What of it is not used yet."""
 
 
+class ContractEvent(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Something that happened to a contract. What it does not say stays as the event before it left it."""
+
+    kind: Literal["START", "RENEW", "UPGRADE", "DOWNGRADE", "PAUSE", "RESUME", "CANCEL", "END"]
+    """CANCEL: called off; END: run out. Either ends the contract on its day; a pause does not."""
+    occurred_at: Instant
+    """When it took effect."""
+    mrr: Decimal | None = None
+    """The monthly recurring revenue after it: zero while paused and after an end, whatever is said; after a RESUME that
+    says nothing, the one before."""
+    term_starts_on: date | None = None
+    """The first day of the term; with START and RENEW, the day of the event where none is given."""
+    term_ends_on: date | None = None
+    """The day on which the term is due for renewal; a START or RENEW without one holds until it is ended."""
+    product: Ref | None = None
+    """A product's id at the remote side."""
+    family: str | None = None
+    """The key of a product family, where no product is named."""
+    plan: str | None = None
+
+
+class Contract(Record, frozen=True, kw_only=True, tag="contract"):
+    """Recurring business with a customer, told as everything that happened to it so far."""
+
+    number: str | None = None
+    """As people read it; the id when it has none."""
+    customer: Ref | None = None
+    currency: Currency
+    events: tuple[ContractEvent, ...]
+    """In any order; the first in time is its START. After an end only START, RENEW and RESUME go on with it."""
+
+
+class Opportunity(Record, frozen=True, kw_only=True, tag="opportunity"):
+    """A sale that may come about."""
+
+    number: str | None = None
+    """As people read it; the id when it has none."""
+    customer: Ref | None = None
+    opened_at: Instant
+    closed_at: Instant | None = None
+    """When it was won or lost."""
+    status: Literal["OPEN", "WON", "LOST"] = "OPEN"
+    amount: Decimal | None = None
+    currency: Currency | None = None
+    """Of the amount: with one comes the other."""
+    probability: Decimal | None = None
+    """How likely it is to be won, from 0 to 1."""
+    stage: str | None = None
+    """Where it stands in the pipeline, in the remote side's own word."""
+    expected_close_on: date | None = None
+
+
+class Cost(Record, frozen=True, kw_only=True, tag="cost"):
+    """Money that was spent on winning, keeping or serving customers, or on what they bought."""
+
+    category: Literal[
+        "ACQUISITION_MARKETING",
+        "ACQUISITION_SALES",
+        "RETENTION_MARKETING",
+        "RETENTION_SALES",
+        "SERVICE",
+        "INITIATIVE",
+        "COGS",
+    ]
+    amount: Decimal
+    """Below zero it corrects others."""
+    currency: Currency
+    description: str | None = None
+    """What it was, in a line."""
+    starts_on: date
+    """The first day that it was spent for."""
+    ends_on: date | None = None
+    """The day after the last one; None when it was spent for one day."""
+    customer: Ref | None = None
+    campaign: str | None = None
+    """The key of the campaign that it was spent on."""
+    case: str | None = None
+    """The support case that it was spent on, by its id at the remote side."""
+    department: str | None = None
+    """The key of the department that spent it."""
+    rule: Literal["EQUAL", "BY_TOUCH", "BY_REVENUE", "BY_TIME"] | None = None
+    """How it is shared out among customers; None when nobody but the customer that it names bears it."""
+
+
 class ExchangeRate(Record, frozen=True, kw_only=True, tag="exchange_rate"):
     """On this day one unit of `base` was worth `rate` units of `quote`."""
 
@@ -200,6 +286,12 @@ class Email(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="
     campaign: str | None = None
     link: str | None = None
     """The address that was clicked."""
+    user_agent: str | None = None
+    """What program opened or clicked it, in its own words."""
+    ip: str | None = None
+    """From which network address it did: machines that follow links are told by it."""
+    method: str | None = None
+    """With which HTTP method it did."""
 
 
 class Message(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="message"):
@@ -297,6 +389,8 @@ class Visit(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="
     campaign: str | None = None
     session: str | None = None
     user_agent: str | None = None
+    ip: str | None = None
+    method: str | None = None
 
 
 class Commerce(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="commerce"):
@@ -393,7 +487,20 @@ class Interaction(Record, frozen=True, kw_only=True, tag="interaction"):
             raise ValueError(f"payload: {self.kind} takes {family.__name__}, not {type(self.payload).__name__}")
 
 
-AnyRecord: TypeAlias = Customer | Product | Order | Refund | Invoice | Payment | CreditNote | Interaction | ExchangeRate
+AnyRecord: TypeAlias = (
+    Customer
+    | Product
+    | Order
+    | Refund
+    | Invoice
+    | Payment
+    | CreditNote
+    | Contract
+    | Opportunity
+    | Cost
+    | Interaction
+    | ExchangeRate
+)
 
 RECORD_TYPES: dict[str, type[AnyRecord]] = {
     "customer": Customer,
@@ -403,6 +510,9 @@ RECORD_TYPES: dict[str, type[AnyRecord]] = {
     "invoice": Invoice,
     "payment": Payment,
     "credit_note": CreditNote,
+    "contract": Contract,
+    "opportunity": Opportunity,
+    "cost": Cost,
     "interaction": Interaction,
     "exchange_rate": ExchangeRate,
 }

@@ -12,6 +12,9 @@ from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, UniqueConst
 from sqlalchemy.orm import Mapped, mapped_column
 
 from domain.core.tables import BASELINE, Entity, TenantTable, one_of, personal
+from domain.initiatives.findings import Overall
+from domain.initiatives.findings import Verdict as Answer
+from domain.initiatives.plans import MeasurementKind, Question, Selection, Tier
 
 
 class InitiativeKind(StrEnum):
@@ -32,22 +35,6 @@ class InitiativeStatus(StrEnum):
     PLANNED = "PLANNED"
     SEALED = "SEALED"
     MEASURED = "MEASURED"
-
-
-class Tier(StrEnum):
-    """How strictly an initiative is measured: QUICK gives no verdict, RIGOROUS compares with untouched customers."""
-
-    QUICK = "QUICK"
-    STANDARD = "STANDARD"
-    RIGOROUS = "RIGOROUS"
-
-
-class MeasurementKind(StrEnum):
-    """When a measurement was taken: before the final day, as the first from it on, or later."""
-
-    PRELIMINARY = "PRELIMINARY"
-    FINAL = "FINAL"
-    MONITORING = "MONITORING"
 
 
 class SealedPart(StrEnum):
@@ -84,7 +71,7 @@ class Initiative(Entity):
     minimum_effects: Mapped[dict[str, Any]] = mapped_column(doc="Question -> smallest change that matters, a fraction.")
     paid_only: Mapped[bool] = mapped_column(doc="Whether orders of amount 0 are left out.")
     strict_floor: Mapped[bool] = mapped_column(doc="Whether the wait is the longest gap of the top decile.")
-    robust_ceiling: Mapped[bool] = mapped_column(doc="Whether the slowest are taken at the 95th percentile.")
+    robust_ceiling: Mapped[bool] = mapped_column(doc="Whether measuring is late after the 95th percentile of gaps.")
     created_at: Mapped[datetime] = mapped_column(doc="When it was entered here.")
     updated_at: Mapped[datetime] = mapped_column(doc="When it was last changed here.")
     version: Mapped[int] = mapped_column(server_default=text("1"), doc="Counts the changes; guards against lost ones.")
@@ -98,7 +85,12 @@ class BaselineSnapshot(Entity):
     """IM: What was measured before an initiative, sealed. It refers to nothing outside, so nothing else removes it."""
 
     __tablename__ = "seals"
-    __table_args__ = (UniqueConstraint("tenant_id", "initiative_id"), _IN_SILO)
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "initiative_id"),
+        one_of("tier", Tier),
+        one_of("selection", Selection),
+        _IN_SILO,
+    )
 
     initiative_id: Mapped[UUID] = mapped_column(doc="What it is the baseline of.")
     sealed_at: Mapped[datetime] = mapped_column(doc="When it was sealed.")
@@ -109,18 +101,22 @@ class BaselineSnapshot(Entity):
     first_day: Mapped[date] = mapped_column(doc="The first sealed day.")
     baseline_days: Mapped[int] = mapped_column(doc="How many days before go-live are compared with.")
     tier: Mapped[str] = mapped_column(doc="How strictly it is measured.")
-    scope: Mapped[dict[str, Any]] = mapped_column(doc="Whom the initiative is for: segments, departments, how many.")
+    selection: Mapped[str] = mapped_column(doc="How those whom the initiative is for were chosen.")
+    selected_on: Mapped[date | None] = mapped_column(doc="Up to when what customers did could decide who they are.")
+    segment_ids: Mapped[list[UUID]] = mapped_column(doc="The segments that it is for.")
+    department_ids: Mapped[list[UUID]] = mapped_column(doc="The departments that do it.")
+    treated: Mapped[int] = mapped_column(doc="How many customers it is for.")
     questions: Mapped[list[str]] = mapped_column(doc="What will be asked of it.")
     minimum_effects: Mapped[dict[str, Any]] = mapped_column(doc="Question -> smallest change that matters.")
     definition_versions: Mapped[dict[str, Any]] = mapped_column(doc="Metric -> the version of its definition.")
     paid_only: Mapped[bool] = mapped_column(doc="Whether orders of amount 0 are left out.")
-    size_cutoff: Mapped[int | None] = mapped_column(doc="The 99th percentile of purchases; larger ones count as it.")
+    size_cutoff: Mapped[int | None] = mapped_column(doc="The 99th percentile of purchases in the baseline.")
     seed: Mapped[int] = mapped_column(doc="Where the random draws of every comparison begin.")
-    waiting: Mapped[dict[str, Any]] = mapped_column(doc="Both rules of waiting, with their flags.")
+    waiting: Mapped[dict[str, Any] | None] = mapped_column(doc="Both rules of waiting; null when nobody bought twice.")
     earliest_measurement_on: Mapped[date | None] = mapped_column(doc="Before it no measurement is taken.")
     preliminary_begin_by: Mapped[date | None] = mapped_column(doc="After it a first measurement is late.")
     final_on: Mapped[date] = mapped_column(doc="From it on a measurement is final.")
-    retrospective: Mapped[bool] = mapped_column(doc="Whether it was sealed after go-live.")
+    is_retrospective: Mapped[bool] = mapped_column(doc="Whether it was sealed after go-live.")
     customers: Mapped[int] = mapped_column(doc="How many customers it holds.")
     days: Mapped[int] = mapped_column(doc="How many days of customers it holds.")
     header_digest: Mapped[bytes] = mapped_column(doc="SHA-256 of all of the above; the chain begins with it.")
@@ -144,8 +140,9 @@ class SealedCustomer(_Sealed):
     pseudonym: Mapped[int] = mapped_column(primary_key=True, doc="A number that says nothing of the customer.")
     unit: Mapped[int] = mapped_column(doc="The pseudonym of the organisation it belongs to, or its own.")
     first_seen_on: Mapped[date]
-    first_occasion_on: Mapped[date | None]
-    is_target: Mapped[bool] = mapped_column(doc="Whether the initiative is for it; frozen.")
+    first_occasion_on: Mapped[date | None] = mapped_column(doc="The day of its first purchase ever.")
+    occasions_before: Mapped[int] = mapped_column(doc="On how many days before the first sealed one it bought.")
+    is_treated: Mapped[bool] = mapped_column(doc="Whether the initiative is for it; frozen.")
     department_id: Mapped[UUID | None] = mapped_column(doc="Its department at the seal.")
     segment_ids: Mapped[list[UUID]] = mapped_column(doc="Its segments at the beginning of the baseline.")
 
@@ -161,7 +158,7 @@ class SealedDay(_Sealed):
     occasions: Mapped[int] = mapped_column(doc="1 on a day with a purchase, else 0.")
     units: Mapped[Decimal] = mapped_column(doc="Units bought less units returned.")
     amount: Mapped[int] = mapped_column(doc="The net amount, in minor units.")
-    contribution: Mapped[int] = mapped_column(doc="The net amount less cost of goods, in minor units.")
+    contribution: Mapped[int] = mapped_column(doc="The net amount less cost of goods and of service.")
     service_cost: Mapped[int] = mapped_column(doc="What serving the customer cost, in minor units.")
     deliveries: Mapped[int] = mapped_column(doc="Campaigns delivered.")
     responses: Mapped[int] = mapped_column(doc="Campaigns answered, machines left out.")
@@ -221,6 +218,7 @@ class Measurement(Entity):
         UniqueConstraint("tenant_id", "initiative_id", "number"),
         ForeignKeyConstraint(["tenant_id", "initiative_id"], ["initiatives.tenant_id", "initiatives.id"]),
         one_of("kind", MeasurementKind),
+        one_of("overall", Overall),
     )
 
     initiative_id: Mapped[UUID]
@@ -231,43 +229,37 @@ class Measurement(Entity):
     watermark: Mapped[datetime] = mapped_column(doc="Up to when data had been recorded.")
     starts_on: Mapped[date] = mapped_column(doc="The first day that was measured: go-live.")
     ends_on: Mapped[date] = mapped_column(doc="The day after the last one that was measured.")
-    is_late: Mapped[bool] = mapped_column(doc="Whether measuring began later than it should have.")
+    tier: Mapped[str] = mapped_column(doc="How strictly it was measured.")
     overall: Mapped[str | None] = mapped_column(doc="The answer to all questions together; only a final one has it.")
     flags: Mapped[list[str]] = mapped_column(doc="What weakens it.")
-    panel: Mapped[int] = mapped_column(doc="How many customers it rests on.")
-    erased: Mapped[int] = mapped_column(doc="How many left because they were erased.")
+    next_on: Mapped[date] = mapped_column(doc="When to measure again.")
     currency: Mapped[str] = mapped_column(doc="The currency of its amounts (ISO 4217).")
-    cost: Mapped[int] = mapped_column(doc="What the initiative cost, in minor units.")
-    gain: Mapped[int | None] = mapped_column(doc="What it brought beyond what would have come anyway.")
-    gain_low: Mapped[int | None]
-    gain_high: Mapped[int | None]
-    payback_on: Mapped[date | None] = mapped_column(doc="From when on the gain stays above the cost.")
     late_occasions: Mapped[int] = mapped_column(doc="Purchases before go-live that became known after the seal.")
-    late_amount: Mapped[int] = mapped_column(doc="Their amount, in minor units.")
-    details: Mapped[dict[str, Any]] = mapped_column(doc="All figures that are only shown.")
+    late_amount: Mapped[int] = mapped_column(doc="What they are worth, in minor units.")
+    findings: Mapped[dict[str, Any]] = mapped_column(doc="Everything that was found, as it was computed.")
+    weekly: Mapped[dict[str, Any]] = mapped_column(doc="Purchases and money by week, for the picture.")
 
 
 class Comparison(TenantTable):
-    """IM: What one measure was before and after an initiative, and what would have happened anyway."""
+    """IM: What one measure was before and after an initiative, and how surely it changed."""
 
     __tablename__ = "comparisons"
     __table_args__ = (
         ForeignKeyConstraint(["tenant_id", "measurement_id"], ["measurements.tenant_id", "measurements.id"]),
+        one_of("question", Question),
+        one_of("verdict", Answer),
     )
 
     measurement_id: Mapped[UUID] = mapped_column(primary_key=True)
     measure: Mapped[str] = mapped_column(primary_key=True, doc="What was compared.")
     question: Mapped[str] = mapped_column(doc="Which question it answers.")
     position: Mapped[int] = mapped_column(doc="Its place among the others.")
-    before: Mapped[float | None] = mapped_column(doc="In the baseline.")
-    after: Mapped[float | None] = mapped_column(doc="After go-live.")
-    change: Mapped[float | None] = mapped_column(doc="The change that the method attributes, a fraction.")
+    change: Mapped[float | None] = mapped_column(doc="The change, a fraction: 0.12 is 12 % more.")
     low: Mapped[float | None] = mapped_column(doc="The lower end of its interval.")
     high: Mapped[float | None] = mapped_column(doc="The upper end of its interval.")
-    verdict: Mapped[str | None] = mapped_column(doc="BETTER, WORSE or NO_EVIDENCE; null when no verdict is given.")
+    verdict: Mapped[str | None] = mapped_column(doc="What this measure alone says; null when no verdict is given.")
     reason: Mapped[str | None] = mapped_column(doc="Why there is no evidence.")
-    detectable: Mapped[float | None] = mapped_column(doc="The smallest change that could have been seen.")
-    details: Mapped[dict[str, Any]] = mapped_column(doc="All figures that are only shown.")
+    details: Mapped[dict[str, Any]] = mapped_column(doc="All figures of it.")
 
 
 class Verdict(TenantTable):
@@ -276,6 +268,8 @@ class Verdict(TenantTable):
     __tablename__ = "verdicts"
     __table_args__ = (
         ForeignKeyConstraint(["tenant_id", "measurement_id"], ["measurements.tenant_id", "measurements.id"]),
+        one_of("question", Question),
+        one_of("verdict", Answer),
     )
 
     measurement_id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -283,3 +277,4 @@ class Verdict(TenantTable):
     position: Mapped[int] = mapped_column(doc="Its place among the others.")
     verdict: Mapped[str | None] = mapped_column(doc="BETTER, WORSE or NO_EVIDENCE; null when no verdict is given.")
     reason: Mapped[str | None] = mapped_column(doc="Why there is no evidence.")
+    minimum_effect: Mapped[float] = mapped_column(doc="The smallest change that matters, a fraction.")

@@ -59,7 +59,8 @@ def upgrade() -> None:
         sa.Column("unit", sa.BigInteger(), nullable=False),
         sa.Column("first_seen_on", sa.Date(), nullable=False),
         sa.Column("first_occasion_on", sa.Date(), nullable=True),
-        sa.Column("is_target", sa.Boolean(), nullable=False),
+        sa.Column("occasions_before", sa.BigInteger(), nullable=False),
+        sa.Column("is_treated", sa.Boolean(), nullable=False),
         sa.Column("department_id", sa.Uuid(), nullable=True),
         sa.Column("segment_ids", postgresql.ARRAY(sa.Uuid()), nullable=False),
         sa.PrimaryKeyConstraint("tenant_id", "seal_id", "pseudonym", name=op.f("sealed_customers_pkey")),
@@ -117,22 +118,30 @@ def upgrade() -> None:
         sa.Column("first_day", sa.Date(), nullable=False),
         sa.Column("baseline_days", sa.BigInteger(), nullable=False),
         sa.Column("tier", sa.Text(collation="C"), nullable=False),
-        sa.Column("scope", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=False),
+        sa.Column("selection", sa.Text(collation="C"), nullable=False),
+        sa.Column("selected_on", sa.Date(), nullable=True),
+        sa.Column("segment_ids", postgresql.ARRAY(sa.Uuid()), nullable=False),
+        sa.Column("department_ids", postgresql.ARRAY(sa.Uuid()), nullable=False),
+        sa.Column("treated", sa.BigInteger(), nullable=False),
         sa.Column("questions", postgresql.ARRAY(sa.Text(collation="C")), nullable=False),
         sa.Column("minimum_effects", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=False),
         sa.Column("definition_versions", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=False),
         sa.Column("paid_only", sa.Boolean(), nullable=False),
         sa.Column("size_cutoff", sa.BigInteger(), nullable=True),
         sa.Column("seed", sa.BigInteger(), nullable=False),
-        sa.Column("waiting", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=False),
+        sa.Column("waiting", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True),
         sa.Column("earliest_measurement_on", sa.Date(), nullable=True),
         sa.Column("preliminary_begin_by", sa.Date(), nullable=True),
         sa.Column("final_on", sa.Date(), nullable=False),
-        sa.Column("retrospective", sa.Boolean(), nullable=False),
+        sa.Column("is_retrospective", sa.Boolean(), nullable=False),
         sa.Column("customers", sa.BigInteger(), nullable=False),
         sa.Column("days", sa.BigInteger(), nullable=False),
         sa.Column("header_digest", sa.LargeBinary(), nullable=False),
         sa.Column("head", sa.LargeBinary(), nullable=False),
+        sa.CheckConstraint(
+            "selection IN ('EVERYONE', 'SEGMENT', 'LIST', 'DEPARTMENTS')", name=op.f("seals_selection_check")
+        ),
+        sa.CheckConstraint("tier IN ('QUICK', 'STANDARD', 'RIGOROUS')", name=op.f("seals_tier_check")),
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("seals_pkey")),
         sa.UniqueConstraint("tenant_id", "initiative_id", name=op.f("seals_tenant_id_initiative_id_key")),
         schema="baseline",
@@ -405,6 +414,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("tenant_id", "customer_id", "day", name=op.f("purchase_days_pkey")),
     )
     op.create_index("purchase_days_day_idx", "purchase_days", ["tenant_id", "day", "customer_id"], unique=False)
+    op.create_index(
+        "purchase_days_unrated_idx",
+        "purchase_days",
+        ["tenant_id", "customer_id"],
+        unique=False,
+        postgresql_where=sa.text("unrated > 0"),
+    )
     op.create_table(
         "referrals",
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
@@ -843,21 +859,19 @@ def upgrade() -> None:
         sa.Column("watermark", sa.DateTime(timezone=True), nullable=False),
         sa.Column("starts_on", sa.Date(), nullable=False),
         sa.Column("ends_on", sa.Date(), nullable=False),
-        sa.Column("is_late", sa.Boolean(), nullable=False),
+        sa.Column("tier", sa.Text(collation="C"), nullable=False),
         sa.Column("overall", sa.Text(collation="C"), nullable=True),
         sa.Column("flags", postgresql.ARRAY(sa.Text(collation="C")), nullable=False),
-        sa.Column("panel", sa.BigInteger(), nullable=False),
-        sa.Column("erased", sa.BigInteger(), nullable=False),
+        sa.Column("next_on", sa.Date(), nullable=False),
         sa.Column("currency", sa.Text(collation="C"), nullable=False),
-        sa.Column("cost", sa.BigInteger(), nullable=False),
-        sa.Column("gain", sa.BigInteger(), nullable=True),
-        sa.Column("gain_low", sa.BigInteger(), nullable=True),
-        sa.Column("gain_high", sa.BigInteger(), nullable=True),
-        sa.Column("payback_on", sa.Date(), nullable=True),
         sa.Column("late_occasions", sa.BigInteger(), nullable=False),
         sa.Column("late_amount", sa.BigInteger(), nullable=False),
-        sa.Column("details", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=False),
+        sa.Column("findings", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=False),
+        sa.Column("weekly", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=False),
         sa.CheckConstraint("kind IN ('PRELIMINARY', 'FINAL', 'MONITORING')", name=op.f("measurements_kind_check")),
+        sa.CheckConstraint(
+            "overall IN ('GOOD_FIT', 'SWITCH', 'MIXED', 'NO_EVIDENCE')", name=op.f("measurements_overall_check")
+        ),
         sa.ForeignKeyConstraint(
             ["tenant_id", "initiative_id"],
             ["initiatives.tenant_id", "initiatives.id"],
@@ -1013,15 +1027,17 @@ def upgrade() -> None:
         sa.Column("measure", sa.Text(collation="C"), nullable=False),
         sa.Column("question", sa.Text(collation="C"), nullable=False),
         sa.Column("position", sa.BigInteger(), nullable=False),
-        sa.Column("before", sa.Double(), nullable=True),
-        sa.Column("after", sa.Double(), nullable=True),
         sa.Column("change", sa.Double(), nullable=True),
         sa.Column("low", sa.Double(), nullable=True),
         sa.Column("high", sa.Double(), nullable=True),
         sa.Column("verdict", sa.Text(collation="C"), nullable=True),
         sa.Column("reason", sa.Text(collation="C"), nullable=True),
-        sa.Column("detectable", sa.Double(), nullable=True),
         sa.Column("details", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=False),
+        sa.CheckConstraint(
+            "question IN ('FREQUENCY', 'RECENCY', 'SIZE', 'SERVICE_COST', 'RESPONSE', 'ACQUISITION_AND_RETENTION')",
+            name=op.f("comparisons_question_check"),
+        ),
+        sa.CheckConstraint("verdict IN ('BETTER', 'WORSE', 'NO_EVIDENCE')", name=op.f("comparisons_verdict_check")),
         sa.ForeignKeyConstraint(
             ["tenant_id", "measurement_id"],
             ["measurements.tenant_id", "measurements.id"],
@@ -1138,6 +1154,12 @@ def upgrade() -> None:
         sa.Column("position", sa.BigInteger(), nullable=False),
         sa.Column("verdict", sa.Text(collation="C"), nullable=True),
         sa.Column("reason", sa.Text(collation="C"), nullable=True),
+        sa.Column("minimum_effect", sa.Double(), nullable=False),
+        sa.CheckConstraint(
+            "question IN ('FREQUENCY', 'RECENCY', 'SIZE', 'SERVICE_COST', 'RESPONSE', 'ACQUISITION_AND_RETENTION')",
+            name=op.f("verdicts_question_check"),
+        ),
+        sa.CheckConstraint("verdict IN ('BETTER', 'WORSE', 'NO_EVIDENCE')", name=op.f("verdicts_verdict_check")),
         sa.ForeignKeyConstraint(
             ["tenant_id", "measurement_id"],
             ["measurements.tenant_id", "measurements.id"],
@@ -1265,6 +1287,7 @@ def downgrade() -> None:
     op.drop_index("referrals_customer_idx", table_name="referrals")
     op.drop_index("referrals_awaited_idx", table_name="referrals", postgresql_where=sa.text("referred_id IS NULL"))
     op.drop_table("referrals")
+    op.drop_index("purchase_days_unrated_idx", table_name="purchase_days", postgresql_where=sa.text("unrated > 0"))
     op.drop_index("purchase_days_day_idx", table_name="purchase_days")
     op.drop_table("purchase_days")
     op.drop_index("objectives_place_key", table_name="objectives", postgresql_where=sa.text("place IS NOT NULL"))

@@ -24,6 +24,9 @@ from tenure_sdk import (
     Connector,
     ConnectorError,
     Context,
+    Contract,
+    ContractEvent,
+    Cost,
     CreditNote,
     Customer,
     Email,
@@ -31,6 +34,7 @@ from tenure_sdk import (
     Identity,
     Interaction,
     Invoice,
+    Opportunity,
     Order,
     OrderLine,
     Payment,
@@ -56,6 +60,11 @@ RECORDS = [
     Payment(id="1", occurred_at=AT, currency="EUR", amount=Decimal("0.1"), allocations=(ALLOCATION,)),
     CreditNote(id="1", occurred_at=AT, currency="EUR", total=Decimal("0.1"), allocations=(ALLOCATION,)),
     Refund(id="1", occurred_at=AT, currency="EUR", total=Decimal("1.50"), order=Ref("order", "1")),
+    Contract(
+        id="1", currency="EUR", events=(ContractEvent(kind="START", occurred_at=AT, mrr=Decimal("0.1"), family="tea"),)
+    ),
+    Opportunity(id="1", opened_at=AT, amount=Decimal("0.1"), currency="EUR", probability=Decimal("0.25")),
+    Cost(id="1", category="SERVICE", amount=Decimal("-0.1"), currency="EUR", starts_on=AT.date(), rule="BY_TOUCH"),
     Interaction(id="1", kind="EMAIL_SENT", occurred_at=AT, payload=Email(subject="Hello")),
     ExchangeRate(id="1", date=AT.date(), base="USD", quote="EUR", rate=Decimal("0.9")),
 ]
@@ -81,6 +90,8 @@ def test_every_record_type_is_tried() -> None:
         ("order", {"currency": "eur"}),
         ("order", {"occurred_at": "2024-01-01T00:00:00"}),
         ("order", {"total": "one"}),
+        ("contract", {"events": [{"kind": "BEGIN", "occurred_at": "2024-01-01T00:00:00Z"}]}),
+        ("cost", {"category": "FUN"}),
         ("interaction", {"kind": "SMOKE_SIGNAL"}),
         ("interaction", {"payload": {"type": "note", "text": "x"}}),
     ],

@@ -176,7 +176,7 @@ async def _merged(work: Writing, run: Run, records: Mapping[type[Record], list[A
         async for part in _merged_bills(work, run, records[CreditNote], records[Invoice]):
             yield part
     if records[ExchangeRate]:
-        await settle.money(work)
+        await settle.rates(work)
 
 
 async def _merged_bills(

@@ -11,6 +11,7 @@ from domain.core import events
 from domain.core.due import due
 from domain.customers import refresh_heads, settle_identities
 from domain.customers.model import UnsettledCustomer
+from domain.metrics import settling as metrics
 from domain.purchases import settling as purchases
 from domain.stages import settling as stages
 
@@ -60,10 +61,11 @@ async def identities(work: Writing, described: Sequence[UUID]) -> None:
 
 
 async def projections(work: Writing, touched: Sequence[UUID]) -> None:
-    """Settle the totals and the stages of these customers."""
+    """Settle the totals, the stages and the days of these customers."""
     for portion in _portions(touched):
         await purchases.settle_totals(work, portion)
         await stages.settle(work, portion)
+        await metrics.roll_up(work, portion)
 
 
 async def announce(work: Writing, run: Run) -> None:
@@ -116,6 +118,12 @@ async def _settle_portion(work: Writing) -> bool:
 async def money(work: Writing) -> None:
     """Convert what waited for an exchange rate, or came in a foreign currency."""
     await purchases.settle_base_amounts(work)
+
+
+async def rates(work: Writing) -> None:
+    """Convert what waited for the rates that came in, and have the days that waited for them rolled up anew."""
+    await money(work)
+    await metrics.roll_up_unrated_soon(work)
 
 
 def _portions(customers: Sequence[UUID]) -> Iterator[Sequence[UUID]]:

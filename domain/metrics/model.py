@@ -30,7 +30,10 @@ class PurchaseDay(_CustomerDay, TenantTable):
     """
 
     __tablename__ = "purchase_days"
-    __table_args__ = (Index("purchase_days_day_idx", "tenant_id", "day", "customer_id"),)
+    __table_args__ = (
+        Index("purchase_days_day_idx", "tenant_id", "day", "customer_id"),
+        Index("purchase_days_unrated_idx", "tenant_id", "customer_id", postgresql_where=text("unrated > 0")),
+    )
 
     orders: Mapped[int] = mapped_column(doc="Completed sales that were not wholly refunded.")
     paid_orders: Mapped[int] = mapped_column(doc="Those of them that are worth more than nothing.")

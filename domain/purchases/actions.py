@@ -163,6 +163,7 @@ async def record_rate(
     work.add(recorded)
     await settle_base_amounts(work)
     said = {"day": day.isoformat(), "base": base, "quote": quote, "rate": str(kept)}
+    work.emit("purchases.RateRecorded", recorded.id, day=day.isoformat(), base=base, quote=quote)
     work.audit("exchange_rates.record", f"exchange_rate:{recorded.id.hex}", after=said)
     return recorded
 
@@ -234,7 +235,9 @@ async def _write(
     await settle_totals(work, _known(order.customer_id, was.customer_id if was else None))
     await work.session.refresh(order)
     said = {"version": order.version, "status": order.status}
-    work.emit("purchases.OrderRecorded", order.id, customer_id=_hex(order.customer_id), **said)
+    former = was.customer_id if was and was.customer_id != order.customer_id else None
+    also = {"customers": [former.hex]} if former else {}
+    work.emit("purchases.OrderRecorded", order.id, customer_id=_hex(order.customer_id), **said, **also)
     work.audit(deed, f"order:{order.id.hex}", after={**said, "amount": order.amount, "currency": order.currency})
     return order
 

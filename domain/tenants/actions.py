@@ -158,6 +158,7 @@ async def update_tenant(work: Writing, version: int, changes: Mapping[str, Any])
         setattr(tenant, name, value)
     tenant.version += 1
     tenant.updated_at = work.now
+    work.emit("tenants.TenantChanged", work.tenant_id, fields=sorted(changes))
     work.audit("tenants.update", f"tenant:{work.tenant_id.hex}", before=before, after=dict(changes))
     await work.flush()
     return tenant

@@ -1,0 +1,196 @@
+"""The days of customers as SQL over the raw documents: what the rollups hold, now or as it was known earlier."""
+
+from __future__ import annotations
+
+from domain.core.rounding import half_even
+
+NOW = "{t}.superseded_at IS NULL"
+"""SQL: the current version of a document or an interaction `{t}`."""
+
+KNOWN = "{t}.recorded_at <= :watermark AND ({t}.superseded_at IS NULL OR {t}.superseded_at > :watermark)"
+"""SQL: the version of a document or an interaction `{t}` that was current at `:watermark`."""
+
+SOME = "{t}.customer_id = ANY(:customers)"
+"""SQL: what was recorded of `:customers`."""
+
+EVERYBODY = "{t}.customer_id IS NOT NULL"
+"""SQL: what was recorded of anybody."""
+
+PURCHASES = (
+    "orders", "paid_orders", "gross", "net", "cash_refunds", "adjusted", "units", "paid_units", "returned_units",
+    "cost_of_goods", "uncosted", "unrated",
+)  # fmt: skip
+"""What a row of `purchase_days` holds beside its key, in the order of `purchase_days`."""
+
+ACTIVITIES = ("interactions", "visits", "ad_views", "inquiries", "usage")
+"""What a row of `activity_days` holds beside its key, in the order of `activity_days`."""
+
+SESSION_GAP = "30 minutes"
+"""Visits with less between them belong to one session."""
+
+
+def purchase_days(current: str = NOW, whose: str = SOME) -> str:
+    """SQL: the rows of `purchase_days` for some customers, of the documents as they are (`NOW`) or were `KNOWN`."""
+    return f"""
+        SELECT customer_id, day, {", ".join(map(_added_up, PURCHASES))}
+        FROM ({_sales(current, whose)} UNION ALL {_booked_refunds(current, whose)}
+            UNION ALL {_cash_refunds(current, whose)}) AS documents
+        GROUP BY customer_id, day
+    """
+
+
+def _added_up(name: str) -> str:
+    kind = "numeric(20, 6)" if name.endswith("units") else "bigint"
+    return f"CAST(coalesce(sum({name}), 0) AS {kind}) AS {name}"
+
+
+def _row(document: str, day: str, **values: str) -> str:
+    """A select list: the key, then every figure of a day, those that are not named as zero."""
+    figures = ", ".join(f"{values.get(name, '0')} AS {name}" for name in PURCHASES)
+    return f"SELECT {document}.customer_id, {day} AS day, {figures}"
+
+
+def _sales(current: str, whose: str) -> str:
+    is_sale = "o.kind = 'SALE'"
+    is_purchase = f"{is_sale} AND {_is_kept('o', 'back.amount')}"
+    cost = _in_base("o", "lines.cost")
+    counted = _row(
+        "o", "o.local_day",
+        orders=f"({is_purchase})::int",
+        paid_orders=f"({is_purchase} AND o.amount > 0)::int",
+        gross=f"CASE WHEN {is_sale} THEN {_base('o', current)} END",
+        net=f"CASE WHEN {is_sale} THEN {_base('o', current)} END",
+        adjusted=f"CASE WHEN {is_sale} THEN 0 ELSE {_base('o', current)} END",
+        units=f"CASE WHEN {is_purchase} THEN o.units ELSE 0 END",
+        paid_units=f"CASE WHEN {is_purchase} AND o.amount > 0 THEN o.units ELSE 0 END",
+        cost_of_goods=f"CASE WHEN {is_sale} THEN {cost} END",
+        uncosted=f"({is_purchase} AND (lines.cost IS NULL OR lines.unknown OR {cost} IS NULL))::int",
+        unrated=f"({_base('o', current)} IS NULL)::int",
+    )  # fmt: skip
+    return f"""
+        {counted}
+        FROM orders o
+        CROSS JOIN LATERAL ({_given_back("o", current)}) AS back
+        CROSS JOIN LATERAL (
+            SELECT sum(l.cost_amount) AS cost, bool_or(l.cost_amount IS NULL) AS unknown FROM order_lines l
+            WHERE l.tenant_id = :tenant AND l.order_id = o.id AND l.order_version = o.version
+        ) AS lines
+        WHERE o.tenant_id = :tenant AND {whose.format(t="o")} AND {current.format(t="o")} AND o.status = 'COMPLETED'
+    """
+
+
+def _booked_refunds(current: str, whose: str) -> str:
+    """Refunds on the day of their order where that is known; of one that is not counted nothing was given back."""
+    counted = _row(
+        "f", "coalesce(o.local_day, f.local_day)",
+        net=f"-{_base('f', current)}",
+        returned_units="CASE WHEN o.id IS NULL OR kept.order THEN f.units ELSE 0 END",
+        cost_of_goods=f"-{_in_base('f', 'lines.cost')}",
+        unrated=f"({_base('f', current)} IS NULL)::int",
+    )  # fmt: skip
+    return f"""
+        {counted}
+        FROM refunds f
+        {_ORDER.format(current=current.format(t="o"))}
+        CROSS JOIN LATERAL (
+            SELECT {_is_kept("o", "back.amount")} AS "order" FROM ({_given_back("o", current)}) AS back
+        ) AS kept
+        CROSS JOIN LATERAL (
+            SELECT sum(l.cost_amount) AS cost FROM refund_lines l
+            WHERE l.tenant_id = :tenant AND l.refund_id = f.id AND l.refund_version = f.version
+        ) AS lines
+        WHERE {_counted_refunds(current, whose)}
+    """
+
+
+def _cash_refunds(current: str, whose: str) -> str:
+    base = _base("f", current)
+    unrated = f"({base} IS NULL AND f.local_day <> coalesce(o.local_day, f.local_day))::int"
+    return f"""
+        {_row("f", "f.local_day", cash_refunds=base, unrated=unrated)}
+        FROM refunds f
+        {_ORDER.format(current=current.format(t="o"))}
+        WHERE {_counted_refunds(current, whose)}
+    """
+
+
+_ORDER = "LEFT JOIN orders o ON o.tenant_id = :tenant AND o.id = f.order_id AND {current}"
+
+
+def _counted_refunds(current: str, whose: str) -> str:
+    counted = "(o.id IS NULL OR o.status = 'COMPLETED')"
+    return f"f.tenant_id = :tenant AND {whose.format(t='f')} AND {current.format(t='f')} AND {counted}"
+
+
+def _given_back(order: str, current: str) -> str:
+    return f"""
+        SELECT sum(b.amount) AS amount FROM refunds b
+        WHERE b.tenant_id = :tenant AND b.order_id = {order}.id AND b.currency = {order}.currency
+            AND {current.format(t="b")}
+    """
+
+
+def _is_kept(order: str, given_back: str) -> str:
+    """That an order was not wholly refunded."""
+    return f"({order}.amount <= 0 OR {order}.amount > coalesce({given_back}, 0))"
+
+
+def _base(document: str, current: str) -> str:
+    """What a document is worth in the tenant's base currency; at a watermark only what a rate known then had given."""
+    if current == NOW:
+        return f"{document}.base_amount"
+    return f"""(CASE WHEN {document}.currency = {document}.base_currency OR EXISTS (
+        SELECT FROM exchange_rates r WHERE r.tenant_id = :tenant AND r.recorded_at <= :watermark
+            AND r.day <= {document}.local_day
+            AND ((r.base, r.quote) = ({document}.currency, {document}.base_currency)
+                OR (r.quote, r.base) = ({document}.currency, {document}.base_currency))
+    ) THEN {document}.base_amount END)"""
+
+
+def _in_base(document: str, cost: str) -> str:
+    """A cost of a document in the base currency, at the rate at which the document itself was converted."""
+    converted = half_even(f"({cost} * {document}.base_amount)", f"{document}.amount")
+    return f"""(CASE WHEN {document}.currency = {document}.base_currency THEN {cost}
+        WHEN {document}.amount > 0 THEN {converted} END)"""
+
+
+def activity_days(current: str = NOW, whose: str = SOME) -> str:
+    """SQL: the rows of `activity_days` for some customers, on the days of the time zone `:zone`."""
+    return f"""
+        SELECT customer_id, CAST(occurred_at AT TIME ZONE :zone AS date) AS day,
+            count(*) FILTER (WHERE by_people AND counts) AS interactions,
+            count(*) FILTER (WHERE is_visit AND (since_last IS NULL OR since_last >= INTERVAL '{SESSION_GAP}'))
+                AS visits,
+            count(*) FILTER (WHERE kind = 'AD_VIEW') AS ad_views,
+            count(*) FILTER (WHERE by_people AND is_inquiry) AS inquiries,
+            count(*) FILTER (WHERE by_people AND kind = 'USAGE') AS usage
+        FROM (
+            SELECT told.*,
+                occurred_at - lag(occurred_at) OVER (PARTITION BY customer_id, is_visit ORDER BY occurred_at, id)
+                    AS since_last,
+                is_asked OR (is_inbound AND is_contact
+                    AND row_number() OVER (PARTITION BY customer_id, is_contact ORDER BY occurred_at, id) = 1)
+                    AS is_inquiry
+            FROM ({_told(current, whose)}) AS told
+        ) AS happened
+        WHERE counts OR kind = 'AD_VIEW'
+        GROUP BY 1, 2
+        HAVING count(*) FILTER (WHERE by_people OR kind = 'AD_VIEW') > 0
+    """
+
+
+def _told(current: str, whose: str) -> str:
+    """SQL: interactions with what they are; a contact is one by which the customer and the business talk."""
+    return f"""
+        SELECT i.customer_id, i.id, i.occurred_at, i.kind,
+            NOT i.machine_suspected AS by_people,
+            i.kind = 'VISIT' AND NOT i.machine_suspected AS is_visit,
+            i.family NOT IN ('NOTE', 'TASK', 'STAGE') AND i.kind <> 'AD_VIEW' AS counts,
+            i.kind IN ('INQUIRY', 'FORM_SUBMITTED') AND i.direction IS DISTINCT FROM 'OUTBOUND' AS is_asked,
+            i.direction = 'INBOUND' OR i.kind = 'EMAIL_RECEIVED' AS is_inbound,
+            NOT i.machine_suspected AND i.kind IN (
+                'INQUIRY', 'FORM_SUBMITTED', 'EMAIL_SENT', 'EMAIL_RECEIVED', 'MESSAGE', 'CALL', 'MEETING'
+            ) AS is_contact
+        FROM interactions i
+        WHERE i.tenant_id = :tenant AND {whose.format(t="i")} AND {current.format(t="i")}
+    """

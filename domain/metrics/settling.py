@@ -1,0 +1,126 @@
+"""What is settled when something lands or changes: the days of the customers whom it touched, and nobody else's."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import ARRAY, Uuid, bindparam, delete, func, select, text
+
+from domain.core import events
+from domain.core.due import due
+from domain.metrics.model import UnrolledCustomer
+from domain.metrics.rollups import ACTIVITIES, PURCHASES, activity_days, purchase_days
+from domain.tenants import queries as tenants
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+    from uuid import UUID
+
+    from sqlalchemy import TextClause
+
+    from domain.core.unit_of_work import Writing
+
+ROLL_UP = "metrics_roll_up"
+"""The kind of due work that rolls up the days of customers who wait for it."""
+
+PORTION = 1_000
+"""How many customers are rolled up at once: it bounds the memory and the time of one transaction."""
+
+
+def _sql(statement: str) -> TextClause:
+    ids = (bindparam("customers", type_=ARRAY(Uuid())),) if ":customers" in statement else ()
+    return text(statement).bindparams(bindparam("tenant", type_=Uuid()), *ids)
+
+
+def _replace(table: str, columns: tuple[str, ...], days: str) -> TextClause:
+    """Make the rows of some customers what they are to be; a row that is right already is not touched at all."""
+    listed = ", ".join(columns)
+    changed = ", ".join(f"{name} = excluded.{name}" for name in columns)
+    return _sql(f"""
+        WITH days AS MATERIALIZED ({days}),
+        kept AS MATERIALIZED (
+            SELECT customer_id, day, {listed} FROM {table} WHERE tenant_id = :tenant AND customer_id = ANY(:customers)
+        ),
+        gone AS (
+            DELETE FROM {table}
+            USING (SELECT customer_id, day FROM kept EXCEPT SELECT customer_id, day FROM days) AS old
+            WHERE {table}.tenant_id = :tenant AND {table}.customer_id = old.customer_id AND {table}.day = old.day
+        )
+        INSERT INTO {table} (tenant_id, customer_id, day, {listed})
+        SELECT :tenant, fresh.* FROM (SELECT * FROM days EXCEPT SELECT * FROM kept) AS fresh
+        ON CONFLICT (tenant_id, customer_id, day) DO UPDATE SET {changed}
+    """)
+
+
+_ROOTS = _sql("SELECT DISTINCT root_id FROM customers WHERE tenant_id = :tenant AND id = ANY(:customers)")
+
+# Whoever settles the same customer at the same time waits here, and then sees what the other one wrote. Survivors are
+# locked, and in the order of their ids, as the totals of purchases lock them.
+_LOCK = _sql("SELECT FROM customers WHERE tenant_id = :tenant AND id = ANY(:customers) ORDER BY id FOR NO KEY UPDATE")
+
+_ROLL_UP = (
+    _replace("purchase_days", PURCHASES, purchase_days()),
+    _replace("activity_days", ACTIVITIES, activity_days()),
+)
+
+
+async def roll_up(work: Writing, customers: Sequence[UUID]) -> None:
+    """Make the purchase days and activity days of these customers what the documents and interactions say now.
+
+    The days belong to the customers as recorded, so that a merge changes none of them; who has no documents has no
+    days. Ids of other things are passed over, and what is right already is not written.
+    """
+    if not customers:
+        return
+    whom = {"tenant": work.tenant_id, "customers": list(customers)}
+    roots = (await work.execute(_ROOTS, whom)).scalars().all()
+    if not roots:
+        return
+    await work.execute(_LOCK, {**whom, "customers": roots})
+    zone = (await tenants.tenant(work)).time_zone
+    for statement in _ROLL_UP:
+        await work.execute(statement, whom | ({"zone": zone} if ":zone" in statement.text else {}))
+
+
+async def roll_up_everybody_soon(work: Writing) -> None:
+    """Have the days of every customer of the tenant rolled up anew, in portions and after this transaction."""
+    await work.execute(_EVERYBODY, {"tenant": work.tenant_id})
+    await events.make_due(work.session, work.tenant_id, ROLL_UP, "", work.now)
+
+
+async def roll_up_unrated_soon(work: Writing) -> None:
+    """Have the days rolled up anew whose documents waited for an exchange rate, after this transaction."""
+    if (await work.execute(_UNRATED, {"tenant": work.tenant_id})).rowcount:
+        await events.make_due(work.session, work.tenant_id, ROLL_UP, "", work.now)
+
+
+@due(ROLL_UP)
+async def roll_up_due(work: Writing, _key: str) -> datetime | None:
+    """Roll up a portion of those who wait; the next one at once."""
+    waiting = (
+        select(UnrolledCustomer.customer_id)
+        .where(UnrolledCustomer.tenant_id == work.tenant_id)
+        .order_by(UnrolledCustomer.customer_id)
+        .limit(PORTION)
+        .with_for_update(skip_locked=True)
+    )
+    portion = await work.all(waiting)
+    await roll_up(work, portion)
+    these = UnrolledCustomer.customer_id == func.any(bindparam("these", list(portion), ARRAY(Uuid())))
+    gone = delete(UnrolledCustomer).where(UnrolledCustomer.tenant_id == work.tenant_id, these)
+    await work.execute(gone.execution_options(synchronize_session=False))
+    return work.now if len(portion) == PORTION else None
+
+
+_EVERYBODY = _sql("""
+INSERT INTO unrolled_customers (tenant_id, customer_id)
+SELECT tenant_id, id FROM customers WHERE tenant_id = :tenant
+ON CONFLICT DO NOTHING
+""")
+
+_UNRATED = _sql("""
+INSERT INTO unrolled_customers (tenant_id, customer_id)
+SELECT DISTINCT tenant_id, customer_id FROM purchase_days WHERE tenant_id = :tenant AND unrated > 0
+ON CONFLICT DO NOTHING
+""")

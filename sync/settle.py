@@ -11,6 +11,7 @@ from domain.core import events
 from domain.core.due import due
 from domain.customers import refresh_heads, settle_identities
 from domain.customers.model import UnsettledCustomer
+from domain.interactions import settle_evidence
 from domain.metrics import settling as metrics
 from domain.purchases import settling as purchases
 from domain.stages import settling as stages
@@ -64,6 +65,7 @@ async def projections(work: Writing, touched: Sequence[UUID]) -> None:
     """Settle the totals, the stages and the days of these customers."""
     for portion in _portions(touched):
         await purchases.settle_totals(work, portion)
+        await settle_evidence(work, portion)
         await stages.settle(work, portion)
         await metrics.roll_up(work, portion)
 

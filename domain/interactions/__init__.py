@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from domain.interactions.actions import MANUAL, NewInteraction, record, revise
+from domain.interactions.evidence import settle_evidence
 from domain.interactions.model import FAMILY_OF, Channel, Direction, Family, Interaction, InteractionKind
 from domain.interactions.queries import (
     CustomerNotFound,
@@ -35,5 +36,6 @@ __all__ = [
     "record",
     "revise",
     "revisions",
+    "settle_evidence",
     "timeline",
 ]

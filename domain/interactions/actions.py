@@ -73,7 +73,8 @@ async def revise(work: Writing, interaction_id: UUID, new: NewInteraction) -> In
     )  # fmt: skip
     work.add(revised)
     await work.flush()
-    _tell(work, "interactions.revise", "interactions.InteractionRevised", revised)
+    former = known.customer_id if known.customer_id != revised.customer_id else None
+    _tell(work, "interactions.revise", "interactions.InteractionRevised", revised, former)
     return revised
 
 
@@ -97,8 +98,9 @@ async def _lock(work: Writing, interaction_id: UUID) -> Interaction:
     return known
 
 
-def _tell(work: Writing, deed: str, event: str, interaction: Interaction) -> None:
+def _tell(work: Writing, deed: str, event: str, interaction: Interaction, former: UUID | None = None) -> None:
     facts = {"kind": interaction.kind, "revision": interaction.revision}
     customer = interaction.customer_id.hex if interaction.customer_id else None
-    work.emit(event, interaction.id, customer_id=customer, **facts)
+    also = {"customers": [former.hex]} if former else {}
+    work.emit(event, interaction.id, customer_id=customer, **facts, **also)
     work.audit(deed, f"interaction:{interaction.id.hex}", after=facts)

@@ -243,6 +243,7 @@ class Case(Entity):
     __table_args__ = (
         Index("cases_customer_idx", "tenant_id", "customer_id", text("opened_at DESC"), text("id DESC")),
         Index("cases_local_day_idx", "tenant_id", "local_day"),
+        Index("cases_case_key_idx", "tenant_id", "case_key"),
     )
 
     customer_id: Mapped[UUID] = mapped_column(doc="Whose it is, as its first step was recorded.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 from uuid import UUID
@@ -40,6 +40,12 @@ class EmailPayload(Payload, frozen=True, kw_only=True):
     message_id: str | None = None
     link: str | None = None
     """The address that was clicked."""
+    user_agent: str | None = None
+    """What program opened or clicked it, in its own words."""
+    ip: str | None = None
+    """From which network address it did."""
+    method: str | None = None
+    """With which HTTP method it did: one that asks for nothing but the head is no person."""
 
 
 class MessagePayload(Payload, frozen=True, kw_only=True):
@@ -150,6 +156,8 @@ class VisitPayload(Payload, frozen=True, kw_only=True):
     seconds: Count | None = None
     session: str | None = None
     user_agent: str | None = None
+    ip: str | None = None
+    method: str | None = None
 
 
 class CommercePayload(Payload, frozen=True, kw_only=True):
@@ -191,6 +199,27 @@ class TaskPayload(Payload, frozen=True, kw_only=True):
     assignee: str | None = None
     due_at: Instant | None = None
     done: bool = False
+
+
+SCANNER_AGENTS = (
+    "bot", "crawler", "spider", "scanner", "preview", "headless", "curl", "wget", "python", "java/", "okhttp",
+    "go-http-client", "existence discovery", "barracuda", "mimecast", "proofpoint", "urldefense", "safelinks",
+)  # fmt: skip
+"""What programs that look at links before people do say of themselves, anywhere in it and in small letters."""
+
+SCANNER_NETS = (
+    "40.92.0.0/15", "40.107.0.0/16", "52.100.0.0/14", "104.47.0.0/17",  # Microsoft's mail protection
+    "67.231.144.0/20", "148.163.128.0/19",  # Proofpoint
+    "64.235.144.0/20", "209.222.80.0/21",  # Barracuda
+    "205.139.110.0/24", "207.211.30.0/24",  # Mimecast
+)  # fmt: skip
+"""The networks out of which the well-known protectors of mailboxes follow the links of a mail."""
+
+FASTEST_PERSON = timedelta(seconds=2)
+"""Whoever answers sooner after a delivery is a machine."""
+
+BURST, LINKS_OF_BURST = timedelta(seconds=10), 3
+"""Whoever follows so many links within this time is a machine."""
 
 
 PAYLOADS: dict[str, type[Payload]] = {

@@ -1,0 +1,323 @@
+"""What interactions prove of service and loyalty: cases, survey answers, reviews, referrals, mentions and responses to
+campaigns, as projections of the current interactions.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from sqlalchemy import ARRAY, Interval, Text, Uuid, bindparam, text
+
+from domain.core.events import on
+from domain.core.money import currencies
+from domain.core.rounding import half_even, minor_per_unit
+from domain.interactions import rules
+from domain.interactions.model import (
+    CampaignResponse,
+    Case,
+    Referral,
+    Review,
+    SocialMention,
+    SurveyResponse,
+)
+from domain.tenants import queries as tenants
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy import TextClause
+
+    from domain.core.events import OutboxEvent
+    from domain.core.tables import TenantTable
+    from domain.core.unit_of_work import Writing
+
+
+async def settle_evidence(work: Writing, customer_ids: Sequence[UUID]) -> None:
+    """Make the evidence of these customers what the current interactions say, for everyone who is one with them.
+
+    `customer_ids` are all whom a change touched: after a merge or unmerge, both sides. Referrals that name one of
+    them are settled, too. Of who was erased there is no evidence. What is right already is not written.
+    """
+    if not customer_ids:
+        return
+    whom: dict[str, Any] = {"tenant": work.tenant_id, "customers": list(customer_ids)}
+    whom["roots"] = (await work.execute(_LOCK, whom)).scalars().all()
+    members = (await work.execute(_MEMBERS, whom)).all()
+    living = [member for member in members if member.status != "ERASED"]
+    families = {
+        "members": [member.id for member in members],
+        "living": [member.id for member in living],
+        "survivors": [member.root_id for member in living],
+    }
+    zone = (await tenants.tenant(work)).time_zone
+    await work.execute(_SETTLE, {"tenant": work.tenant_id, "zone": zone, **families, **_KNOWN})
+
+
+@on("customers.CustomerChanged")
+@on("customers.CustomerErased")
+@on("customers.CustomersMerged")
+@on("customers.CustomersUnmerged")
+@on("interactions.InteractionRecorded")
+@on("interactions.InteractionRevised")
+@on("purchases.OrderRecorded")
+@on("purchases.RefundRecorded")
+async def settle_touched(work: Writing, event: OutboxEvent) -> None:
+    """Settle the evidence of the customers whom an event names."""
+    named = [event.body.get("customer_id"), *event.body.get("customers", ())]
+    await settle_evidence(work, [event.subject, *(UUID(one) for one in named if one)])
+
+
+def _sql(statement: str, *lists: str) -> TextClause:
+    ids = (bindparam(name, type_=ARRAY(Uuid())) for name in lists)
+    return text(statement).bindparams(bindparam("tenant", type_=Uuid()), *ids)
+
+
+# Whoever settles the same customer at the same time waits here, and then sees what the other one wrote.
+_LOCK = _sql(
+    """
+SELECT id FROM customers
+WHERE tenant_id = :tenant
+    AND id IN (SELECT root_id FROM customers WHERE tenant_id = :tenant AND id = ANY(:customers))
+ORDER BY id FOR NO KEY UPDATE
+""",
+    "customers",
+)
+
+_MEMBERS = _sql(
+    "SELECT id, root_id, status FROM customers WHERE tenant_id = :tenant AND root_id = ANY(:roots)", "roots"
+)
+
+_SHOWN = """i.id, i.customer_id, i.kind, i.direction, i.occurred_at, i.integration_id, i.remote_id, i.correlation_key,
+        i.campaign_key, i.machine_suspected, i.payload, CAST(i.occurred_at AT TIME ZONE :zone AS date) AS local_day"""
+
+# Referrals that name one of these customers by id, or by the id that the other side knows him by.
+_NAMING = """
+    SELECT id FROM referrals WHERE tenant_id = :tenant AND referred_id = ANY(:members)
+    UNION
+    SELECT awaiting.id
+    FROM record_links l
+    JOIN referrals awaiting ON awaiting.tenant_id = :tenant AND awaiting.integration_id = l.integration_id
+        AND awaiting.referred_remote_id = l.remote_id AND awaiting.referred_id IS NULL
+    WHERE l.tenant_id = :tenant AND l.local_id = ANY(:members) AND l.type = 'customer'
+"""
+
+_TOLD = f"""
+    SELECT m.root, {_SHOWN}
+    FROM unnest(:living, :survivors) AS m (id, root)
+    JOIN interactions i ON i.tenant_id = :tenant AND i.customer_id = m.id AND i.superseded_at IS NULL
+    WHERE i.family IN ('CASE', 'SURVEY', 'REVIEW', 'REFERRAL') OR i.campaign_key IS NOT NULL
+        OR (i.kind IN ('EMAIL_RECEIVED', 'EMAIL_BOUNCED', 'MESSAGE') AND i.correlation_key IS NOT NULL)
+    UNION ALL
+    SELECT c.root_id, {_SHOWN}
+    FROM ({_NAMING}) AS naming
+    JOIN interactions i ON i.tenant_id = :tenant AND i.id = naming.id AND i.superseded_at IS NULL
+    JOIN customers c ON c.tenant_id = :tenant AND c.id = i.customer_id AND c.status <> 'ERASED'
+    WHERE i.customer_id <> ALL(:members)
+"""
+
+
+def _last(value: str, known: str | None = None) -> str:
+    """SQL of an aggregate: the value that the latest step told that knows `known`, or else that value itself."""
+    return f"(array_agg({value} ORDER BY occurred_at DESC, id DESC) FILTER (WHERE {known or value} IS NOT NULL))[1]"
+
+
+_CASES = f"""
+    SELECT id, customer_id, case_key, integration_id, title, priority, opened_at,
+        CAST(opened_at AT TIME ZONE :zone AS date) AS local_day, answered_at, resolved_at, reopened,
+        CAST(floor(extract(epoch FROM answered_at - opened_at) / 60) AS bigint) AS answer_minutes,
+        CAST(floor(extract(epoch FROM resolved_at - opened_at) / 60) AS bigint) AS resolution_minutes,
+        CAST({half_even("exact_cost")} AS bigint) AS cost, currency
+    FROM (
+        SELECT (array_agg(id ORDER BY id))[1] AS id,
+            (array_agg(customer_id ORDER BY occurred_at, id))[1] AS customer_id, case_key, integration_id,
+            {_last("title")} AS title, {_last("priority")} AS priority, min(occurred_at) AS opened_at,
+            min(occurred_at) FILTER (WHERE kind = 'CASE_ANSWERED') AS answered_at,
+            min(occurred_at) FILTER (
+                WHERE kind IN ('CASE_RESOLVED', 'CASE_CLOSED') AND occurred_at >= begun_at
+            ) AS resolved_at,
+            count(*) FILTER (WHERE kind = 'CASE_REOPENED') AS reopened,
+            {_last("cost")} AS exact_cost, {_last("currency", "cost")} AS currency
+        FROM (
+            SELECT *, payload ->> 'title' AS title, payload ->> 'priority' AS priority,
+                payload ->> 'currency' AS currency, CASE WHEN payload ->> 'currency' = ANY(:currencies)
+                    THEN CAST(payload ->> 'cost' AS numeric) * {minor_per_unit("(payload ->> 'currency')")} END AS cost,
+                coalesce(max(occurred_at) FILTER (WHERE kind = 'CASE_REOPENED')
+                    OVER (PARTITION BY root, integration_id, case_key), '-infinity') AS begun_at
+            FROM (
+                SELECT *, coalesce(payload ->> 'case_id', correlation_key, remote_id) AS case_key
+                FROM told WHERE kind IN
+                    ('CASE_OPENED', 'CASE_ANSWERED', 'CASE_RESOLVED', 'CASE_REOPENED', 'CASE_CLOSED')
+            ) AS of_cases
+        ) AS steps
+        GROUP BY root, integration_id, case_key
+    ) AS cases
+"""
+
+
+_SURVEYS = """
+    SELECT id, customer_id, occurred_at, local_day, survey, measure, score,
+        coalesce(scale, CASE measure WHEN 'NPS' THEN 10 WHEN 'CSAT' THEN CASE WHEN score <= 5 THEN 5 END END) AS out_of
+    FROM (
+        SELECT *, payload ->> 'survey' AS survey, coalesce(payload ->> 'kind', 'OTHER') AS measure,
+            CAST(payload ->> 'score' AS numeric(20, 6)) AS score, CAST(payload ->> 'scale' AS bigint) AS scale
+        FROM told WHERE kind = 'SURVEY'
+    ) AS answers
+    WHERE score IS NOT NULL
+"""
+
+
+def _opinions(kind: str) -> str:
+    return f"""
+    SELECT id, customer_id, occurred_at, local_day, site, rating, out_of, rating * 5 >= out_of * 4 AS is_positive
+    FROM (
+        SELECT *, payload ->> 'site' AS site, CAST(payload ->> 'rating' AS numeric(20, 6)) AS rating,
+            coalesce(CAST(payload ->> 'scale' AS bigint), 5) AS out_of
+        FROM told WHERE kind = '{kind}'
+    ) AS opinions
+"""
+
+
+_REFERRALS = """
+    SELECT t.id, t.customer_id, t.occurred_at, t.local_day, referred.id AS referred_id, t.integration_id,
+        CASE WHEN t.integration_id IS NOT NULL THEN t.payload ->> 'referred' END AS referred_remote_id,
+        coalesce(referred.root_id = t.root OR EXISTS (
+            SELECT FROM customers mine
+            JOIN identity_claims ours ON ours.tenant_id = :tenant AND ours.customer_id = ANY(mine.member_ids)
+            JOIN identity_claims others ON others.tenant_id = :tenant AND others.scheme = ours.scheme
+                AND others.normalised = ours.normalised AND others.customer_id = ANY(bought.member_ids)
+                AND others.valid_to IS NULL AND others.strength = 'STRONG'
+            WHERE mine.tenant_id = :tenant AND mine.id = t.root AND ours.valid_to IS NULL AND ours.strength = 'STRONG'
+        ), false) AS is_self,
+        CASE WHEN CAST(bought.first_purchase_at AT TIME ZONE :zone AS date) >= t.local_day
+            THEN bought.first_purchase_at END AS converted_at
+    FROM told t
+    LEFT JOIN record_links l ON l.tenant_id = :tenant AND l.integration_id = t.integration_id AND l.type = 'customer'
+        AND l.remote_id = t.payload ->> 'referred'
+    LEFT JOIN customers referred ON referred.tenant_id = :tenant
+        AND referred.id = coalesce(CAST(t.payload ->> 'referred_customer_id' AS uuid), l.local_id)
+    LEFT JOIN customers bought ON bought.tenant_id = :tenant AND bought.id = referred.root_id
+    WHERE t.kind = 'REFERRAL'
+"""
+
+# A mail that came back was not delivered; what came back names the mail's thread, or else its campaign.
+_DELIVERIES = """
+    SELECT root, campaign_key, correlation_key, occurred_at
+    FROM told d
+    WHERE campaign_key IS NOT NULL AND (
+        kind IN ('MESSAGE', 'CALL') AND direction = 'OUTBOUND'
+        OR kind = 'EMAIL_SENT' AND NOT EXISTS (
+            SELECT FROM told b
+            WHERE b.kind = 'EMAIL_BOUNCED' AND b.root = d.root AND b.occurred_at >= d.occurred_at
+                AND b.correlation_key IS NOT DISTINCT FROM d.correlation_key
+                AND (b.correlation_key IS NOT NULL OR b.campaign_key = d.campaign_key)
+        )
+    )
+"""
+
+_PAIRS = """
+    SELECT root, campaign_key, min(occurred_at) AS delivered_at, array_agg(occurred_at) AS moments
+    FROM deliveries
+    GROUP BY root, campaign_key
+"""
+
+# A reply need not name the campaign: it is in the thread of a delivery.
+_HITS = """
+    SELECT DISTINCT p.root, p.campaign_key, p.delivered_at, t.id, t.occurred_at,
+        coalesce(t.payload ->> 'link', t.payload ->> 'url') AS link,
+        t.machine_suspected OR upper(t.payload ->> 'method') IS NOT DISTINCT FROM 'HEAD'
+            OR coalesce(lower(t.payload ->> 'user_agent') ~ :agents, false)
+            OR CASE WHEN pg_input_is_valid(t.payload ->> 'ip', 'inet')
+                THEN CAST(t.payload ->> 'ip' AS inet) <<= ANY(CAST(:nets AS inet[])) ELSE false END
+            OR EXISTS (
+                SELECT FROM unnest(p.moments) AS delivered (at)
+                WHERE t.occurred_at >= delivered.at AND t.occurred_at < delivered.at + :fastest
+            ) AS is_machine
+    FROM told t
+    LEFT JOIN deliveries d ON t.campaign_key IS NULL AND d.root = t.root AND d.correlation_key = t.correlation_key
+    JOIN pairs p ON p.root = t.root AND p.campaign_key = coalesce(t.campaign_key, d.campaign_key)
+        AND t.occurred_at >= p.delivered_at
+    WHERE t.kind IN ('EMAIL_CLICKED', 'VISIT', 'EMAIL_RECEIVED', 'INQUIRY', 'FORM_SUBMITTED', 'ORDER_PLACED')
+        OR (t.kind IN ('MESSAGE', 'CALL') AND t.direction = 'INBOUND')
+"""
+
+_RESPONSES = """
+    SELECT p.root AS customer_id, p.campaign_key, p.delivered_at,
+        CAST(p.delivered_at AT TIME ZONE :zone AS date) AS delivered_on, cardinality(p.moments) AS deliveries,
+        min(h.occurred_at) AS raw_at, min(h.occurred_at) FILTER (WHERE is_person) AS human_at,
+        count(h.id) AS raw_responses, count(*) FILTER (WHERE is_person) AS human_responses
+    FROM pairs p
+    LEFT JOIN (
+        SELECT *, NOT is_machine AND NOT bool_or(begins_burst) OVER (
+                PARTITION BY root, campaign_key ORDER BY occurred_at RANGE BETWEEN :burst PRECEDING AND CURRENT ROW
+            ) AS is_person
+        FROM (
+            SELECT *, (SELECT count(DISTINCT link) FROM unnest(soon) AS followed (link)) >= :links AS begins_burst
+            FROM (
+                SELECT *, array_agg(link) OVER (
+                    PARTITION BY root, campaign_key ORDER BY occurred_at RANGE BETWEEN CURRENT ROW AND :burst FOLLOWING
+                ) AS soon
+                FROM hits
+            ) AS gathered
+        ) AS counted
+    ) AS h ON h.root = p.root AND h.campaign_key = p.campaign_key
+    GROUP BY p.root, p.campaign_key, p.delivered_at, p.moments
+"""
+
+_PROJECTIONS: dict[type[TenantTable], str] = {
+    Case: _CASES,
+    SurveyResponse: _SURVEYS,
+    Review: _opinions("REVIEW"),
+    SocialMention: _opinions("SOCIAL_MENTION"),
+    Referral: _REFERRALS,
+    CampaignResponse: _RESPONSES,
+}
+
+
+def _project(model: type[TenantTable], wanted: str) -> str:
+    """The parts of a statement that make a table's rows of these customers the wanted ones, and touch no right one."""
+    table = model.__table__
+    key = [column.name for column in table.primary_key if column.name != "tenant_id"]
+    rest = [column.name for column in table.columns if column.name not in {"tenant_id", *key}]
+    columns, name = ", ".join([*key, *rest]), model.__tablename__
+    same = " AND ".join(f"w.{each} = t.{each}" for each in key)
+    ours, theirs = (", ".join(f"{of}.{each}" for each in rest) for of in ("t", "excluded"))
+    return f"""
+wanted_{name} AS MATERIALIZED ({wanted}),
+gone_{name} AS (
+    DELETE FROM {name} t
+    WHERE tenant_id = :tenant AND customer_id = ANY(:members)
+        AND NOT EXISTS (SELECT FROM wanted_{name} w WHERE {same})
+),
+kept_{name} AS (
+    INSERT INTO {name} AS t (tenant_id, {columns})
+    SELECT :tenant, {columns} FROM wanted_{name}
+    ON CONFLICT (tenant_id, {", ".join(key)}) DO UPDATE
+    SET {", ".join(f"{each} = excluded.{each}" for each in rest)}
+    WHERE ({ours}) IS DISTINCT FROM ({theirs})
+)"""
+
+
+_KNOWN = {
+    "currencies": sorted(currencies()),
+    "agents": "|".join(rules.SCANNER_AGENTS),
+    "nets": list(rules.SCANNER_NETS),
+    "fastest": rules.FASTEST_PERSON,
+    "burst": rules.BURST,
+    "links": rules.LINKS_OF_BURST,
+}
+
+_SETTLE = _sql(
+    f"""
+WITH told AS MATERIALIZED ({_TOLD}),
+deliveries AS MATERIALIZED ({_DELIVERIES}),
+pairs AS MATERIALIZED ({_PAIRS}),
+hits AS MATERIALIZED ({_HITS}),
+{",".join(_project(model, wanted) for model, wanted in _PROJECTIONS.items())}
+SELECT
+""",
+    "members", "living", "survivors",
+).bindparams(
+    *(bindparam(name, type_=ARRAY(Text(collation="C"))) for name in ("currencies", "nets")),
+    *(bindparam(name, type_=Interval()) for name in ("fastest", "burst")),
+)  # fmt: skip

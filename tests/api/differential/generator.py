@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from tests.api.differential.pools import Pools
 
 ALL_SCOPES = frozenset(str(scope) for scope in TokenScope)
+AS_MANY_WITH_THE_SAME_WISHES = 4
+"""For so many operations what is wanted stays what it was: to find it out takes longer than to ask."""
 ROOTS_WORTH = {"node": 3.0, "nodes": 6.0, "customers": 4.0, "customer": 4.0, "interactions": 3.0}
 
 
@@ -107,6 +109,9 @@ class Generator:
         self.ledger = ledger
         self.coverage = coverage
         self.recent: list[Operation] = []
+        self.made = 0
+        self.wishes: dict[tuple[str, int | str], float] = {}
+        self.fields: dict[str, dict[str, Any]] = {}
 
     def operation(self) -> Operation:
         """The next operation: a new one, or an earlier one with other variables."""
@@ -134,7 +139,9 @@ class Generator:
         self.given: dict[str, Any] = {}
         self.fragments: list[Fragment] = []
         self.numbers = 0
-        self.wishes: dict[tuple[str, int], float] = {}
+        if self.made % AS_MANY_WITH_THE_SAME_WISHES == 0:
+            self.wishes = {}
+        self.made += 1
         self.budget = self.random.choice([6, 12, 24, 36, 48])
         query: Any = self.schema.query_type
         keys = Keys()
@@ -171,7 +178,7 @@ class Generator:
         """How many fields of an object type have been reached too rarely."""
         if is_abstract_type(of):
             return 0
-        return sum(self.coverage.counts[f"{of.name}.{name}"] < ENOUGH for name in relational(of))
+        return sum(self.coverage.counts[f"{of.name}.{name}"] < ENOUGH for name in self._relational(of))
 
     def _on_abstract(self, of: Any, keys: Keys, depth: int, room: int, hints: frozenset[str]) -> str:
         if getattr(of, "fields", None) and self._chance(0.3):
@@ -213,7 +220,7 @@ class Generator:
     def _field(self, of: Any, keys: Keys, depth: int, room: int) -> str:
         self.budget -= 1
         fields = {
-            name: field_ for name, field_ in relational(of).items()
+            name: field_ for name, field_ in self._relational(of).items()
             if is_leaf_type(get_named_type(field_.type)) or (depth < 9 and self.budget > 0)
         }  # fmt: skip
         if not fields:
@@ -258,8 +265,19 @@ class Generator:
             return 0.3 + below
         return wish + 0.6 * below / (1 + depth / 4)
 
+    def _relational(self, of: Any) -> dict[str, Any]:
+        """The fields of a type that the planner reads; found once."""
+        if of.name not in self.fields:
+            self.fields[of.name] = relational(of)
+        return self.fields[of.name]
+
     def _own_wish(self, of: Any, name: str) -> float:
         """How much a field is wanted for itself, for one of its arguments or of the enum values that it can show."""
+        if (of.name, name) not in self.wishes:
+            self.wishes[of.name, name] = self._wanted_itself(of, name)
+        return self.wishes[of.name, name]
+
+    def _wanted_itself(self, of: Any, name: str) -> float:
         item = f"{of.name}.{name}"
         given = (0.7 * self.coverage.wish(f"{item}({argument})") for argument in of.fields[name].args)
         wish = max([self.coverage.wish(item), *given])
@@ -269,7 +287,7 @@ class Generator:
         return wish
 
     def _below(self, of: Any, depth: int) -> float:
-        """How much is wanted below a type; worked out once for an operation."""
+        """How much is wanted below a type; worked out once for some operations."""
         if (of.name, depth) not in self.wishes:
             self.wishes[of.name, depth] = self._wanted_below(of, depth)
         return self.wishes[of.name, depth]
@@ -281,7 +299,7 @@ class Generator:
             return max(self._below(each, depth) for each in self.schema.get_possible_types(of))
         wishes = [
             self._own_wish(of, name) + 0.5 * self._below(get_named_type(field_.type), depth - 1)
-            for name, field_ in relational(of).items()
+            for name, field_ in self._relational(of).items()
         ]
         return (sum(wishes) / len(wishes) + max(wishes)) / 2
 
@@ -420,7 +438,7 @@ class Generator:
         return max(self.coverage.wish(f"{of.name}.{name}"), 0.8 * self._wanted_in(get_named_type(of.fields[name].type)))
 
     def _wanted_in(self, of: Any) -> float:
-        """How much is wanted of what an input type can hold; worked out once for an operation."""
+        """How much is wanted of what an input type can hold; worked out once for some operations."""
         if (of.name, -1) not in self.wishes:
             self.wishes[of.name, -1] = 0.0  # a filter within itself wants nothing more
             if isinstance(of, GraphQLEnumType):

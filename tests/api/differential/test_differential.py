@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tests.api.differential.ways import Ways
 
 REACHED = 5
-MORE = 4
+MORE = 20
 """How many further portions may be asked until everything is reached."""
 
 
@@ -27,7 +27,7 @@ async def test_the_three_ways_agree(ways: Callable[..., Ways], operations: int, 
     found = await asked.run(operations)
     for _ in range(MORE):
         if found is None and asked.coverage.gaps(REACHED):  # a grown schema may need some more
-            found = await asked.run(operations // 2)
+            found = await asked.run(operations // 10)
     if found is not None:
         number, operation, difference = found
         small = await shrink(operation, asked.engine.schema, lambda one: _fails(asked, one))

@@ -1,0 +1,90 @@
+"""Shifted beta-geometric (Fader and Hardie 2007): for how many periods a contract is renewed.
+
+At the end of each period a customer leaves with a probability that is beta(alpha, beta) among customers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from domain.metrics.clv.fitting import Fit, NotEnough, greatest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from domain.metrics.clv.fitting import Numbers
+
+KIND = "SBG"
+PARAMETERS = ("alpha", "beta")
+START = (1.0, 3.0)
+
+LEAST = 30
+_LEAST_PERIODS = 2
+
+
+@dataclass(frozen=True)
+class Renewals:
+    """Contracts by how long they lasted: `lost[i]` ended after i + 1 periods, `kept[i]` go on after i renewals.
+
+    A contract that was never up for renewal yet says nothing, and stands in `kept[0]`.
+    """
+
+    lost: Numbers
+    kept: Numbers
+
+    @classmethod
+    def of(cls, periods: Any, ended: Any) -> Renewals:
+        """One row per contract: the whole periods that it lasted, and whether it ended with the last of them."""
+        lasted, over = np.asarray(periods, dtype=np.int64), np.asarray(ended, dtype=bool)
+        length = int(lasted.max(initial=0)) + 1
+        lost = np.bincount(np.maximum(lasted[over], 1) - 1, minlength=length)
+        kept = np.bincount(lasted[~over], minlength=length)
+        return cls(lost.astype(np.float64), kept.astype(np.float64))
+
+
+def fit(renewals: Renewals) -> Fit:
+    """Fit the model. Raises NotEnough with fewer than 30 contracts that could have ended, or within one period."""
+    decided = int(renewals.lost.sum() + renewals.kept[1:].sum())
+    if decided < LEAST:
+        raise NotEnough("TOO_FEW_CONTRACTS", decided, LEAST)
+    periods = int(np.count_nonzero(renewals.lost) or 0)
+    if periods < _LEAST_PERIODS:
+        raise NotEnough("TOO_SHORT", periods, _LEAST_PERIODS)
+
+    def log_likelihood(parameters: Sequence[float]) -> float:
+        periods = np.arange(len(renewals.lost))
+        lost = _log_survival(parameters, periods) + np.log1p(-retention(parameters, periods + 1))
+        return float(renewals.lost @ lost + renewals.kept @ _log_survival(parameters, periods))
+
+    return greatest(log_likelihood, START)
+
+
+def retention(parameters: Sequence[Any], period: Any) -> Numbers:
+    """The share of those under contract in a period, counted from 1, who renew at the end of it; it grows."""
+    alpha, beta = parameters
+    share: Numbers = (beta + period - 1) / (alpha + beta + period - 1)
+    return share
+
+
+def survival(parameters: Sequence[Any], renewals: Any) -> Numbers:
+    """The share of customers who renew at least so many times."""
+    return np.exp(_log_survival(parameters, renewals))
+
+
+def expected_from_now(parameters: Sequence[Any], periods: int, renewed: Any) -> Numbers:
+    """The periods paid, of so many to come, by a customer under contract who has renewed so many times."""
+    ahead = np.arange(1, periods + 1)
+    before = _log_survival(parameters, np.asarray(renewed)[..., None])
+    paid: Numbers = np.exp(_log_survival(parameters, np.asarray(renewed)[..., None] + ahead) - before).sum(axis=-1)
+    return paid
+
+
+def _log_survival(parameters: Sequence[Any], renewals: Any) -> Numbers:
+    from scipy.special import betaln
+
+    alpha, beta = parameters
+    share: Numbers = betaln(alpha, beta + renewals) - betaln(alpha, beta)
+    return share

@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from domain.metrics.clv import bgnbd, lifetime_value, mbgnbd, pnbd
+from domain.metrics.clv.fitting import DAYS_PER_WEEK, Histories, NotEnough, fit_buying
+from tests.domain.metrics.clv.cdnow import calibration
+
+if TYPE_CHECKING:
+    from domain.metrics.clv.fitting import BuyingModel
+
+BG = (0.243, 4.414, 0.793, 2.426)
+PUBLISHED = {
+    bgnbd: ((0.243, 4.414, 0.793, 2.426), -9582.4),
+    pnbd: ((0.553, 10.578, 0.606, 11.669), -9595.0),
+    mbgnbd: ((0.525, 6.183, 0.891, 1.614), -9582.1),
+}
+ALL = pytest.mark.parametrize("model", lifetime_value.MODELS.values(), ids=list(lifetime_value.MODELS))
+POINTS = {bgnbd: BG, mbgnbd: (0.525, 6.183, 0.891, 1.614), pnbd: (0.553, 10.578, 0.606, 11.669)}
+
+
+def of(model: BuyingModel) -> Any:
+    return POINTS[model]  # type: ignore[index]
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize("model", PUBLISHED, ids=lambda model: model.KIND)
+def test_the_published_parameters_are_found(model: Any) -> None:
+    customers = calibration()
+    histories = Histories.of(customers.x, customers.t_x, customers.T)
+    assert (histories.customers, histories.repeaters) == (2_357, 946)
+    parameters, log_likelihood = PUBLISHED[model]
+    found = fit_buying(model, histories)
+    assert tuple(round(each, 3) for each in found.parameters) == parameters
+    assert round(found.log_likelihood, 1) == log_likelihood
+
+
+def test_the_customer_of_the_paper() -> None:
+    """Two repeat purchases, the last in week 30.43 of 38.86 (Fader, Hardie and Lee 2005)."""
+    history = (2.0, 30.43, 38.86)
+    assert float(bgnbd.p_alive(BG, *history)) == pytest.approx(0.7266, abs=5e-5)
+    assert float(bgnbd.expected_from_now(BG, 39, *history)) == pytest.approx(1.226, abs=5e-4)
+
+
+def test_more_purchases_can_lower_the_probability_of_being_alive() -> None:
+    """The paradox of increasing frequency: the same silence is longer for who bought more often."""
+    seldom, often = mbgnbd.p_alive(of(mbgnbd), np.array([2.0, 20.0]), 20.0, 39.0)
+    assert often < seldom
+    assert float(bgnbd.p_alive(BG, 23.0, 39.0, 39.0)) == pytest.approx(0.9686, abs=5e-5)
+
+
+def test_who_bought_once_can_be_gone_but_not_to_bg_nbd() -> None:
+    once = (0.0, 0.0, 39.0)
+    assert float(bgnbd.p_alive(BG, *once)) == 1.0
+    assert float(mbgnbd.p_alive(of(mbgnbd), *once)) < 0.5
+    with pytest.raises(lifetime_value.NoChurnFromThisModel):
+        lifetime_value.has_churned("BG_NBD", [0.2])
+    assert list(lifetime_value.has_churned("MBG_NBD", [0.2, 0.5])) == [True, False]
+
+
+@ALL
+def test_probabilities_are_probabilities_and_expectations_grow(model: BuyingModel) -> None:
+    rng = np.random.default_rng(4)
+    x = rng.poisson(3, 200).astype(float)
+    T = rng.uniform(1, 200, 200)  # noqa: N806 - the symbol of the literature
+    t_x = np.where(x > 0, T * rng.uniform(0, 1, 200), 0.0)
+    alive = model.p_alive(of(model), x, t_x, T)
+    assert np.all((alive >= 0) & (alive <= 1))
+    soon, later = (model.expected_from_now(of(model), weeks, x, t_x, T) for weeks in (10.0, 20.0))
+    assert np.all((soon > 0) & (later > soon) & (later < 2 * soon))
+    assert model.expected_of_new(of(model), 0.0) == pytest.approx(0, abs=1e-12)
+
+
+@ALL
+def test_many_purchases_leave_the_numbers_finite(model: BuyingModel) -> None:
+    expected = model.expected_from_now(of(model), 156.0, 900.0, 103.9, 104.0)
+    assert 500 < float(expected) < 1_300
+
+
+@ALL
+def test_likelihoods_of_all_histories_add_up_to_one(model: BuyingModel) -> None:
+    """Nothing within T weeks, or a first repeat at some moment: told apart, these are all that x <= 1 can be."""
+    T = 10.0  # noqa: N806 - the symbol of the literature
+    moments = (np.arange(2_000) + 0.5) * T / 2_000
+    never = np.exp(model.log_likelihood(of(model), 0.0, 0.0, T))
+    none_up_to = np.exp(model.log_likelihood(of(model), 0.0, 0.0, moments))
+    # The density of the first repeat is how fast the probability of none falls.
+    assert float(never) == pytest.approx(1 + float(np.gradient(none_up_to, moments).mean()) * T, abs=0.01)
+
+
+@ALL
+def test_the_months_of_five_years_follow_from_eight_moments(model: BuyingModel) -> None:
+    history = (np.array([0.0, 1.0, 12.0, 60.0]), np.array([0.0, 3.0, 50.0, 51.0]), np.array([52.0, 5.0, 52.0, 52.0]))
+    followed = lifetime_value.monthly(lambda weeks: model.expected_from_now(of(model), weeks, *history))
+    ends = np.arange(61)[:, None] * 30.4375 / DAYS_PER_WEEK
+    asked = np.diff(model.expected_from_now(of(model), ends, *history), axis=0).T
+    assert followed.shape == (4, 60)
+    np.testing.assert_allclose(followed, asked, rtol=5e-4)
+
+
+def test_customers_who_share_a_history_are_counted_once() -> None:
+    histories = Histories.of([0, 2, 0, 0], [0, 3, 0, 0], [5, 5, 5, 6])
+    assert histories.x.tolist() == [0, 0, 2]
+    assert histories.count.tolist() == [2, 1, 1]
+    assert (histories.customers, histories.repeaters) == (4, 1)
+
+
+@pytest.mark.parametrize(
+    ("missing", "x", "weeks", "customers"),
+    [
+        ("TOO_FEW_CUSTOMERS: 99 of 100", 1, 40, 99),
+        ("TOO_FEW_REPEAT_CUSTOMERS: 0 of 30", 0, 40, 100),
+        ("TOO_SHORT: 11 of 12", 1, 11, 100),
+        ("NO_OPTIMUM: 0 of 1", 5, 40, 100),  # all buy alike: nothing tells how customers differ
+    ],
+)
+def test_what_is_missing_is_said(missing: str, x: int, weeks: int, customers: int) -> None:
+    with pytest.raises(NotEnough, match=missing):
+        fit_buying(mbgnbd, Histories.of([x] * customers, [weeks if x else 0] * customers, [weeks] * customers))
+
+
+def test_simulated_customers_give_their_parameters_back() -> None:
+    """Ten thousand customers drawn from BG/NBD, their purchases dated by day: in CI; 100,000 in `bench models`."""
+    from bench.models import simulated
+
+    histories = Histories.of(*simulated(10_000, seed=5))
+    r, alpha, a, b = fit_buying(bgnbd, histories).parameters
+    assert (r, alpha) == (pytest.approx(0.243, rel=0.1), pytest.approx(4.414, rel=0.1))
+    assert a / (a + b) == pytest.approx(0.793 / (0.793 + 2.426), rel=0.15)

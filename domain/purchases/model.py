@@ -11,6 +11,8 @@ from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, UniqueConst
 from sqlalchemy.orm import Mapped, mapped_column
 
 from domain.core.tables import Entity, TenantTable, one_of
+from domain.purchases.contracts import ContractEventKind, ContractStatus
+from domain.purchases.opportunities import OpportunityStatus
 
 
 class OrderKind(StrEnum):
@@ -43,35 +45,6 @@ class PaymentStatus(StrEnum):
     RECEIVED = "RECEIVED"
     FAILED = "FAILED"
     VOIDED = "VOIDED"
-
-
-class ContractStatus(StrEnum):
-    """Whether a contract holds after the last of its events; a paused one does."""
-
-    ACTIVE = "ACTIVE"
-    PAUSED = "PAUSED"
-    ENDED = "ENDED"
-
-
-class ContractEventKind(StrEnum):
-    """What happened to a contract."""
-
-    START = "START"
-    RENEW = "RENEW"
-    UPGRADE = "UPGRADE"
-    DOWNGRADE = "DOWNGRADE"
-    PAUSE = "PAUSE"
-    RESUME = "RESUME"
-    CANCEL = "CANCEL"
-    END = "END"
-
-
-class OpportunityStatus(StrEnum):
-    """How far a possible sale has come."""
-
-    OPEN = "OPEN"
-    WON = "WON"
-    LOST = "LOST"
 
 
 class ProductFamily(Entity):
@@ -385,7 +358,7 @@ class ContractEvent(TenantTable):
     term_starts_on: Mapped[date | None] = mapped_column(doc="The first day of the term that holds after it.")
     term_ends_on: Mapped[date | None] = mapped_column(doc="The day on which that term is due for renewal.")
     product_id: Mapped[UUID | None] = mapped_column(doc="What is bought after it.")
-    family_id: Mapped[UUID | None] = mapped_column(doc="The family of what is bought after it.")
+    family_id: Mapped[UUID | None] = mapped_column(doc="The family that the source names, where it names no product.")
     plan: Mapped[str | None] = mapped_column(doc="The plan after it, in the source's word.")
 
 

@@ -204,10 +204,10 @@ def _within(minor: int, *path: str) -> int:
     return minor
 
 
-def check_not_negative(amount: int) -> None:
+def check_not_negative(amount: int, field: str = "total") -> None:
     """A sale or refund is worth nothing or more. Raises NegativeAmount."""
     if amount < 0:
-        raise NegativeAmount(path=("total",))
+        raise NegativeAmount(path=(field,))
 
 
 def check_rate(base: str, quote: str, rate: Decimal) -> Decimal:

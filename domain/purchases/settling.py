@@ -124,9 +124,32 @@ def _at_the_rate(table: str) -> str:
     """
 
 
-_CONVERTED = ("orders", "refunds", "invoices", "payments", "credit_notes")
+# What a contract earned after each of its events is converted with the contract, at the rate of its day.
+_EARNED = (
+    """
+    UPDATE contract_events e SET base_mrr = e.mrr
+    FROM contracts c
+    WHERE c.tenant_id = :tenant AND c.currency = :into AND c.superseded_at IS NULL AND c.base_amount IS NULL
+        AND e.tenant_id = :tenant AND e.contract_id = c.id AND e.contract_version = c.version
+    """,
+    f"""
+    UPDATE contract_events t SET base_mrr = converted.minor
+    FROM ({RATED}) AS rated
+    JOIN contracts c ON c.tenant_id = :tenant AND c.currency = rated.currency
+    JOIN contract_events e ON e.tenant_id = :tenant AND e.contract_id = c.id AND e.contract_version = c.version
+    CROSS JOIN LATERAL (SELECT e.mrr AS amount, c.currency, c.local_day) AS d
+    CROSS JOIN LATERAL ({conversion("d")}) AS converted
+    WHERE c.superseded_at IS NULL AND c.base_amount IS NULL AND t.tenant_id = :tenant
+        AND (t.contract_id, t.contract_version, t.position) = (e.contract_id, e.contract_version, e.position)
+    """,
+)
 
-_SETTLE_BASE = [_sql(statement(table)) for table in _CONVERTED for statement in (_same_currency, _at_the_rate)]
+_CONVERTED = ("orders", "refunds", "invoices", "payments", "credit_notes", "contracts", "opportunities")
+
+_SETTLE_BASE = [
+    *map(_sql, _EARNED),
+    *(_sql(statement(table)) for table in _CONVERTED for statement in (_same_currency, _at_the_rate)),
+]
 
 
 async def settle_base_amounts(work: Writing) -> None:

@@ -183,6 +183,7 @@ def upgrade() -> None:
         sa.Column("currency", sa.Text(collation="C"), nullable=True),
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("cases_pkey")),
     )
+    op.create_index("cases_case_key_idx", "cases", ["tenant_id", "case_key"], unique=False)
     op.create_index(
         "cases_customer_idx",
         "cases",
@@ -739,7 +740,9 @@ def upgrade() -> None:
         "cost_entries",
         ["tenant_id", "starts_on"],
         unique=False,
-        postgresql_where=sa.text("superseded_at IS NULL AND customer_id IS NULL AND rule IS NOT NULL"),
+        postgresql_where=sa.text(
+            "superseded_at IS NULL AND customer_id IS NULL AND case_key IS NULL AND rule IS NOT NULL"
+        ),
     )
     op.create_index(
         "cost_entries_starts_on_idx",
@@ -1224,7 +1227,9 @@ def downgrade() -> None:
     op.drop_index(
         "cost_entries_shared_idx",
         table_name="cost_entries",
-        postgresql_where=sa.text("superseded_at IS NULL AND customer_id IS NULL AND rule IS NOT NULL"),
+        postgresql_where=sa.text(
+            "superseded_at IS NULL AND customer_id IS NULL AND case_key IS NULL AND rule IS NOT NULL"
+        ),
     )
     op.drop_index(
         "cost_entries_initiative_id_idx",
@@ -1307,6 +1312,7 @@ def downgrade() -> None:
     op.drop_table("cost_allocations")
     op.drop_index("cases_local_day_idx", table_name="cases")
     op.drop_index("cases_customer_idx", table_name="cases")
+    op.drop_index("cases_case_key_idx", table_name="cases")
     op.drop_table("cases")
     op.drop_index("campaign_responses_delivered_on_idx", table_name="campaign_responses")
     op.drop_table("campaign_responses")

@@ -14,6 +14,7 @@ from domain.customers.model import UnsettledCustomer
 from domain.interactions import settle_evidence
 from domain.metrics import settling as metrics
 from domain.purchases import settling as purchases
+from domain.segments import settling as segments
 from domain.stages import settling as stages
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ async def customers(work: Writing, described: Sequence[UUID], touched: Sequence[
     """Bring everything up to date that is derived of customers.
 
     `described` are those of whom something new is said: who they are is settled. All who were `touched` get their
-    totals and their stages.
+    totals, their stages and their segments.
     """
     await identities(work, described)
     await projections(work, touched)
@@ -62,12 +63,13 @@ async def identities(work: Writing, described: Sequence[UUID]) -> None:
 
 
 async def projections(work: Writing, touched: Sequence[UUID]) -> None:
-    """Settle the totals, the stages and the days of these customers."""
+    """Settle the totals, the stages, the days and the segments of these customers."""
     for portion in _portions(touched):
         await purchases.settle_totals(work, portion)
         await settle_evidence(work, portion)
         await stages.settle(work, portion)
         await metrics.roll_up(work, portion)
+        await segments.settle(work, portion)
 
 
 async def announce(work: Writing, run: Run) -> None:

@@ -190,6 +190,7 @@ async def define_attribute(
     await work.flush()
     work.audit("attributes.define", f"attribute:{key}", after={**says, "type": type_})
     await _show_anew(work, key)
+    work.emit("customers.AttributeDefined", definition.id, key=key)
     return definition
 
 

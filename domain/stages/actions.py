@@ -184,6 +184,7 @@ async def move(
     )  # fmt: skip
     (logged,) = await transition(work, [made])
     await settling.settle(work, [family.root])
+    work.emit("stages.CustomersMoved", family.root, customers=[family.root.hex])
     return logged.id
 
 
@@ -231,6 +232,7 @@ async def correct(
         after={"stage": correction.target, "occurred_at": correction.at.isoformat()},
     )
     await settling.settle(work, [family.root])
+    work.emit("stages.CustomersMoved", family.root, customers=[family.root.hex])
     return logged.id
 
 
@@ -349,7 +351,10 @@ async def _take_along(
         if stage_map[stay.stage_key] != stay.stage_key
     ]  # fmt: skip
     await transition(work, moves)
-    await rebuild_intervals(work, [move.customer_id for move in moves])
+    moved = [move.customer_id for move in moves]
+    await rebuild_intervals(work, moved)
+    if moved:
+        work.emit("stages.CustomersMoved", of.id, customers=[each.hex for each in moved])
 
 
 async def _guarded(work: Writing, customer: UUID, of: LifecycleInForce) -> tuple[Family, Sequence[Logged]]:

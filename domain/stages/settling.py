@@ -64,7 +64,9 @@ async def settle_due(work: Writing, _key: str) -> datetime | None:
         .order_by(StageCheck.due_at, StageCheck.customer_id)
         .limit(BATCH)
     )
-    await settle(work, await work.all(waiting))
+    customers = await work.all(waiting)
+    if await settle(work, customers):
+        work.emit("stages.CustomersMoved", customers[0], customers=[each.hex for each in customers])
     return await work.one(select(func.min(StageCheck.due_at)).where(StageCheck.tenant_id == work.tenant_id))
 
 

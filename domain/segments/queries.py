@@ -1,0 +1,268 @@
+"""How segments are found, what their criteria mean here, and whom criteria fit, now or at an earlier moment."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+from typing import TYPE_CHECKING
+
+from sqlalchemy import func, or_, select
+
+from domain.core.problems import Conflict, Invalid, NotFound
+from domain.customers import queries as customers
+from domain.customers.model import AttributeType
+from domain.segments import criteria as asked
+from domain.segments import measures
+from domain.segments.compiling import Compiled, Known
+from domain.segments.compiling import compiled as compile_
+from domain.segments.criteria import Criteria, decode
+from domain.segments.model import Segment, SegmentVersion
+from domain.stages import queries as stages
+from domain.stages.model import Lifecycle, LifecycleVersion, Stage
+from domain.stages.rules import CanonicalStep, UnknownStage
+from domain.tenants import queries as tenants
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
+    from uuid import UUID
+
+    from domain.core.unit_of_work import Reading
+
+SAMPLE = 10
+"""How many customers a preview names."""
+
+
+class UnknownSegment(NotFound):
+    """There is no segment with this id here. Check the id; one of another tenant gets the same answer."""
+
+
+class SegmentCycle(Invalid):
+    """A segment cannot be a part of itself, by however many others. Leave out one of the segments that are named."""
+
+
+class SegmentArchived(Conflict):
+    """This segment was given up: nobody is in it, and it cannot be changed or asked about any more."""
+
+
+@dataclass(frozen=True)
+class SegmentInForce:
+    """A segment with the version whose criteria its members fit; `timed`: time alone can change who they are."""
+
+    id: UUID
+    key: str
+    version_id: UUID
+    criteria: Criteria
+    timed: bool
+
+
+@dataclass(frozen=True)
+class Preview:
+    """Whom criteria fit now: how many, and the first few."""
+
+    count: int
+    sample: tuple[UUID, ...]
+
+
+async def segment(reading: Reading, segment_id: UUID) -> Segment:
+    """A segment by its id, also one that was given up. Raises UnknownSegment."""
+    found = await reading.one(
+        select(Segment).where(Segment.tenant_id == reading.tenant_id, Segment.id == segment_id)
+    )  # fmt: skip
+    if found is None:
+        raise UnknownSegment(id=segment_id)
+    return found
+
+
+async def latest_version(reading: Reading, segment_id: UUID) -> SegmentVersion:
+    """The version of a segment that was written last. Raises UnknownSegment."""
+    found = await reading.one(
+        select(SegmentVersion)
+        .where(SegmentVersion.tenant_id == reading.tenant_id, SegmentVersion.segment_id == segment_id)
+        .order_by(SegmentVersion.number.desc())
+        .limit(1)
+    )
+    if found is None:
+        raise UnknownSegment(id=segment_id)
+    return found
+
+
+async def in_force(reading: Reading, *, guard: bool = False) -> list[SegmentInForce]:
+    """Every segment that has members to keep, each after those that it asks about.
+
+    With `guard`, no other version is published until this transaction ends.
+    """
+    living = select(Segment.id, Segment.key, Segment.published_version_id).where(
+        Segment.tenant_id == reading.tenant_id,
+        Segment.archived_at.is_(None),
+        Segment.published_version_id.is_not(None),
+    )
+    if guard:
+        living = living.order_by(Segment.id).with_for_update(read=True)
+    found = {row.published_version_id: row for row in await reading.rows(living)}
+    if not found:
+        return []
+    versions = await reading.rows(
+        select(SegmentVersion.id, SegmentVersion.criteria).where(
+            SegmentVersion.tenant_id == reading.tenant_id, customers.within(SegmentVersion.id, found)
+        )
+    )
+    criteria = {found[row.id].id: decode(row.criteria) for row in versions}
+    named = {row.id: row for row in found.values()}
+    made: dict[UUID, SegmentInForce] = {}
+    for each in in_order({id_: asked.refers_to(tree) for id_, tree in criteria.items()}):
+        if each in criteria:
+            timed = is_timed(criteria[each], {other.id for other in made.values() if other.timed})
+            row = named[each]
+            made[each] = SegmentInForce(each, row.key, row.published_version_id, criteria[each], timed)
+    return list(made.values())
+
+
+def in_order(refers: Mapping[UUID, Iterable[UUID]]) -> list[UUID]:
+    """Segments, each after those that it refers to. Raises SegmentCycle, whose `cycle` are the segments in a circle."""
+    try:
+        return list(TopologicalSorter(refers).static_order())
+    except CycleError as error:
+        raise SegmentCycle(cycle=error.args[1]) from error
+
+
+def is_timed(criteria: Criteria, timed: Iterable[UUID]) -> bool:
+    """Whether time alone can change whom criteria fit, where it can change who is in these segments."""
+    return bool(asked.refers_to(criteria).intersection(timed)) or any(
+        node.is_timed or (isinstance(node, asked.Metric) and measures.measure(node.key).timed)
+        for node in asked.nodes(criteria)
+    )
+
+
+async def check(reading: Reading, criteria: Criteria, *, of: Segment | None = None) -> Known:
+    """What criteria mean in this tenant; `of` is the segment that is to have them.
+
+    Raises UnknownSegment, SegmentArchived, SegmentCycle, UnknownLifecycle, UnknownStage, or what `compiled` raises.
+    """
+    await _check_segments(reading, criteria, of)
+    await _check_stages(reading, criteria)
+    known = await meaning(reading, await in_force(reading))
+    compile_(criteria, known, reading.now)
+    return known
+
+
+async def meaning(reading: Reading, published: Iterable[SegmentInForce]) -> Known:
+    """What criteria mean in this tenant, with these segments."""
+    tenant = await tenants.tenant(reading)
+    attributes = {each.key: AttributeType(each.type) for each in await customers.definitions_of(reading)}
+    return Known(tenant.base_currency, attributes, {each.id: each.criteria for each in published})
+
+
+async def compiled(reading: Reading, criteria: Criteria, as_of: datetime | None = None) -> Compiled:
+    """Criteria as SQL on a surviving customer `c`: as it is now or, with `as_of`, as it was just before that moment.
+
+    The past is seen with what is known today, merges included. Raises NotDated where criteria ask about something
+    whose past is not known: attributes, countries, most metrics.
+    """
+    known = await meaning(reading, await in_force(reading))
+    return compile_(criteria, known, as_of or reading.now, dated=as_of is not None)
+
+
+async def members_as_of(reading: Reading, criteria: Criteria, as_of: datetime) -> list[UUID]:
+    """The surviving customers whom criteria fitted just before a moment, in the order of their ids.
+
+    Raises NotDated as `compiled` does.
+    """
+    fitting = await compiled(reading, criteria, as_of)
+    found = fitting.statement(f"{CUSTOMERS} AND {fitting.condition} ORDER BY c.id")
+    return [row.id for row in await reading.rows(found, {"tenant": reading.tenant_id})]
+
+
+async def preview(reading: Reading, criteria: Criteria) -> Preview:
+    """How many customers criteria fit now, and the first few of them; nothing is kept. Raises what `check` raises."""
+    fitting = compile_(criteria, await check(reading, criteria), reading.now)
+    statement = fitting.statement(
+        f"SELECT count(*) AS customers, (array_agg(id ORDER BY id))[:{SAMPLE}] AS sample"
+        f" FROM ({CUSTOMERS} AND {fitting.condition}) AS fitting"
+    )
+    row = (await reading.rows(statement, {"tenant": reading.tenant_id}))[0]
+    return Preview(row.customers, tuple(row.sample or ()))
+
+
+CUSTOMERS = "SELECT c.id FROM customers c WHERE c.tenant_id = :tenant AND c.status = 'ACTIVE' AND c.root_id = c.id"
+"""SQL: the surviving customers of the tenant, as `c`, to which conditions can be added."""
+
+
+async def dependents(reading: Reading, segment_id: UUID) -> Sequence[Segment]:
+    """The living segments that ask about this one, by any version that counts or is going to."""
+    asking = [other for other, named in (await _references(reading)).items() if segment_id in named]
+    return await reading.all(
+        select(Segment)
+        .where(Segment.tenant_id == reading.tenant_id, customers.within(Segment.id, asking))
+        .order_by(Segment.key)
+    )
+
+
+async def _check_segments(reading: Reading, criteria: Criteria, of: Segment | None) -> None:
+    named = asked.refers_to(criteria)
+    for each in sorted(named):
+        if (await segment(reading, each)).archived_at is not None:
+            raise SegmentArchived(id=each)
+    if of is None or not named:
+        return
+    # Published and newest criteria together: whichever of them come into force first, none asks about itself.
+    references = await _references(reading)
+    references[of.id] |= named
+    try:
+        in_order(references)
+    except SegmentCycle as found:
+        cycle = [(await segment(reading, each)).key for each in found.details["cycle"]]
+        raise SegmentCycle(f"These segments would be parts of each other: {' > '.join(cycle)}.", cycle=cycle) from found
+
+
+async def _references(reading: Reading) -> defaultdict[UUID, set[UUID]]:
+    """By living segment, those that it asks about, by the version that is published and by the newest one."""
+    newest = (
+        select(SegmentVersion.segment_id, func.max(SegmentVersion.number).label("number"))
+        .where(SegmentVersion.tenant_id == reading.tenant_id)
+        .group_by(SegmentVersion.segment_id)
+        .subquery()
+    )
+    counting = (
+        select(SegmentVersion.segment_id, SegmentVersion.criteria)
+        .join(
+            Segment,
+            (Segment.tenant_id == SegmentVersion.tenant_id)
+            & (Segment.id == SegmentVersion.segment_id)
+            & Segment.archived_at.is_(None),
+        )
+        .join(newest, newest.c.segment_id == SegmentVersion.segment_id)
+        .where(
+            SegmentVersion.tenant_id == reading.tenant_id,
+            or_(SegmentVersion.number == newest.c.number, SegmentVersion.id == Segment.published_version_id),
+        )
+    )
+    found: defaultdict[UUID, set[UUID]] = defaultdict(set)
+    for row in await reading.rows(counting):
+        found[row.segment_id] |= asked.refers_to(decode(row.criteria))
+    return found
+
+
+async def _check_stages(reading: Reading, criteria: Criteria) -> None:
+    wanted = [node for node in asked.nodes(criteria) if isinstance(node, asked.InStage | asked.EnteredStage)]
+    if not wanted:
+        return
+    rows = await reading.rows(
+        select(Lifecycle.key.label("lifecycle"), Stage.key.label("stage"))
+        .join(LifecycleVersion, (LifecycleVersion.tenant_id == Stage.tenant_id)
+              & (LifecycleVersion.id == Stage.lifecycle_version_id))
+        .join(Lifecycle, (Lifecycle.tenant_id == Stage.tenant_id) & (Lifecycle.id == LifecycleVersion.lifecycle_id))
+        .where(Stage.tenant_id == reading.tenant_id, LifecycleVersion.published_at.is_not(None))
+    )  # fmt: skip
+    known: defaultdict[str | None, set[str]] = defaultdict(set)
+    for row in rows:
+        known[row.lifecycle].add(row.stage)
+        known[None].add(row.stage)
+    for node in wanted:
+        if node.lifecycle is not None and node.lifecycle not in known:
+            raise stages.UnknownLifecycle(lifecycle=node.lifecycle)
+        if node.stage is not None and node.stage not in known[node.lifecycle]:
+            raise UnknownStage(f"There is no stage {node.stage!r}.", stage=node.stage)
+        if node.step is not None and node.step not in CanonicalStep.__members__:
+            raise UnknownStage(f"There is no step {node.step!r}.", stage=node.step)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -95,19 +96,14 @@ async def template(cluster: URL, tmp_path_factory: pytest.TempPathFactory, anyio
 @pytest.fixture(scope="session")
 async def logins(cluster: URL, template: str) -> AsyncIterator[Logins]:
     """A database of this worker's own."""
-    name = f"test_{uuid4().hex}"
-    connection = await asyncpg.connect(dsn(cluster))
-    await connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" OWNER tenure_owner')
-    here = cluster.set(database=name)
-    yield Logins(here, *(here.set(username=login) for login in LOGINS))
-    await connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
-    await connection.close()
+    async with new_database(cluster, template) as made:
+        yield made
 
 
 @pytest.fixture(scope="session")
 async def database(logins: Logins) -> AsyncIterator[Database]:
     """The database as the server sees it."""
-    async with Database(str(logins.server), readers=4, writers=4, clock=SystemClock(), key=KEY) as opened:
+    async with as_the_server_sees_it(logins) as opened:
         yield opened
 
 
@@ -121,6 +117,23 @@ async def tenant(database: Database) -> UUID:
 async def other_tenant(database: Database) -> UUID:
     """A second tenant, whose things must never be seen by the first."""
     return await new_tenant(database)
+
+
+@asynccontextmanager
+async def new_database(cluster: URL, template: str) -> AsyncIterator[Logins]:
+    """A copy of the template, for as long as it is needed."""
+    name = f"test_{uuid4().hex}"
+    connection = await asyncpg.connect(dsn(cluster))
+    await connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" OWNER tenure_owner')
+    here = cluster.set(database=name)
+    yield Logins(here, *(here.set(username=login) for login in LOGINS))
+    await connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+    await connection.close()
+
+
+def as_the_server_sees_it(logins: Logins) -> Database:
+    """A database, opened with the server's login."""
+    return Database(str(logins.server), readers=4, writers=4, clock=SystemClock(), key=KEY)
 
 
 async def new_tenant(database: Database) -> UUID:

@@ -79,9 +79,10 @@ async def everything(database: Database, tenant: UUID) -> dict[str, list[Any]]:
     """All that a refused deed must leave as it was."""
     async with database.reading(tenant) as reading:
         return {
-            model.__tablename__: [
-                tuple(row) for row in await reading.rows(select(model.__table__).where(model.tenant_id == tenant))
-            ]
+            model.__tablename__: sorted(
+                [tuple(row) for row in await reading.rows(select(model.__table__).where(model.tenant_id == tenant))],
+                key=str,
+            )
             for model in (
                 StageTransition, StageInterval, StageNote, Interaction, OutboxEvent, AuditEntry, Lifecycle, Customer,
                 DueWork,

@@ -52,6 +52,10 @@ class StaleVersion(Conflict):
     """Someone changed this in the meantime. Read it again and repeat the change on the current version."""
 
 
+class NotEnoughData(Conflict):
+    """There is not enough data for an answer. Wait until there is more, or ask about more."""
+
+
 def first_paragraph(of: type) -> str:
     """The first paragraph of a docstring on one line."""
     return " ".join((of.__doc__ or "").split("\n\n")[0].split())

@@ -144,7 +144,7 @@ class SealedCustomer(_Sealed):
     occasions_before: Mapped[int] = mapped_column(doc="On how many days before the first sealed one it bought.")
     is_treated: Mapped[bool] = mapped_column(doc="Whether the initiative is for it; frozen.")
     department_id: Mapped[UUID | None] = mapped_column(doc="Its department at the seal.")
-    segment_ids: Mapped[list[UUID]] = mapped_column(doc="Its segments at the beginning of the baseline.")
+    segment_ids: Mapped[list[UUID]] = mapped_column(doc="Its segments at the seal.")
 
 
 class SealedDay(_Sealed):

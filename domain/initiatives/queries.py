@@ -1,0 +1,88 @@
+"""How initiatives, their seals and what was measured of them are found."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import select
+
+from domain.core.problems import Conflict, NotFound
+from domain.initiatives.model import BaselineSnapshot, Initiative, Measurement
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import date
+    from uuid import UUID
+
+    from sqlalchemy import Select
+
+    from domain.core.unit_of_work import Reading
+
+
+class UnknownInitiative(NotFound):
+    """There is no initiative with this id here. Check the id; one of another tenant gets the same answer."""
+
+
+class NotSealed(Conflict):
+    """This initiative has no sealed baseline. Seal one, then measure."""
+
+
+async def initiative(reading: Reading, initiative_id: UUID) -> Initiative:
+    """An initiative by its id. Raises UnknownInitiative."""
+    return _found(await reading.one(_initiative(reading, initiative_id)), initiative_id)
+
+
+async def guarded(reading: Reading, initiative_id: UUID) -> Initiative:
+    """An initiative that nobody else changes until this transaction ends. Raises UnknownInitiative."""
+    return _found(await reading.one(_initiative(reading, initiative_id).with_for_update()), initiative_id)
+
+
+async def seal_of(reading: Reading, initiative_id: UUID) -> BaselineSnapshot:
+    """The header of an initiative's seal. Raises NotSealed."""
+    found = await reading.one(_seals(reading).where(BaselineSnapshot.initiative_id == initiative_id))
+    if found is None:
+        raise NotSealed(id=str(initiative_id))
+    return found
+
+
+async def seals(reading: Reading) -> Sequence[BaselineSnapshot]:
+    """The headers of all seals of the tenant, the oldest first."""
+    return await reading.all(_seals(reading).order_by(BaselineSnapshot.id))
+
+
+async def measurements(reading: Reading, initiative_id: UUID) -> Sequence[Measurement]:
+    """What was measured of an initiative, the first one first."""
+    return await reading.all(
+        select(Measurement)
+        .where(Measurement.tenant_id == reading.tenant_id, Measurement.initiative_id == initiative_id)
+        .order_by(Measurement.number)
+    )
+
+
+async def go_lives_between(reading: Reading, first: date, last: date) -> Sequence[UUID]:
+    """The initiatives that begin on a day of `[first, last)`."""
+    return await reading.all(
+        select(Initiative.id).where(
+            Initiative.tenant_id == reading.tenant_id, Initiative.go_live_on >= first, Initiative.go_live_on < last
+        )
+    )
+
+
+def today(reading: Reading, time_zone: str) -> date:
+    """The tenant's calendar day."""
+    return reading.now.astimezone(ZoneInfo(time_zone)).date()
+
+
+def _initiative(reading: Reading, initiative_id: UUID) -> Select[Initiative]:
+    return select(Initiative).where(Initiative.tenant_id == reading.tenant_id, Initiative.id == initiative_id)
+
+
+def _found(one: Initiative | None, initiative_id: UUID) -> Initiative:
+    if one is None:
+        raise UnknownInitiative(id=str(initiative_id))
+    return one
+
+
+def _seals(reading: Reading) -> Select[BaselineSnapshot]:
+    return select(BaselineSnapshot).where(BaselineSnapshot.tenant_id == reading.tenant_id)

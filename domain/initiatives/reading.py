@@ -1,0 +1,272 @@
+"""What is known of customers now: the same evidence for the seal and for what came after it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sqlalchemy import Date, Uuid, bindparam, select, text
+
+from domain.initiatives.history import NEVER, History, Weeks
+from domain.initiatives.plans import Spent
+from domain.segments import queries as segments
+from domain.segments.compiling import NotDated
+from domain.segments.criteria import decode
+from domain.segments.model import SegmentMember
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import date, datetime
+    from uuid import UUID
+
+    from numpy.typing import NDArray
+    from sqlalchemy import Select, TextClause
+
+    from domain.core.unit_of_work import Reading
+    from domain.initiatives.seal import Columns
+
+WEEK = 7
+RESPONDS_WITHIN = 7
+"""Days in which a campaign is answered, if at all; a younger delivery does not count yet."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """The local days `[first, last)` of a tenant, and which orders make a purchase occasion."""
+
+    first: date
+    last: date
+    time_zone: str
+    paid_only: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Person:
+    """A customer as recorded: who survived for it, where it belongs, and when it was first seen and first bought."""
+
+    id: UUID
+    root_id: UUID
+    organisation_id: UUID | None
+    department_id: UUID | None
+    segment_ids: list[UUID]
+    first_seen_on: date
+    first_occasion_on: date | None
+    occasions_before: int
+
+
+@dataclass(frozen=True)
+class Members:
+    """The surviving customers of some segments, and whether they are those of the moment that was asked for."""
+
+    customer_ids: frozenset[UUID]
+    dated: bool
+
+
+async def people(reading: Reading, window: Window) -> Sequence[Person]:
+    """Everybody who was seen before the end of the window and not erased, by id."""
+    rows = await reading.rows(_PEOPLE, _values(reading, window))
+    return [Person(**row._asdict()) for row in rows]
+
+
+async def columns(reading: Reading, window: Window, place: Mapping[UUID, int]) -> Columns:
+    """What each customer, as recorded, did on each day of the window, in the order of their places and the days.
+
+    Whoever has no place is left out.
+    """
+    rows = await reading.rows(_DAYS, _values(reading, window))
+    kept = sorted((place[row[0]], *row[1:]) for row in rows if row[0] in place)
+    names = ("pseudonym", "day", *FIGURES)
+    values = zip(*kept, strict=True) if kept else ([] for _ in names)
+    return {name: list(each) for name, each in zip(names, values, strict=True)}
+
+
+async def first_day(reading: Reading) -> date | None:
+    """The first day on which anybody bought anything."""
+    (found,) = await reading.rows(_FIRST_DAY, {"tenant": reading.tenant_id})
+    day: date | None = found.day
+    return day
+
+
+async def costs(reading: Reading, window: Window, origin: date) -> Mapping[str, Mapping[int, int]]:
+    """What was spent by category and week, counted from the origin; an entry is spread evenly over its days."""
+    rows = await reading.rows(_COSTS, _values(reading, window))
+    spread: dict[str, dict[int, float]] = {}
+    for row in rows:
+        weeks = spread.setdefault(row.category, {})
+        length = (row.ends_on - row.starts_on).days
+        begin, end = max(row.starts_on, window.first), min(row.ends_on, window.last)
+        for day in range(begin.toordinal(), end.toordinal()):
+            week = (day - origin.toordinal()) // WEEK
+            weeks[week] = weeks.get(week, 0.0) + row.base_amount / length
+    return {category: {week: round(amount) for week, amount in weeks.items()} for category, weeks in spread.items()}
+
+
+async def spent(reading: Reading, initiative_id: UUID) -> tuple[Spent, ...]:
+    """What an initiative cost, by the first day of each entry."""
+    rows = await reading.rows(_SPENT, {"tenant": reading.tenant_id, "initiative": initiative_id})
+    return tuple(Spent(row.starts_on.toordinal(), float(row.amount)) for row in rows)
+
+
+async def members_at(reading: Reading, segment_ids: Sequence[UUID], moment: datetime) -> Members:
+    """Who fitted any of these segments just before a moment; where that cannot be told, who is in them now.
+
+    Raises UnknownSegment.
+    """
+    found: set[UUID] = set()
+    dated = True
+    for segment_id in segment_ids:
+        criteria = decode((await segments.latest_version(reading, segment_id)).criteria)
+        try:
+            found.update(await segments.members_as_of(reading, criteria, moment))
+        except NotDated:
+            dated = False
+            found.update(await reading.all(_members_now(reading, segment_id)))
+    return Members(frozenset(found), dated=dated)
+
+
+def newcomers(first_occasions: NDArray[np.int32], origin: date, first: int, last: int) -> NDArray[np.float64]:
+    """How many customers bought for the first time in each week `[first, last)`, counted from the origin."""
+    weeks = (first_occasions[first_occasions != NEVER] - origin.toordinal()) // WEEK
+    inside = weeks[(weeks >= first) & (weeks < last)] - first
+    return np.bincount(inside, minlength=last - first).astype(np.float64)
+
+
+def weeks_of(
+    found: Mapping[str, Mapping[int, int]], new_customers: NDArray[np.float64], origin: date, first: int
+) -> Weeks:
+    """Costs and new customers of the weeks from `first` on."""
+    size = len(new_customers)
+    amounts = {
+        category: np.array([weeks.get(first + place, 0) for place in range(size)], dtype=np.float64)
+        for category, weeks in found.items()
+    }
+    return Weeks(origin=origin.toordinal(), first=first, costs=amounts, new_customers=new_customers)
+
+
+def ordinals(found: Sequence[date | None]) -> NDArray[np.int32]:
+    """Days as ordinals."""
+    return np.array([NEVER if day is None else day.toordinal() for day in found], dtype=np.int32)
+
+
+def history(who: Columns, did: Columns, window: tuple[date, date], weeks: Weeks) -> History:
+    """Customers and their days, column by column as a seal holds them, as the arrays that are compared.
+
+    Rows are in the order of customer and day; customers are numbered by their place.
+    """
+    codes = {department: code for code, department in enumerate(dict.fromkeys(filter(None, who["department_id"])))}
+    return History(
+        first=window[0].toordinal(),
+        last=window[1].toordinal(),
+        unit=np.array(who["unit"], dtype=np.int32),
+        first_occasion=ordinals(who["first_occasion_on"]),
+        first_seen=ordinals(who["first_seen_on"]),
+        erased_at=ordinals(who.get("erased_on", [None] * len(who["unit"]))),
+        department=np.array([codes.get(each, -1) for each in who["department_id"]], dtype=np.int32),
+        occasions_before=np.array(who["occasions_before"], dtype=np.int32),
+        customer=np.array(did["pseudonym"], dtype=np.int32),
+        day=ordinals(did["day"]),
+        weeks=weeks,
+        **{name: np.array(did[name], dtype=np.float64) for name in FIGURES},
+    )
+
+
+FIGURES = ("occasions", "units", "amount", "contribution", "service_cost", "deliveries", "responses")
+"""What is counted of a customer on a day."""
+
+
+def _statement(sql: str, **types: Any) -> TextClause:
+    bound = [bindparam(name, type_=type_) for name, type_ in {"tenant": Uuid(), **types}.items()]
+    return text(sql).bindparams(*bound)
+
+
+def _values(reading: Reading, window: Window) -> dict[str, Any]:
+    return {
+        "tenant": reading.tenant_id, "first": window.first, "last": window.last, "zone": window.time_zone,
+        "paid_only": window.paid_only,
+    }  # fmt: skip
+
+
+_IS_OCCASION = "CASE WHEN :paid_only THEN p.paid_orders ELSE p.orders END > 0"
+
+_PEOPLE = _statement(
+    f"""
+    SELECT c.id, c.root_id, o.root_id AS organisation_id, coalesce(own.department_id, d.department_id) AS department_id,
+        coalesce(belongs.segment_ids, '{{}}') AS segment_ids,
+        least(seen.day, bought.first_on) AS first_seen_on, bought.first_on AS first_occasion_on,
+        coalesce(bought.before, 0) AS occasions_before
+    FROM customers c
+    CROSS JOIN LATERAL (
+        SELECT CAST(coalesce(c.own_first_seen_at, c.first_seen_at) AT TIME ZONE :zone AS date) AS day
+    ) AS seen
+    LEFT JOIN customers o ON o.tenant_id = :tenant AND o.id = c.organisation_id
+    LEFT JOIN department_members own ON own.tenant_id = :tenant AND own.customer_id = c.id AND own.valid_to IS NULL
+    LEFT JOIN department_members d ON d.tenant_id = :tenant AND d.customer_id = c.root_id AND d.valid_to IS NULL
+    LEFT JOIN (
+        SELECT customer_id, array_agg(segment_id ORDER BY segment_id) AS segment_ids
+        FROM segment_members WHERE tenant_id = :tenant GROUP BY customer_id
+    ) AS belongs ON belongs.customer_id = c.root_id
+    LEFT JOIN (
+        SELECT p.customer_id, min(p.day) AS first_on, count(*) FILTER (WHERE p.day < :first) AS before
+        FROM purchase_days p WHERE p.tenant_id = :tenant AND p.day < :last AND {_IS_OCCASION} GROUP BY p.customer_id
+    ) AS bought ON bought.customer_id = c.id
+    WHERE c.tenant_id = :tenant AND c.status <> 'ERASED' AND least(seen.day, bought.first_on) < :last
+    ORDER BY c.id
+    """,
+    first=Date(), last=Date(),
+)  # fmt: skip
+
+_DAYS = _statement(
+    f"""
+    SELECT customer_id, day, CAST(max(occasions) AS bigint) AS occasions, CAST(sum(units) AS numeric(20, 6)) AS units,
+        CAST(sum(amount) AS bigint) AS amount,
+        CAST(sum(amount) - sum(cost_of_goods) - sum(service_cost) AS bigint) AS contribution,
+        CAST(sum(service_cost) AS bigint) AS service_cost,
+        CAST(sum(deliveries) AS bigint) AS deliveries, CAST(sum(responses) AS bigint) AS responses
+    FROM (
+        SELECT p.customer_id, p.day, CASE WHEN {_IS_OCCASION} THEN 1 ELSE 0 END AS occasions,
+            CASE WHEN :paid_only THEN p.paid_units ELSE p.units END - p.returned_units AS units, p.net AS amount,
+            p.cost_of_goods, 0 AS service_cost, 0 AS deliveries, 0 AS responses
+        FROM purchase_days p WHERE p.tenant_id = :tenant AND p.day >= :first AND p.day < :last
+        UNION ALL
+        SELECT a.customer_id, a.day, 0, 0, 0, 0, a.amount_base, 0, 0
+        FROM cost_allocations a
+        WHERE a.tenant_id = :tenant AND a.day >= :first AND a.day < :last AND a.category = 'SERVICE'
+        UNION ALL
+        SELECT r.customer_id, r.delivered_on, 0, 0, 0, 0, 0, 1,
+            CASE WHEN r.human_at <= r.delivered_at + make_interval(days => {RESPONDS_WITHIN}) THEN 1 ELSE 0 END
+        FROM campaign_responses r
+        WHERE r.tenant_id = :tenant AND r.delivered_on >= :first
+            AND r.delivered_on < CAST(:last AS date) - {RESPONDS_WITHIN}
+    ) AS parts
+    GROUP BY customer_id, day
+    ORDER BY customer_id, day
+    """,
+    first=Date(), last=Date(),
+)  # fmt: skip
+
+_FIRST_DAY = _statement("SELECT min(day) AS day FROM purchase_days WHERE tenant_id = :tenant AND orders > 0")
+
+_COSTS = _statement(
+    """
+    SELECT category, starts_on, ends_on, base_amount FROM cost_entries
+    WHERE tenant_id = :tenant AND superseded_at IS NULL AND base_amount IS NOT NULL
+        AND starts_on < :last AND ends_on > :first
+    """,
+    first=Date(), last=Date(),
+)  # fmt: skip
+
+_SPENT = _statement(
+    """
+    SELECT starts_on, CAST(sum(base_amount) AS bigint) AS amount FROM cost_entries
+    WHERE tenant_id = :tenant AND superseded_at IS NULL AND base_amount IS NOT NULL AND initiative_id = :initiative
+    GROUP BY starts_on ORDER BY starts_on
+    """,
+    initiative=Uuid(),
+)  # fmt: skip
+
+
+def _members_now(reading: Reading, segment_id: UUID) -> Select[UUID]:
+    return select(SegmentMember.customer_id).where(
+        SegmentMember.tenant_id == reading.tenant_id, SegmentMember.segment_id == segment_id
+    )

@@ -1,0 +1,203 @@
+"""What is sealed before an initiative, and that every change of it shows."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+
+import asyncpg
+import pytest
+from sqlalchemy import text
+
+from domain.core.problems import NotEnoughData
+from domain.customers import privacy
+from domain.initiatives import actions, queries, seal
+from domain.initiatives.model import SealedPart
+from domain.initiatives.statistics.windows import WindowBeforeData
+from domain.initiatives.waiting import TooEarly
+from tests.conftest import KEY, dsn
+from tests.domain.initiatives import evidence
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from domain.core.database import Database
+    from domain.initiatives.model import BaselineSnapshot
+    from tests.conftest import Logins
+    from tests.domain.conftest import Unchanged
+
+LIVE = date(2026, 3, 1)
+BASELINE = 60
+FIRST = LIVE - timedelta(days=100)
+
+
+@pytest.fixture
+async def book(database: Database, tenant: UUID) -> evidence.Book:
+    """Twenty customers who buy every ten days from long before the baseline on, and two who bought once."""
+    book = evidence.Book()
+    for number in range(20):
+        book.customer(*evidence.every(10, FIRST + timedelta(days=number % 3), 10), amount=1000 + number)
+    book.customer(LIVE - timedelta(days=5), amount=0)
+    book.customer(LIVE + timedelta(days=5))
+    await evidence.write(database, tenant, book)
+    return book
+
+
+async def planned(database: Database, tenant: UUID, **asked: object) -> UUID:
+    proposal = actions.Proposal(**{"name": "Extra support", "go_live_on": LIVE, "baseline_days": BASELINE, **asked})
+    async with database.unit_of_work(tenant) as work:
+        return (await actions.create(work, proposal)).id
+
+
+async def sealed(database: Database, tenant: UUID, **asked: object) -> BaselineSnapshot:
+    made = await planned(database, tenant, **asked)
+    async with database.unit_of_work(tenant) as work:
+        return await actions.seal_baseline(work, made)
+
+
+async def opened(database: Database, tenant: UUID, header: BaselineSnapshot) -> seal.Parts:
+    async with database.reading(tenant) as reading:
+        return await seal.read(reading, await queries.seal_of(reading, header.initiative_id))
+
+
+async def test_a_seal_holds_who_was_there_and_what_they_did(
+    database: Database, tenant: UUID, book: evidence.Book
+) -> None:
+    header = await sealed(database, tenant)
+    parts = await opened(database, tenant, header)
+
+    who, did, links = parts[SealedPart.CUSTOMERS], parts[SealedPart.DAYS], parts[SealedPart.LINKS]
+    assert header.customers == len(who["pseudonym"]) == 21
+    assert set(links["customer_id"]) == set(book.customers[:21])
+    assert all(who["is_treated"])
+    assert (header.treated, header.selection, header.selected_on) == (21, "EVERYONE", None)
+    assert header.first_day == FIRST
+    assert header.days == len(did["day"]) == sum(day < LIVE for _, day, _ in book.days)
+    assert sum(did["amount"]) == sum(amount for _, day, amount in book.days if day < LIVE)
+    assert sum(did["contribution"]) == sum(amount - amount // 2 for _, day, amount in book.days if day < LIVE)
+    assert header.is_retrospective
+    assert sum(parts[SealedPart.NEWCOMERS]["customers"]) == 7  # in whole weeks: those of the first two days are in none
+    assert (header.earliest_measurement_on, header.final_on) == (LIVE + timedelta(days=10), date(2026, 4, 30))
+    first = links["customer_id"].index(book.customers[0])
+    days = [day for pseudonym, day in zip(did["pseudonym"], did["day"], strict=True) if pseudonym == first]
+    assert days == evidence.every(10, FIRST, 10)
+
+
+async def test_orders_of_nothing_are_left_out_where_only_paid_ones_count(
+    database: Database, tenant: UUID, book: evidence.Book
+) -> None:
+    header = await sealed(database, tenant, paid_only=True)
+    parts = await opened(database, tenant, header)
+    assert sum(parts[SealedPart.DAYS]["occasions"]) == sum(amount > 0 for _, day, amount in book.days if day < LIVE)
+    nobody = parts[SealedPart.LINKS]["customer_id"].index(book.customers[20])
+    assert parts[SealedPart.CUSTOMERS]["first_occasion_on"][nobody] is None
+
+
+async def test_some_customers_are_treated_and_frozen(database: Database, tenant: UUID, book: evidence.Book) -> None:
+    header = await sealed(database, tenant, customer_ids=book.customers[:5])
+    parts = await opened(database, tenant, header)
+    links = parts[SealedPart.LINKS]["customer_id"]
+    treated = {of for of, is_so in zip(links, parts[SealedPart.CUSTOMERS]["is_treated"], strict=True) if is_so}
+    assert treated == set(book.customers[:5])
+    assert (header.selection, header.treated) == ("LIST", 5)
+
+
+async def test_a_baseline_is_sealed_once(
+    database: Database, tenant: UUID, book: evidence.Book, unchanged: Unchanged
+) -> None:
+    header = await sealed(database, tenant)
+    async with unchanged():
+        with pytest.raises(actions.AlreadySealed):
+            async with database.unit_of_work(tenant) as work:
+                await actions.seal_baseline(work, header.initiative_id)
+
+
+async def test_what_becomes_known_later_changes_no_seal(database: Database, tenant: UUID, book: evidence.Book) -> None:
+    header = await sealed(database, tenant)
+    before = await opened(database, tenant, header)
+    await evidence.add_days(database, tenant, [(book.customers[0], FIRST + timedelta(days=5), 7777)])
+    assert await opened(database, tenant, header) == before
+
+
+async def test_the_chain_tells_what_was_altered(
+    database: Database, tenant: UUID, book: evidence.Book, logins: Logins
+) -> None:
+    header = await sealed(database, tenant)
+    superuser = await asyncpg.connect(dsn(logins.superuser))
+    tampering = {
+        "seals SET tier = 'QUICK'": "seals SET tier = 'STANDARD'",
+        "sealed_days SET amount = amount + 1": "sealed_days SET amount = amount - 1",
+        "sealed_customers SET is_treated = false": "sealed_customers SET is_treated = true",
+        "sealed_newcomers SET customers = customers + 1": "sealed_newcomers SET customers = customers - 1",
+        "sealed_links SET key = '\\x00' || key": "sealed_links SET key = substring(key FROM 2)",
+        "seal_batches SET position = position + 10": "seal_batches SET position = position - 10",
+    }  # fmt: skip
+    try:
+        for done, undone in tampering.items():
+            await superuser.execute(f"UPDATE baseline.{done}")
+            with pytest.raises(seal.SealBroken):
+                await opened(database, tenant, header)
+            await superuser.execute(f"UPDATE baseline.{undone}")
+    finally:
+        await superuser.close()
+    await opened(database, tenant, header)
+
+
+async def test_the_application_can_neither_change_nor_remove_a_seal(
+    database: Database, tenant: UUID, book: evidence.Book
+) -> None:
+    await sealed(database, tenant)
+    for deed in ("UPDATE baseline.sealed_days SET amount = 0", "DELETE FROM baseline.seals"):
+        with pytest.raises(Exception, match="permission denied"):
+            async with database.unit_of_work(tenant) as work:
+                await work.execute(text(deed))
+
+
+async def test_erasing_a_customer_leaves_the_figures_and_nobody_behind_them(
+    database: Database, tenant: UUID, book: evidence.Book, logins: Logins
+) -> None:
+    header = await sealed(database, tenant)
+    before = await opened(database, tenant, header)
+    erased = book.customers[3]
+    async with (
+        type(database)(str(logins.privacy), readers=1, writers=1, clock=database.clock, key=KEY) as eraser,
+        eraser.unit_of_work(tenant) as work,
+    ):
+        request = await privacy.erase_customer(work, erased)
+    assert {"table": "sealed_links", "deed": "emptied", "rows": 1} in request.steps
+
+    after = await opened(database, tenant, header)
+    place = before[SealedPart.LINKS]["customer_id"].index(erased)
+    assert after[SealedPart.LINKS]["customer_id"][place] is None
+    assert after[SealedPart.LINKS]["key"][place] is None
+    assert {part: rows for part, rows in after.items() if part != SealedPart.LINKS} == {
+        part: rows for part, rows in before.items() if part != SealedPart.LINKS
+    }
+
+
+@pytest.mark.parametrize(
+    ("asked", "problem"),
+    [
+        ({"go_live_on": date(2030, 1, 1)}, TooEarly),
+        ({"go_live_on": FIRST}, NotEnoughData),
+        ({"baseline_days": 101}, WindowBeforeData),
+    ],
+)
+async def test_what_cannot_be_sealed_is_refused(
+    database: Database, tenant: UUID, book: evidence.Book, unchanged: Unchanged, asked: dict[str, object],
+    problem: type[Exception],
+) -> None:  # fmt: skip
+    made = await planned(database, tenant, **asked)
+    async with unchanged():
+        with pytest.raises(problem):
+            async with database.unit_of_work(tenant) as work:
+                await actions.seal_baseline(work, made)
+
+
+async def test_where_nobody_bought_twice_there_is_no_date(database: Database, tenant: UUID) -> None:
+    book = evidence.Book()
+    for _ in range(3):
+        book.customer(LIVE - timedelta(days=70))
+    await evidence.write(database, tenant, book)
+    header = await sealed(database, tenant)
+    assert (header.waiting, header.earliest_measurement_on, header.preliminary_begin_by) == (None, None, None)

@@ -9,6 +9,7 @@ from sqlalchemy import ARRAY, Uuid, bindparam, delete, func, select, text
 
 from domain.core import events
 from domain.core.due import due
+from domain.costs import settling as costs
 from domain.customers import refresh_heads, settle_identities
 from domain.customers.model import UnsettledCustomer
 from domain.interactions import settle_evidence
@@ -63,10 +64,11 @@ async def identities(work: Writing, described: Sequence[UUID]) -> None:
 
 
 async def projections(work: Writing, touched: Sequence[UUID]) -> None:
-    """Settle the totals, the stages, the days and the segments of these customers."""
+    """Settle the totals, the parts in costs, the stages, the days and the segments of these customers."""
     for portion in _portions(touched):
         await purchases.settle_totals(work, portion)
         await settle_evidence(work, portion)
+        await costs.settle(work, portion)
         await stages.settle(work, portion)
         await metrics.roll_up(work, portion)
         await segments.settle(work, portion)
@@ -122,11 +124,13 @@ async def _settle_portion(work: Writing) -> bool:
 async def money(work: Writing) -> None:
     """Convert what waited for an exchange rate, or came in a foreign currency."""
     await purchases.settle_base_amounts(work)
+    await costs.settle_base_amounts(work)
 
 
 async def rates(work: Writing) -> None:
-    """Convert what waited for the rates that came in, and have the days that waited for them rolled up anew."""
+    """Convert what waited for the rates that came in, and have what rests on it worked out anew, soon."""
     await money(work)
+    await costs.revenue_changed(work)
     await metrics.roll_up_unrated_soon(work)
 
 

@@ -48,7 +48,9 @@ class CostEntry(Entity):
         ),
         Index(
             "cost_entries_shared_idx", "tenant_id", "starts_on",
-            postgresql_where=text("superseded_at IS NULL AND customer_id IS NULL AND rule IS NOT NULL"),
+            postgresql_where=text(
+                "superseded_at IS NULL AND customer_id IS NULL AND case_key IS NULL AND rule IS NOT NULL"
+            ),
         ),
         # What waits for a rate is found without a look at all that has one.
         Index(

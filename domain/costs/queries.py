@@ -1,0 +1,128 @@
+"""How costs are found and added up: by customer, and for everybody with what nobody bears."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlalchemy import ARRAY, Date, Text, Uuid, bindparam, select, text
+
+from domain.core.problems import NotFound
+from domain.costs.model import CostEntry
+from domain.costs.rules import CostCategory
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import date
+    from uuid import UUID
+
+    from sqlalchemy import Select
+
+    from domain.core.unit_of_work import Reading
+
+
+class CostNotFound(NotFound):
+    """There is no cost with this id here. Check the id; one of another tenant gets the same answer."""
+
+
+ENTRY_TO_CONVERT = """(
+    SELECT tenant_id, id, version, currency, amount, starts_on AS local_day FROM cost_entries
+    WHERE superseded_at IS NULL AND base_amount IS NULL
+)"""
+"""SQL: the entries that wait for a rate, as `purchases.queries.conversion` takes documents: of their first day."""
+
+
+def current_entry(reading: Reading, entry_id: UUID) -> Select[CostEntry]:
+    """The statement that finds the current version of an entry."""
+    return select(CostEntry).where(
+        CostEntry.tenant_id == reading.tenant_id, CostEntry.id == entry_id, CostEntry.superseded_at.is_(None)
+    )  # fmt: skip
+
+
+async def entry(reading: Reading, entry_id: UUID) -> CostEntry:
+    """The current version of an entry. Raises CostNotFound."""
+    found = await reading.one(current_entry(reading, entry_id))
+    if found is None:
+        raise CostNotFound(id=entry_id)
+    return found
+
+
+def within(entry: str, start: str, end: str) -> str:
+    """SQL: what of an entry (an alias) counts on the days from `start` up to and without `end`, in minor units.
+
+    It counts on its first day, or is spread over its days where it is shared by time, as `rules.shares` does it; so
+    what customers bear never counts on another day than the entry. Spans side by side add up to the whole.
+    """
+
+    def up_to(day: str) -> str:
+        days = f"least(greatest({day} - {entry}.starts_on, 0), {entry}.ends_on - {entry}.starts_on)"
+        length = f"({entry}.ends_on - {entry}.starts_on)"
+        amount = f"abs({entry}.base_amount)"
+        return f"({amount} / {length} * {days} + least({days}, {amount} % {length}))"
+
+    return f"""CASE
+        WHEN {entry}.rule = 'BY_TIME'
+            THEN CAST(sign({entry}.base_amount) AS bigint) * ({up_to(end)} - {up_to(start)})
+        WHEN {entry}.starts_on >= {start} AND {entry}.starts_on < {end} THEN {entry}.base_amount
+        ELSE 0
+    END"""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What was spent for a category within some days, in minor units of the base currency.
+
+    `entries` is `allocated` plus `unallocated` exactly. `unrated` entries wait for an exchange rate and are in none.
+    """
+
+    entries: int
+    allocated: int
+    unallocated: int
+    unrated: int
+
+
+_SUMMARY = text(f"""
+SELECT e.category, CAST(coalesce(sum({within("e", ":start", ":end")}), 0) AS bigint) AS entries,
+    CAST(coalesce(sum(borne.minor), 0) AS bigint) AS allocated, count(*) FILTER (WHERE e.base_amount IS NULL) AS unrated
+FROM cost_entries e
+LEFT JOIN LATERAL (
+    SELECT sum(a.amount_base) AS minor FROM cost_allocations a
+    WHERE a.tenant_id = :tenant AND a.entry_id = e.id AND a.day >= :start AND a.day < :end
+) AS borne ON true
+WHERE e.tenant_id = :tenant AND e.superseded_at IS NULL AND e.starts_on < :end AND e.ends_on > :start
+GROUP BY e.category
+""").bindparams(bindparam("tenant", type_=Uuid()), bindparam("start", type_=Date()), bindparam("end", type_=Date()))
+
+
+async def summary(reading: Reading, start: date, end: date) -> Mapping[CostCategory, Summary]:
+    """What was spent on the days from `start` up to and without `end`, by category; one without entries is left out."""
+    rows = await reading.rows(_SUMMARY, {"tenant": reading.tenant_id, "start": start, "end": end})
+    return {
+        CostCategory(row.category): Summary(row.entries, row.allocated, row.entries - row.allocated, row.unrated)
+        for row in rows
+    }
+
+
+_PER_CUSTOMER = text("""
+SELECT c.root_id, CAST(sum(a.amount_base) AS bigint) AS minor
+FROM customers c
+JOIN cost_allocations a ON a.tenant_id = :tenant AND a.customer_id = c.id
+WHERE c.tenant_id = :tenant AND c.root_id = ANY(:roots) AND a.day >= :start AND a.day < :end
+    AND a.category = ANY(:categories)
+GROUP BY c.root_id
+""").bindparams(
+    bindparam("tenant", type_=Uuid()), bindparam("roots", type_=ARRAY(Uuid())),
+    bindparam("start", type_=Date()), bindparam("end", type_=Date()), bindparam("categories", type_=ARRAY(Text)),
+)  # fmt: skip
+
+
+async def per_customer(
+    reading: Reading, roots: Sequence[UUID], start: date, end: date, categories: Iterable[CostCategory]
+) -> Mapping[UUID, int]:
+    """What each of these surviving customers, with all members, bears of some categories on some days, in minor units.
+
+    The days run from `start` up to and without `end`. Who bears nothing is left out.
+    """
+    wanted = [str(category) for category in categories]
+    values = {"tenant": reading.tenant_id, "roots": list(roots), "start": start, "end": end, "categories": wanted}
+    return {row.root_id: row.minor for row in await reading.rows(_PER_CUSTOMER, values)}

@@ -201,7 +201,9 @@ async def test_a_move_is_logged_projected_told_and_shown_on_the_timeline(
             ada,
             {"lifecycle": "way", "from_stage": None, "stage": "lead", "transition": entered.hex},
         ),
+        ("stages.CustomersMoved", ada, {"customers": [ada.hex]}),
         ("stages.StageLeft", ada, {"lifecycle": "way", "from_stage": "lead", "stage": None, "transition": left.hex}),
+        ("stages.CustomersMoved", ada, {"customers": [ada.hex]}),
     ]
     assert [row.id for row in await intervals(database, tenant)] == [entered]
     assert len(after["audit_entries"]) == 3  # the tenant, its lifecycle and the publishing: a move is its own record

@@ -1,0 +1,134 @@
+"""Cohort retention: of those who first bought in a period, how many bought again how many periods later."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from domain.metrics.analysis.periods import starts
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import date
+
+    from domain.metrics.analysis.extract import Purchases
+    from domain.metrics.rules import Grain
+    from domain.purchases.rules import Window
+    from domain.tenants.model import Calendar
+
+
+class RetentionMode(StrEnum):
+    """When a customer of a cohort counts as retained in a period."""
+
+    ON = "ON"
+    ON_OR_AFTER = "ON_OR_AFTER"
+
+
+# A customer's first occasion ever decides the cohort. The two counts come of one pass: in how many periods after it
+# how many were active (ON), and for how many the last active one was the k-th (ON_OR_AFTER adds these up from the end).
+ACTIVE = """
+WITH active AS (
+    SELECT DISTINCT customer, period FROM days JOIN periods USING (day) WHERE orders > 0
+), spans AS (
+    SELECT customer, min(period) AS cohort, max(period) AS last FROM active GROUP BY customer
+)
+SELECT 'ON' AS mode, cohort, period - cohort AS later, count(*) AS customers
+FROM active JOIN spans USING (customer) GROUP BY cohort, later
+UNION ALL SELECT 'LAST', cohort, last - cohort, count(*) FROM spans GROUP BY cohort, last
+"""
+
+_USUAL_GAP = """
+SELECT quantile_cont(gap, 0.9) AS days FROM (
+    SELECT day - lag(day) OVER (PARTITION BY customer ORDER BY day) AS gap FROM days WHERE orders > 0
+)
+"""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """How many customers of a cohort were retained so many periods later.
+
+    `complete` says that the period is over. `censored` is a flag on the last periods of ON_OR_AFTER: who is missing
+    there may still come back, since less time has passed since than nine in ten customers let pass between purchases.
+    """
+
+    later: int
+    retained: int
+    complete: bool
+    censored: bool
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """Those whose first occasion ever was in a period, and how many of them were retained in it and each later one."""
+
+    start: date
+    end: date
+    customers: int
+    cells: tuple[Cell, ...]
+
+
+def cohorts(
+    purchases: Purchases, window: Window, grain: Grain, mode: RetentionMode, calendar: Calendar, as_of: date
+) -> tuple[Cohort, ...]:
+    """The cohorts whose period begins within the window, in their order, each followed up to the day `as_of`.
+
+    Periods are those of the tenant's calendar; a cohort without customers is left out. Later days than `as_of` do not
+    count, and its own period is not complete unless it ends with it.
+    """
+    ((first,),) = purchases.rows("SELECT min(day) FROM days WHERE orders > 0")
+    if first is None or first > as_of:
+        return ()
+    begins = starts(first, as_of, grain, calendar)
+    counted = _counted(purchases, begins, as_of)
+    ((usual,),) = purchases.rows(_USUAL_GAP) if mode is RetentionMode.ON_OR_AFTER else ((None,),)
+    return tuple(
+        _cohort(begins, number, counted[mode].get(number, {}), as_of, usual)
+        for number in range(len(begins) - 1)
+        if _within(begins[number], window) and counted[RetentionMode.ON].get(number)
+    )
+
+
+def _within(day: date, window: Window) -> bool:
+    return (window.start is None or day >= window.start) and (window.end is None or day < window.end)
+
+
+Counts = dict[int, dict[int, int]]
+"""By cohort and by periods later: customers."""
+
+
+def _counted(purchases: Purchases, begins: Sequence[date], as_of: date) -> Mapping[RetentionMode, Counts]:
+    import pyarrow as pa
+
+    days = [begins[0] + timedelta(days) for days in range((as_of - begins[0]).days + 1)]
+    numbers = [bisect_right(begins, day) - 1 for day in days]
+    purchases.register("periods", pa.table({"day": pa.array(days, pa.date32()), "period": pa.array(numbers)}))
+    active: Counts = {}
+    last: Counts = {}
+    for mode, cohort, later, customers in purchases.rows(ACTIVE):
+        (active if mode == "ON" else last).setdefault(cohort, {})[later] = customers
+    return {RetentionMode.ON: active, RetentionMode.ON_OR_AFTER: {at: _added_up(of) for at, of in last.items()}}
+
+
+def _added_up(last: Mapping[int, int]) -> dict[int, int]:
+    """How many were active in a period or any later one, from how many were last active in each."""
+    still, counts = 0, {}
+    for later in range(max(last), -1, -1):
+        still += last.get(later, 0)
+        counts[later] = still
+    return counts
+
+
+def _cohort(
+    begins: Sequence[date], number: int, counts: Mapping[int, int], as_of: date, usual: float | None
+) -> Cohort:  # fmt: skip
+    def cell(later: int) -> Cell:
+        end: Any = begins[number + later + 1]
+        known = (as_of - end).days + 1  # days after the period that are known
+        return Cell(later, counts.get(later, 0), known >= 0, usual is not None and known < usual)
+
+    cells = tuple(cell(later) for later in range(len(begins) - 1 - number))
+    return Cohort(begins[number], begins[number + 1], counts[0], cells)

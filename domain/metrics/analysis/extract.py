@@ -1,0 +1,97 @@
+"""All purchases of one tenant in memory: out of PostgreSQL as Arrow, into DuckDB, behind both walls."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from domain.core import tenancy
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from uuid import UUID
+
+    import pyarrow as pa
+
+_DAYS = """
+SELECT customer_id, day, {orders} AS orders, net, cost_of_goods, uncosted, unrated
+FROM purchase_days WHERE tenant_id = {tenant}
+"""
+_MERGED = "SELECT id AS customer_id, root_id FROM customers WHERE tenant_id = {tenant} AND root_id <> id"
+
+# A merge rewrites no day; what several members bought on one day is one occasion of their survivor.
+_UNMERGED = "CREATE TABLE days AS SELECT customer_id AS customer, * EXCLUDE (customer_id) FROM arrow_days"
+_SURVIVORS = """
+CREATE TABLE days AS
+SELECT coalesce(m.root_id, d.customer_id) AS customer, d.day,
+    CAST(sum(d.orders) AS bigint) AS orders, CAST(sum(d.net) AS bigint) AS net,
+    CAST(sum(d.cost_of_goods) AS bigint) AS cost_of_goods, CAST(sum(d.uncosted) AS bigint) AS uncosted,
+    CAST(sum(d.unrated) AS bigint) AS unrated
+FROM arrow_days d LEFT JOIN arrow_merged m USING (customer_id)
+GROUP BY ALL
+"""
+
+
+@dataclass(frozen=True)
+class Purchases:
+    """The purchase days of a tenant, one row per surviving customer and day, in the DuckDB table `days`.
+
+    A row with `orders` is an occasion; money is in minor units of the tenant's base currency.
+    """
+
+    connection: Any
+
+    def table(self, query: str, **values: Any) -> pa.Table:
+        """The answer to a query, whole."""
+        answer: pa.Table = self.connection.sql(query, params=values or None).to_arrow_table()
+        return answer
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        """The answer to a query, row by row."""
+        found: list[tuple[Any, ...]] = self.connection.sql(query).fetchall()
+        return found
+
+    def register(self, name: str, table: pa.Table) -> None:
+        """Have queries see another table."""
+        self.connection.register(name, table)
+
+
+@contextmanager
+def purchases(dsn: str, tenant_id: UUID, *, paid_only: bool = False) -> Iterator[Purchases]:
+    """The purchases of a tenant as one snapshot; closed again, nothing is left of them. Blocks: call it in a thread.
+
+    With `paid_only`, orders of amount 0 are no purchases.
+    """
+    import duckdb
+
+    tables = _read(dsn, tenant_id, "paid_orders" if paid_only else "orders")
+    # One thread and no way out: it reads what it is given, no file and no address.
+    limits: Mapping[str, Any] = {"threads": 1, "enable_external_access": False, "arrow_lossless_conversion": True}
+    with duckdb.connect(":memory:", config=dict(limits)) as connection:
+        for name, table in tables.items():
+            connection.register(f"arrow_{name}", table)
+        connection.execute(_SURVIVORS if tables["merged"].num_rows else _UNMERGED)
+        yield Purchases(connection)
+
+
+def _read(dsn: str, tenant_id: UUID, orders: str) -> Mapping[str, pa.Table]:
+    places = {"tenant": f"'{tenant_id.hex}'::uuid", "orders": orders}
+    with behind_the_wall(dsn, tenant_id) as cursor:
+        found = {}
+        for name, query in (("days", _DAYS), ("merged", _MERGED)):
+            cursor.execute(query.format(**places))
+            found[name] = cursor.fetch_arrow_table()
+        return found
+
+
+@contextmanager
+def behind_the_wall(dsn: str, tenant_id: UUID) -> Iterator[Any]:
+    """A cursor in one read-only snapshot behind the wall of one tenant, that answers in Arrow."""
+    from adbc_driver_postgresql import dbapi
+
+    with dbapi.connect(dsn, autocommit=True) as connection, connection.cursor() as cursor:
+        cursor.execute("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        cursor.execute(tenancy.enter(tenant_id))
+        yield cursor
+        cursor.execute("ROLLBACK")

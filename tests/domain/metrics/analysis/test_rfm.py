@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from uuid import UUID, uuid4
+
+from domain.core.database import dsn_of
+from domain.metrics.analysis.extract import purchases
+from domain.metrics.analysis.model import RfmMeasure
+from domain.metrics.analysis.rfm import GROUPS, Rfm, group, placed, rfm
+from domain.purchases.rules import Window
+from tests.domain.metrics.analysis.purchased import bought, day
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from domain.core.database import Database
+
+
+async def scored(
+    database: Database, tenant: UUID, days: Mapping[UUID, Iterable[int | tuple[int, int]]], until: int = 100
+) -> Rfm | None:
+    await bought(database, tenant, days)
+    with purchases(dsn_of(database.url), tenant) as found:
+        return rfm(found, Window(day(0), day(until)))
+
+
+async def test_five_fifths_of_twenty_six(database: Database, tenant: UUID) -> None:
+    """The k-th of 26 has percent rank k/25: five of them per score, and the last one beside the fifth five."""
+    everybody = [uuid4() for _ in range(26)]
+    days = {who: [(number, 10 + number)] for number, who in enumerate(everybody)}
+    found = await scored(database, tenant, days)
+    assert found is not None
+    of = {row["customer"]: row for row in found.scores.to_pylist()}
+    assert [of[who]["r"] for who in everybody] == [1] * 5 + [2] * 5 + [3] * 5 + [4] * 5 + [5] * 6
+    assert [of[who]["m"] for who in everybody] == [of[who]["r"] for who in everybody]
+    assert {row["f"] for row in of.values()} == {1}  # all bought once: equal values get equal scores
+    assert (of[everybody[3]]["recency"], of[everybody[3]]["frequency"], of[everybody[3]]["monetary"]) == (97, 1, 13)
+    assert [(each.score, each.bound) for each in found.cutoffs if each.measure is RfmMeasure.RECENCY] == [
+        (2, 95), (3, 90), (4, 85), (5, 80),
+    ]  # fmt: skip
+    assert [(each.score, each.bound) for each in found.cutoffs if each.measure is RfmMeasure.MONETARY] == [
+        (2, 15), (3, 20), (4, 25), (5, 30),
+    ]  # fmt: skip
+    assert not [each for each in found.cutoffs if each.measure is RfmMeasure.FREQUENCY]
+
+
+async def test_whoever_was_ranked_is_placed_alike_by_the_cutoffs(database: Database, tenant: UUID) -> None:
+    days = {uuid4(): [(n % 7, n % 3), *((n % 5 + 10 * k, n) for k in range(1, n % 6))] for n in range(60)}
+    found = await scored(database, tenant, days)
+    assert found is not None
+    assert found.customers == 60
+    for row in found.scores.to_pylist():
+        where = placed(found.cutoffs, row["recency"], row["frequency"], row["monetary"])
+        assert where == (row["r"], row["f"], row["m"])
+
+
+async def test_days_outside_the_window_do_not_count(database: Database, tenant: UUID) -> None:
+    days: dict[UUID, list[int | tuple[int, int]]] = {uuid4(): [5] for _ in range(25)}
+    late = uuid4()
+    found = await scored(database, tenant, days | {late: [100]})
+    assert found is not None
+    assert late not in {row["customer"] for row in found.scores.to_pylist()}
+
+
+async def test_with_few_customers_nobody_is_scored(database: Database, tenant: UUID) -> None:
+    assert await scored(database, tenant, {uuid4(): [1] for _ in range(24)}) is None
+
+
+def test_every_three_scores_are_in_one_group() -> None:
+    groups = [group(r, f, m) for r in range(1, 6) for f in range(1, 6) for m in range(1, 6)]
+    assert set(groups) == {each.key for each in GROUPS}
+    assert [group(5, 5, 5), group(5, 1, 1), group(1, 4, 5), group(1, 1, 2), group(3, 2, 2)] == [
+        "champions", "new", "cannot_lose", "at_risk", "need_attention",
+    ]  # fmt: skip
+    for r in range(1, 6):
+        for value in range(1, 6):
+            spans = [each for each in GROUPS if each.recency[0] <= r <= each.recency[1]]
+            assert sum(each.value[0] <= value <= each.value[1] for each in spans) == 1

@@ -3,7 +3,7 @@
 from base64 import b64decode, b64encode
 from binascii import Error as NotBase64
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from hashlib import blake2b
 from typing import Any
 from urllib.parse import quote, unquote
@@ -60,6 +60,11 @@ def time_mark(value: datetime) -> int:
     return (value - _EPOCH) // _MICROSECOND
 
 
+def day_mark(value: date) -> int:
+    """A day in a cursor: its ordinal."""
+    return value.toordinal()
+
+
 def text_mark(value: str) -> str:
     """A text in a cursor."""
     return quote(value, safe="")
@@ -74,6 +79,7 @@ def within_int64(number: int) -> int:
 
 _READ: dict[str, Callable[[str], Any]] = {
     "time": lambda part: _EPOCH + int(part) * _MICROSECOND,
+    "day": lambda part: date.fromordinal(int(part)),
     "number": lambda part: within_int64(int(part)),
     "text": unquote,
     "id": UUID,

@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 
-from api.pages import encode_cursor, text_mark, time_mark
+from api.pages import day_mark, encode_cursor, text_mark, time_mark
 from api.problems import BadUserInput
 from domain.core.money import minor_units
 from domain.customers.folding import search_words
@@ -92,6 +92,7 @@ NAMES: dict[str, Any] = {
     "moment": moment,
     "N": (0, 0),
     "only": only,
+    "day_mark": day_mark,
     "text_mark": text_mark,
     "time_mark": time_mark,
     "Z": {},

@@ -101,7 +101,7 @@ class Order:
     """A way to sort: an SQL expression that is never null, and how its value stands in a cursor."""
 
     sql: str
-    kind: str = "time"  # time, text, number, id
+    kind: str = "time"  # time, day, text, number, id
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -657,11 +657,7 @@ class Page:
         marks = []
         for _, _, order in self.terms:
             value = self.level.row.column(order.sql.format(t=self.level.alias)).replace(self.level.row.code, row, 1)
-            marks.append(
-                {"time": f"{{time_mark({value})}}", "text": f"{{text_mark({value})}}", "id": f"{{{value}.hex}}"}.get(
-                    order.kind, f"{{{value}}}"
-                )
-            )
+            marks.append("{" + _MARKS[order.kind].format(value) + "}")
         return f"encode_cursor(a[{self.mark}], f'{'|'.join(marks)}')"
 
     def _beyond(self, cursor: Input, *, ahead: bool) -> str:
@@ -688,7 +684,8 @@ class Page:
 
 
 _OF_READER = {"now": ("now", "timestamptz"), "me": ("principal_id", "uuid"), "token": ("token_id", "uuid")}
-_PG = {"time": "timestamptz", "text": "text", "number": "int8", "id": "uuid"}
+_MARKS = {"time": "time_mark({})", "day": "day_mark({})", "text": "text_mark({})", "number": "{}", "id": "{}.hex"}
+_PG = {"time": "timestamptz", "day": "date", "text": "text", "number": "int8", "id": "uuid"}
 
 
 def _terms(spec: Many, chosen: Input) -> list[tuple[str, bool, Order]]:

@@ -52,13 +52,18 @@ async def department(reading: Reading, department_id: UUID) -> Department:
     return found
 
 
+def check_key(key: str, *path: str) -> None:
+    """Raises BadDepartmentKey where this cannot be the key of a department; `path` names it in the input."""
+    if not _KEY.fullmatch(key):
+        raise BadDepartmentKey(path=path, key=key)
+
+
 async def define_department(work: Writing, key: str, name: str, version: int | None = None) -> Department:
     """Make a department, or give the one with this key another name; the same again changes nothing.
 
     Raises BadDepartmentKey, NoDepartmentName, or StaleVersion where `version` is told and is not the current one.
     """
-    if not _KEY.fullmatch(key):
-        raise BadDepartmentKey(path=("key",), key=key)
+    check_key(key, "key")
     if not name.strip():
         raise NoDepartmentName(path=("name",))
     known = await work.one(_departments(work).where(Department.key == key).with_for_update())

@@ -229,6 +229,7 @@ class Measurement(Entity):
     watermark: Mapped[datetime] = mapped_column(doc="Up to when data had been recorded.")
     starts_on: Mapped[date] = mapped_column(doc="The first day that was measured: go-live.")
     ends_on: Mapped[date] = mapped_column(doc="The day after the last one that was measured.")
+    is_late: Mapped[bool] = mapped_column(doc="Whether measuring began later than it should have.")
     tier: Mapped[str] = mapped_column(doc="How strictly it was measured.")
     overall: Mapped[str | None] = mapped_column(doc="The answer to all questions together; only a final one has it.")
     flags: Mapped[list[str]] = mapped_column(doc="What weakens it.")

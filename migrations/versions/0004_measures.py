@@ -862,6 +862,7 @@ def upgrade() -> None:
         sa.Column("watermark", sa.DateTime(timezone=True), nullable=False),
         sa.Column("starts_on", sa.Date(), nullable=False),
         sa.Column("ends_on", sa.Date(), nullable=False),
+        sa.Column("is_late", sa.Boolean(), nullable=False),
         sa.Column("tier", sa.Text(collation="C"), nullable=False),
         sa.Column("overall", sa.Text(collation="C"), nullable=True),
         sa.Column("flags", postgresql.ARRAY(sa.Text(collation="C")), nullable=False),

@@ -13,9 +13,6 @@ KNOWN = "{t}.recorded_at <= :watermark AND ({t}.superseded_at IS NULL OR {t}.sup
 SOME = "{t}.customer_id = ANY(:customers)"
 """SQL: what was recorded of `:customers`."""
 
-EVERYBODY = "{t}.customer_id IS NOT NULL"
-"""SQL: what was recorded of anybody."""
-
 PURCHASES = (
     "orders", "paid_orders", "gross", "net", "cash_refunds", "adjusted", "units", "paid_units", "returned_units",
     "cost_of_goods", "uncosted", "unrated",

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import date, timedelta
 from enum import StrEnum
+from typing import TYPE_CHECKING, Protocol
+
+import jdatetime
+
+from domain.core.problems import Invalid
+
+if TYPE_CHECKING:
+    from domain.purchases.rules import Window
 
 
 class Unit(StrEnum):
@@ -51,3 +61,123 @@ class ScopeKind(StrEnum):
     SEGMENT = "SEGMENT"
     STAGE = "STAGE"
     CUSTOMER = "CUSTOMER"
+
+
+class WindowOpen(Invalid):
+    """A window of metrics has a first day and an end. Give both."""
+
+
+class WindowEmpty(Invalid):
+    """A window ends after it starts: its end is the first day that does not belong to it."""
+
+
+class WindowInFuture(Invalid):
+    """A window cannot begin after today: nothing of it is known yet."""
+
+
+class SeriesTooLong(Invalid):
+    """A series has at most 1,000 points. Take a shorter window or a longer grain."""
+
+
+MOST_POINTS = 1_000
+
+
+def check_window(window: Window, today: date) -> tuple[date, date]:
+    """The first day of a window, and the first day after it. Raises WindowOpen, WindowEmpty or WindowInFuture."""
+    if window.start is None or window.end is None:
+        raise WindowOpen(path=("window",))
+    if window.end <= window.start:
+        raise WindowEmpty(path=("window", "end"))
+    if window.start > today:
+        raise WindowInFuture(path=("window", "start"))
+    return window.start, window.end
+
+
+@dataclass(frozen=True)
+class Point:
+    """One period of a series, cut off where its window ends; complete where the window and the past hold all of it."""
+
+    start: date
+    end: date
+    label: str
+    complete: bool
+
+
+def points(start: date, end: date, grain: Grain, calendar: Periods, today: date) -> list[Point]:
+    """The periods of a window, in their order. Raises SeriesTooLong."""
+    found: list[Point] = []
+    day = start
+    while day < end:
+        first, after = calendar.period(day, grain)
+        if len(found) == MOST_POINTS:
+            raise SeriesTooLong(path=("grain",))
+        whole = start <= first and after <= end and after <= today
+        found.append(Point(day, min(after, end), calendar.label(first, grain), whole))
+        day = after
+    return found
+
+
+class Periods(Protocol):
+    """A calendar: which days form a period, and what people call it."""
+
+    def period(self, day: date, grain: Grain) -> tuple[date, date]:
+        """The first day of the period that a day belongs to, and the first day after it."""
+        ...
+
+    def label(self, first: date, grain: Grain) -> str:
+        """What the period that begins on a day is called."""
+        ...
+
+
+class Gregorian:
+    """Weeks from Monday, months and quarters of the Gregorian calendar."""
+
+    def period(self, day: date, grain: Grain) -> tuple[date, date]:
+        """The first day of the period that a day belongs to, and the first day after it."""
+        if grain is Grain.DAY:
+            return day, day + _DAY
+        if grain is Grain.WEEK:
+            first = day - day.weekday() * _DAY
+            return first, first + _WEEK
+        months = _MONTHS[grain]
+        month = day.month - (day.month - 1) % months
+        last = month + months - 1
+        return date(day.year, month, 1), date(day.year + last // 12, last % 12 + 1, 1)
+
+    def label(self, first: date, grain: Grain) -> str:
+        """2026-05-01, 2026-W18, 2026-05 or 2026-Q2."""
+        year, week, _ = first.isocalendar()
+        return {
+            Grain.DAY: first.isoformat(),
+            Grain.WEEK: f"{year}-W{week:02}",
+            Grain.MONTH: f"{first:%Y-%m}",
+            Grain.QUARTER: f"{first.year}-Q{(first.month + 2) // 3}",
+        }[grain]
+
+
+class Jalali:
+    """Weeks from Saturday, months and quarters of the Solar Hijri calendar."""
+
+    def period(self, day: date, grain: Grain) -> tuple[date, date]:
+        """The first day of the period that a day belongs to, and the first day after it."""
+        if grain is Grain.DAY:
+            return day, day + _DAY
+        if grain is Grain.WEEK:
+            first = day - (day.weekday() + 2) % 7 * _DAY
+            return first, first + _WEEK
+        here, months = jdatetime.date.fromgregorian(date=day), _MONTHS[grain]
+        month = here.month - (here.month - 1) % months
+        last = month + months - 1
+        after = jdatetime.date(here.year + last // 12, last % 12 + 1, 1)
+        return jdatetime.date(here.year, month, 1).togregorian(), after.togregorian()
+
+    def label(self, first: date, grain: Grain) -> str:
+        """1405-02-11 (also of the week that begins then), 1405-02 or 1405-Q1."""
+        here = jdatetime.date.fromgregorian(date=first)
+        if grain is Grain.QUARTER:
+            return f"{here.year}-Q{(here.month + 2) // 3}"
+        return f"{here.year}-{here.month:02}" + ("" if grain is Grain.MONTH else f"-{here.day:02}")
+
+
+_DAY, _WEEK = timedelta(days=1), timedelta(days=7)
+_MONTHS = {Grain.MONTH: 1, Grain.QUARTER: 3}

@@ -1,0 +1,259 @@
+"""What metrics are worth: of the tenant, of segments and stages, as series, and as they were once believed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+from domain.core.problems import NotFound
+from domain.customers import edges
+from domain.customers.edges import Edge, EdgeKind
+from domain.metrics import definitions
+from domain.metrics.catalogue import CATALOGUE, Definition, Span
+from domain.metrics.rules import Grain, Gregorian, Jalali, Point, check_window, points
+from domain.metrics.statement import Asked, Grouping, statement
+from domain.purchases.rules import MissingReason, Window
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from decimal import Decimal
+    from uuid import UUID
+
+    from domain.metrics.reading import Snapshot
+
+__all__ = ["definitions"]
+
+
+class UnknownSegment(NotFound):
+    """There is no segment with this id. Check the id; one of another tenant gets the same answer."""
+
+
+class UnknownStage(NotFound):
+    """There is no such stage. Check its key, and that of its lifecycle."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """How the tenant counts: its days, its calendar, its money; and what of the question is known here."""
+
+    zone: str
+    calendar: str
+    currency: str
+    default_lifecycle: str | None
+    segments: frozenset[UUID]
+    stages: frozenset[tuple[str, str]]
+
+    def day_of(self, moment: datetime) -> date:
+        """The tenant's calendar day of a moment."""
+        return moment.astimezone(ZoneInfo(self.zone)).date()
+
+
+@dataclass(frozen=True)
+class StageName:
+    """A stage by its key and its lifecycle's; without a lifecycle the tenant's default one."""
+
+    key: str
+    lifecycle: str | None = None
+
+
+@dataclass(frozen=True)
+class Group:
+    """Of whom a series is: a segment, a stage, who is in both, or everybody."""
+
+    segment: UUID | None = None
+    stage: StageName | None = None
+
+
+@dataclass(frozen=True)
+class Question:
+    """Which metrics are asked for, of when and of whom, as known at which moment (now without it)."""
+
+    keys: Sequence[str]
+    window: Window
+    grain: Grain | None = None
+    segments: Sequence[UUID] = ()
+    stages: Sequence[StageName] = ()
+    as_of: datetime | None = None
+    paid_only: bool = False
+
+    def groups(self) -> list[Group]:
+        """Every segment with every stage; where there are none of one kind, the others alone."""
+        segments: Sequence[UUID | None] = list(dict.fromkeys(self.segments)) or [None]
+        stages: Sequence[StageName | None] = list(dict.fromkeys(self.stages)) or [None]
+        return [Group(segment, stage) for segment in segments for stage in stages]
+
+
+@dataclass(frozen=True)
+class Value:
+    """A value with what it is made of; money in minor units; one that is not known says why."""
+
+    value: Decimal | None
+    missing: MissingReason | None
+    numerator: Decimal
+    denominator: Decimal | None
+    n: int
+    standard_error: Decimal | None
+
+
+@dataclass(frozen=True)
+class Series:
+    """A metric of one group: its value in the whole window, and in each period of it."""
+
+    definition: Definition
+    group: Group
+    total: Value
+    points: Sequence[tuple[Point, Value]]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The series that were asked for, metric by metric, and the moment that they are of."""
+
+    series: Sequence[Series]
+    window: tuple[date, date]
+    currency: str
+    as_of: datetime
+    watermark: datetime
+
+
+async def series(snapshot: Snapshot, question: Question) -> Answer:
+    """The values of some metrics in a window and, with a grain, in each of its periods.
+
+    Raises UnknownMetric, UnknownSegment, UnknownStage, WindowOpen, WindowEmpty, WindowInFuture or SeriesTooLong.
+    """
+    chosen = CATALOGUE.chosen(question.keys)
+    setting = await _setting(snapshot, question.segments, question.stages)
+    groups = [_located(group, setting) for group in question.groups()]
+    watermark = question.as_of or snapshot.now
+    today = setting.day_of(watermark)
+    start, end = check_window(question.window, today)
+    calendar = Jalali() if setting.calendar == "JALALI" else Gregorian()
+    periods = points(start, end, question.grain, calendar, today) if question.grain else []
+    grouping = Grouping.TENANT if groups == [Group()] else Grouping.MEMBERS
+    asked = [Asked(one.key, one.figure, one.min_n) for one in chosen]
+    sql = statement(asked, grouping, believed=question.as_of is not None, paid_only=question.paid_only)
+    spans = [(start, end), *((period.start, period.end) for period in periods)]
+    values = {"zone": setting.zone, "watermark": watermark, **_spans(spans, today), **_members(groups)}
+    values |= await _identities(snapshot, question.as_of)
+    found = {(row["key"], row["g"], row["n"]): _value(row) for row in await snapshot.rows(sql, **values)}
+    first = 0 if grouping is Grouping.TENANT else 1
+    return Answer(
+        series=[
+            Series(one, group, found[one.key, g, 1],
+                   [(period, found[one.key, g, n]) for n, period in enumerate(periods, start=2)])
+            for one in chosen for g, group in enumerate(groups, start=first)
+        ],
+        window=(start, end), currency=setting.currency, as_of=watermark, watermark=watermark,
+    )  # fmt: skip
+
+
+LONG_AGO = date(1970, 1, 1)
+"""Where a lifetime begins."""
+
+SPANS = (Span.YEAR, Span.LIFETIME)
+"""The windows of personal values, in the order of their numbers."""
+
+
+async def cohort(snapshot: Snapshot, chosen: Sequence[Definition], setting: Setting) -> Mapping[str, Value]:
+    """The personal figures of all customers together: what a single customer is compared with."""
+    rows = await snapshot.rows(statement(personal(chosen), Grouping.TENANT), **personal_values(snapshot, setting))
+    return {row["key"]: _value(row) for row in rows}
+
+
+def personal(chosen: Sequence[Definition]) -> list[Asked]:
+    """The personal figures of some metrics, each in the window over which it is read."""
+    return [
+        Asked(one.key, one.personal.figure, one.personal.least, SPANS.index(one.personal.over) + 1)
+        for one in chosen
+        if one.personal is not None
+    ]
+
+
+def personal_values(snapshot: Snapshot, setting: Setting) -> dict[str, Any]:
+    """The values of a statement of personal figures: their windows end with today."""
+    today = setting.day_of(snapshot.now)
+    tomorrow = today + timedelta(days=1)
+    spans = _spans([(tomorrow - timedelta(days=365), tomorrow), (LONG_AGO, tomorrow)], today)
+    return {"zone": setting.zone, "watermark": snapshot.now, **spans}
+
+
+async def setting_of(snapshot: Snapshot) -> Setting:
+    """How the tenant counts."""
+    return await _setting(snapshot, (), ())
+
+
+_SETTING = """
+SELECT t.time_zone, t.calendar, t.base_currency,
+    (SELECT l.key FROM lifecycles l WHERE l.tenant_id = :tenant AND l.is_default) AS default_lifecycle,
+    array(SELECT s.id FROM segments s WHERE s.tenant_id = :tenant AND s.id = ANY(:segments)) AS segments,
+    array(SELECT DISTINCT l.key || ':' || s.key FROM stages s
+        JOIN lifecycle_versions v ON v.tenant_id = :tenant AND v.id = s.lifecycle_version_id
+        JOIN lifecycles l ON l.tenant_id = :tenant AND l.id = v.lifecycle_id
+        WHERE s.tenant_id = :tenant AND s.key = ANY(:stages)) AS stages
+FROM tenants t WHERE t.tenant_id = :tenant
+"""
+
+
+async def _setting(snapshot: Snapshot, segments: Sequence[UUID], stages: Sequence[StageName]) -> Setting:
+    (row,) = await snapshot.rows(_SETTING, segments=list(segments), stages=[stage.key for stage in stages])
+    known = frozenset((lifecycle, key) for lifecycle, _, key in (name.partition(":") for name in row["stages"]))
+    return Setting(
+        row["time_zone"], row["calendar"], row["base_currency"], row["default_lifecycle"],
+        frozenset(row["segments"]), known,
+    )  # fmt: skip
+
+
+def _located(group: Group, setting: Setting) -> Group:
+    """A group whose segment and stage exist, the stage with its lifecycle. Raises UnknownSegment or UnknownStage."""
+    if group.segment is not None and group.segment not in setting.segments:
+        raise UnknownSegment(path=("segments",), id=group.segment)
+    if group.stage is None:
+        return group
+    lifecycle = group.stage.lifecycle or setting.default_lifecycle
+    if lifecycle is None or (lifecycle, group.stage.key) not in setting.stages:
+        raise UnknownStage(path=("stages",), key=group.stage.key)
+    return Group(group.segment, StageName(group.stage.key, lifecycle))
+
+
+def _spans(spans: Sequence[tuple[date, date]], today: date) -> dict[str, Any]:
+    """Windows as parameters; none reaches further than today."""
+    tomorrow = today + timedelta(days=1)
+    ends = [min(end, tomorrow) for _, end in spans]
+    starts = [start for start, _ in spans]
+    return {"starts": starts, "ends": ends, "since": min(starts), "until": max(ends)}
+
+
+def _members(groups: Sequence[Group]) -> dict[str, Any]:
+    return {
+        "segments": [group.segment for group in groups],
+        "lifecycles": [group.stage.lifecycle if group.stage else None for group in groups],
+        "stages": [group.stage.key if group.stage else None for group in groups],
+    }
+
+
+_EDGES = """
+SELECT id, kind, customer_id, into_id, batch_id, recorded_at, undoes FROM identity_edges
+WHERE tenant_id = :tenant AND recorded_at <= :watermark
+"""
+
+
+async def _identities(snapshot: Snapshot, as_of: datetime | None) -> dict[str, Any]:
+    """Who was whom at a moment, as parameters: everybody who had been merged, with the survivor of then."""
+    if as_of is None:
+        return {}
+    log = [
+        Edge(row["id"], EdgeKind(row["kind"]), row["customer_id"], row["into_id"], row["batch_id"],
+             row["recorded_at"], row["undoes"])
+        for row in await snapshot.rows(_EDGES, watermark=as_of)
+    ]  # fmt: skip
+    roots = edges.components(log)
+    return {"merged": list(roots), "roots_then": list(roots.values())}
+
+
+def _value(row: Any) -> Value:
+    return Value(
+        row["value"], MissingReason(row["missing"]) if row["missing"] else None, row["numerator"], row["denominator"],
+        row["rests_on"], row["standard_error"],
+    )  # fmt: skip

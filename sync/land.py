@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from msgspec import to_builtins
@@ -10,6 +11,8 @@ from msgspec import to_builtins
 from sync import runs, settle
 from sync.landing import (
     amounts,
+    contracts,
+    costs,
     credit_notes,
     customers,
     deletions,
@@ -18,6 +21,7 @@ from sync.landing import (
     invoices,
     lines,
     merges,
+    opportunities,
     payments,
     products,
     rates,
@@ -27,12 +31,15 @@ from sync.landing import (
 from sync.landing.customers import Merged
 from sync.runs import Counts
 from tenure_sdk import (
+    Contract,
+    Cost,
     CreditNote,
     Customer,
     ExchangeRate,
     Interaction,
     Invoice,
     LinePage,
+    Opportunity,
     Order,
     Page,
     Payment,
@@ -42,7 +49,7 @@ from tenure_sdk import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
     from uuid import UUID
 
     from domain.core.unit_of_work import Writing
@@ -154,25 +161,36 @@ async def _land_records(work: Writing, run: Run, page: Page) -> Landed:
     return landed._replace(touched=sorted({*landed.touched, *touched}), rejects=refused)
 
 
+_ALONE: dict[type[Record], Callable[[Writing, Run, Sequence[Any]], Awaitable[Merged]]] = {
+    Interaction: interactions.from_records,
+    Payment: payments.from_records,
+    Contract: contracts.from_records,
+    Opportunity: opportunities.from_records,
+    Cost: costs.from_records,
+}
+"""How records are merged that have no lines of their own, and name customers or products."""
+
+_NAMING: tuple[type[Record], ...] = (Customer, Product, *_ALONE, Order, Refund, Invoice, CreditNote)
+"""The types of records that bring customers and products, or name them, in the order in which they are merged."""
+
+
 async def _merged(work: Writing, run: Run, records: Mapping[type[Record], list[Any]]) -> AsyncIterator[Merged]:
     """The merges of a page's records, each type after those that it refers to."""
     yield await customers.from_records(work, run, records[Customer])
     yield await products.from_records(work, run, records[Product])
-    if records[Interaction]:
-        await _clear_parties(work, records, Customer)
-        yield await interactions.from_records(work, run, records[Interaction])
     yield await rates.from_records(work, run, records[ExchangeRate])
-    if records[Payment]:
-        await _clear_parties(work, records, Customer, Interaction)
-        yield await payments.from_records(work, run, records[Payment])
+    for kind, from_records in _ALONE.items():
+        if records[kind]:
+            await _clear_parties(work, records, kind)
+            yield await from_records(work, run, records[kind])
     papers = [*records[Order], *records[Refund]]
     if papers:
-        await _clear_parties(work, records, Customer, Product, Interaction, Payment)
+        await _clear_parties(work, records, Order)
         parties, merged, refused = await _merge_documents(work, run, papers)
         yield parties
         yield merged._replace(rejects=[*refused.values()])
     if records[Invoice] or records[CreditNote]:
-        await _clear_parties(work, records, Customer, Product, Interaction, Payment, Order, Refund)
+        await _clear_parties(work, records, Invoice)
         async for part in _merged_bills(work, run, records[CreditNote], records[Invoice]):
             yield part
     if records[ExchangeRate]:
@@ -206,9 +224,9 @@ async def _merge_documents(work: Writing, run: Run, papers: Sequence[Document]) 
     return Merged(described=described), documents, refused
 
 
-async def _clear_parties(work: Writing, records: Mapping[type[Record], list[Any]], *before: type[Record]) -> None:
-    """Empty the tables of customers and products of what records of these types have put into them."""
-    if any(records[kind] for kind in before):
+async def _clear_parties(work: Writing, records: Mapping[type[Record], list[Any]], kind: type[Record]) -> None:
+    """Empty the tables of customers and products of what the types before this one have put into them."""
+    if any(records[before] for before in takewhile(lambda each: each is not kind, _NAMING)):
         await tables.clear(work, "landing_customers", "landing_facts", "landing_claims", "landing_products")
 
 

@@ -224,6 +224,12 @@ SELECT FROM interactions AS i WHERE i.tenant_id = :tenant AND i.customer_id = AN
 UNION ALL
 SELECT FROM orders AS o WHERE o.tenant_id = :tenant AND o.customer_id = ANY(c.member_ids)
     AND o.integration_id IS DISTINCT FROM :integration AND o.superseded_at IS NULL
+UNION ALL
+SELECT FROM contracts AS o WHERE o.tenant_id = :tenant AND o.customer_id = ANY(c.member_ids)
+    AND o.integration_id IS DISTINCT FROM :integration AND o.superseded_at IS NULL
+UNION ALL
+SELECT FROM opportunities AS o WHERE o.tenant_id = :tenant AND o.customer_id = ANY(c.member_ids)
+    AND o.integration_id IS DISTINCT FROM :integration AND o.superseded_at IS NULL
 """
 _ONLY_HERE = f"""
 FROM customers AS c
@@ -255,6 +261,7 @@ _UNSAID = (
     UPDATE customer_relations SET valid_to = greatest({_NOW}, valid_from)
     WHERE tenant_id = :tenant AND source = :source AND from_id = ANY(CAST(:customers AS uuid[])) AND valid_to IS NULL
     """),
+    sql(f"UPDATE department_members SET valid_to = greatest({_NOW}, valid_from) WHERE {_SAID} AND valid_to IS NULL"),
     sql(f"UPDATE remote_records SET payload = NULL, content_hash = '' WHERE {_MINE}"),
     sql(f"UPDATE record_links SET agreed = NULL, pushed_version = NULL, pushed_hash = NULL WHERE {_MINE}"),
 )

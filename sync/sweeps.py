@@ -47,7 +47,7 @@ class AlreadyDecided(Conflict):
 
 _PAPERS = {
     "order": "orders", "refund": "refunds", "invoice": "invoices", "payment": "payments",
-    "credit_note": "credit_notes",
+    "credit_note": "credit_notes", "contract": "contracts", "opportunity": "opportunities", "cost": "cost_entries",
 }  # fmt: skip
 
 _CUSTOMERS = """

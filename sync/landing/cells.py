@@ -13,7 +13,7 @@ from domain.core.problems import DomainError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
-    from datetime import datetime
+    from datetime import date, datetime
 
 NULL = "\\N"
 LARGEST = Decimal(10) ** 14
@@ -93,6 +93,11 @@ def moment(value: datetime) -> str:
     if value.tzinfo is None:
         raise TypeError("A moment without a time zone: connectors give aware datetimes")
     return value.isoformat()
+
+
+def day(value: date | None) -> str:
+    """A day or nothing."""
+    return NULL if value is None else value.isoformat()
 
 
 def moments(values: Sequence[datetime]) -> Sequence[str]:

@@ -13,8 +13,9 @@ import msgspec
 from sqlalchemy import select, text
 
 from domain.customers import folding, identity, lock_identities, suppressed
+from domain.customers.departments import BadDepartmentKey, check_key
 from domain.customers.model import MILLIONTHS, AttributeDefinition, AttributeType
-from sync.landing import cells, tables
+from sync.landing import cells, departments, tables
 from sync.landing.rejects import ERASED
 from sync.landing.tables import sql
 from tenure_sdk import Reject
@@ -310,9 +311,20 @@ async def from_records(work: Writing, run: Run, records: Sequence[Customer]) -> 
         await tables.copy(work, table, columns, cells.rows(row for record in changed for row in written(record)))
     await work.execute(_ORGANISATIONS[0], {"now": work.now})
     merged = await _merge(work, run, takes_back=True)
+    merged = _with_moved(merged, await departments.assign(work, run, [each.record for each in changed]))
     await work.execute(_FORGOTTEN, {"tenant": work.tenant_id})
     await work.execute(_REMEMBER, {**run.binds, "now": work.now})
     return merged._replace(unchanged=merged.unchanged + len(same), rejects=rejects)
+
+
+def _with_moved(merged: Merged, moved: set[UUID]) -> Merged:
+    """What was merged, and who has another department now."""
+    more = len(moved.difference(merged.described))
+    return merged._replace(
+        updated=merged.updated + more,
+        unchanged=merged.unchanged - more,
+        described=sorted(moved.union(merged.described)),
+    )
 
 
 async def _merge(work: Writing, run: Run, *, takes_back: bool) -> Merged:
@@ -385,8 +397,21 @@ def _accepted(records: Sequence[Customer], types: Mapping[str, AttributeType]) -
                 rejects.append(Reject(None, f"attributes.{key}", given, str(problem), record.id))
                 break
         else:
+            unfit = _unfit_department(record)
+            if unfit is not None:
+                rejects.append(unfit)
+                continue
             accepted.append(_Accepted(record.id, record, [found for found in attributes if found[2] is not None]))
     return accepted, rejects
+
+
+def _unfit_department(record: Customer) -> Reject | None:
+    try:
+        if record.department is not None:
+            check_key(record.department)
+    except BadDepartmentKey as problem:
+        return Reject(None, "department", record.department, str(problem), record.id)
+    return None
 
 
 def _typed(key: str, value: Any, types: Mapping[str, AttributeType]) -> tuple[str, Any]:

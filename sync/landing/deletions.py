@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from domain.costs import settling as costs
 from sync.landing import contents, invoices
 from sync.landing.tables import sql
 
@@ -36,9 +37,13 @@ _DOCUMENTS = {
     "invoice": (_gone("invoices", "invoice"), _gone("orders", "invoice")),
     "payment": (_gone("payments", "payment"),),
     "credit_note": (_gone("credit_notes", "credit_note"), _gone("refunds", "credit_note")),
+    "contract": (_gone("contracts", "contract"),),
+    "opportunity": (_gone("opportunities", "opportunity"),),
+    "cost": (_gone("cost_entries", "cost"),),
 }
 
-_STREAMS = {**{record: (record,) for record in _DOCUMENTS}, "invoice": invoices.STREAMS}
+_SHOWN = ("order", "refund", "payment", "credit_note")
+_STREAMS = {**{record: (record,) for record in _SHOWN}, "invoice": invoices.STREAMS}
 """Under which names documents stand on the timeline."""
 
 _SETTLED = {
@@ -81,8 +86,10 @@ async def delete(work: Writing, run: Run, records: Sequence[str], remote_ids: Se
         found += len(gone)
         if record in _SETTLED and gone:
             await invoices.settled(work, run, _SETTLED[record], ids=[row.id for row in gone])
+        if record == "cost":
+            await costs.settle_entries(work, [row.id for row in gone])
     own = [run.stream.name] if "interaction" in records else []
-    streams = [*own, *(stream for record in papers for stream in _STREAMS[record])]
+    streams = [*own, *(stream for record in papers for stream in _STREAMS.get(record, ()))]
     entries = await work.rows(_INTERACTIONS, {**binds, "streams": streams})
     found += len({row.remote_id for row in entries if row.stream in own})
     touched |= {row.customer_id for row in entries}

@@ -11,7 +11,7 @@ from sync.landing.customers import Merged
 from sync.landing.tables import sql
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from domain.core.unit_of_work import Writing
     from sync.runs import Run
@@ -44,16 +44,16 @@ FROM (SELECT DISTINCT ON (sku) sku, id FROM pg_temp.landing_products ORDER BY sk
 WHERE first.sku = landing.sku AND first.id <> landing.id
 """)
 
-_FAMILIES = sql("""
+_FAMILIES = """
 INSERT INTO product_families (tenant_id, id, key, name, created_at)
 SELECT :tenant, made.id, wanted.family, wanted.family, :now
 FROM (
     SELECT family, row_number() OVER (ORDER BY family) AS place
-    FROM (SELECT DISTINCT family FROM pg_temp.landing_products WHERE family IS NOT NULL) AS families
+    FROM (SELECT DISTINCT family FROM pg_temp.{staged} WHERE family IS NOT NULL) AS families
     WHERE NOT EXISTS (SELECT FROM product_families f WHERE f.tenant_id = :tenant AND f.key = families.family)
 ) AS wanted
 JOIN unnest(:ids) WITH ORDINALITY AS made (id, place) USING (place)
-""")
+"""
 
 # Lines only name products: they fill in a missing name, and leave alone what somebody has described.
 _COMPARE = sql("""
@@ -117,9 +117,17 @@ async def from_records(work: Writing, run: Run, records: Sequence[Product]) -> M
         return Merged()
     columns = ("remote_id", "sku", "name", "family", "tier_rank", "complete")
     await tables.copy(work, "landing_products", columns, cells.rows(map(_cells, records)))
-    families = {record.family for record in records if record.family is not None}
-    await work.execute(_FAMILIES, {**run.binds, "now": work.now, "ids": [work.ids() for _ in families]})
+    await make_families(work, "landing_products", {record.family for record in records})
     return await _merge(work, run)
+
+
+async def make_families(work: Writing, staged: str, families: Collection[str | None]) -> None:
+    """Have the families that a staging table names; one that nobody has defined is called by its key."""
+    ids = [work.ids() for family in families if family is not None]
+    if ids:
+        await work.execute(
+            sql(_FAMILIES.format(staged=staged)), {"tenant": work.tenant_id, "now": work.now, "ids": ids}
+        )
 
 
 async def _merge(work: Writing, run: Run) -> Merged:

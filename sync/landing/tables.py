@@ -28,6 +28,11 @@ def _lines() -> str:
 
 # Text is COLLATE "C" here too, so that it compares with the columns of the real tables.
 _TEXT = 'text COLLATE "C"'
+_TOLD = f"""
+    document {_TEXT}, customer {_TEXT}, occurred_at timestamptz, hash bytea, id uuid, version bigint,
+    unchanged boolean, customer_id uuid, former_customer_id uuid"""
+"""What `versions` needs of a record."""
+
 _TABLES = {
     "incoming_lines": _lines(),
     "landing_documents": f"""
@@ -66,6 +71,19 @@ _TABLES = {
     "landing_entries": f"""
         stream {_TEXT}, remote_id {_TEXT}, kind {_TEXT}, occurred_at timestamptz, customer_id uuid, id uuid,
         revision bigint, summary {_TEXT}, payload jsonb, former_id uuid, former_revision bigint""",
+    "landing_contracts": f"""
+        {_TOLD}, number {_TEXT}, local_day date, currency {_TEXT}, amount bigint, status {_TEXT}, plan {_TEXT},
+        term_ends_on date, ended_on date, event_count bigint""",
+    "landing_contract_events": f"""
+        document {_TEXT}, position bigint, kind {_TEXT}, occurred_at timestamptz, local_day date, mrr bigint,
+        term_starts_on date, term_ends_on date, sku {_TEXT}, family {_TEXT}, plan {_TEXT}""",
+    "landing_opportunities": f"""
+        {_TOLD}, number {_TEXT}, local_day date, closed_at timestamptz, closed_on date, status {_TEXT},
+        currency {_TEXT}, amount bigint, probability numeric, stage {_TEXT}, expected_close_on date""",
+    "landing_costs": f"""
+        {_TOLD}, category {_TEXT}, description {_TEXT}, starts_on date, ends_on date, currency {_TEXT}, amount bigint,
+        rule {_TEXT}, campaign_key {_TEXT}, case_key {_TEXT}, department {_TEXT}""",
+    "landing_departments": f"remote_id {_TEXT}, department {_TEXT}, id uuid",
     "landing_rates": f"day date, base {_TEXT}, quote {_TEXT}, rate numeric(20, 6), id uuid",
 }
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import strawberry
 
-from api import filters, ids, interactions, purchases, reading, stages
+from api import evidence, filters, ids, interactions, purchases, reading, stages
 from api import invoices as bills
 from api.expose import Node, column, describe, embedded, entry, expose, listing, many, one, page_of, part, union_of
 from api.pages import MOST
@@ -197,7 +197,7 @@ _PEOPLE = (
 
 @expose(
     model.Customer, prefix="cus", scope=READ,
-    by_id=survivor("{k}"),
+    by_id=survivor("{k}"), also=evidence.of_customer(),
 )  # fmt: skip
 class Customer(Node):
     """A person or an organisation that the business deals with, with its whole life."""

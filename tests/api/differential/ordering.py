@@ -56,6 +56,9 @@ ORDERS: dict[str, dict[str, Callable[[Row], Any]]] = {
             for name in ("first_seen_at", "first_purchase_at", "last_purchase_at", "created_at", "updated_at")
         },
     },
+    **dict.fromkeys(("SurveyResponse", "Review", "SocialMention", "Referral"), _BY_TIME),
+    "Case": _BY_ID | {"OPENED_AT": _moment("opened_at")},
+    "CampaignResponse": {"ID": lambda row: row["campaign_key"].encode()},
     "StageInterval": _BY_ID | {"ENTERED_AT": _moment("entered_at")},
     **dict.fromkeys(("StageNote", "Interaction", "Order", "Refund", "Payment", "CreditNote"), _BY_TIME),
     "Invoice": _BY_ID | {"ISSUED_AT": _moment("occurred_at")},
@@ -69,6 +72,8 @@ ORDERS: dict[str, dict[str, Callable[[Row], Any]]] = {
 """By type: what its lists can be sorted by, and the value of a row."""
 
 _DEFAULTS = {
+    **dict.fromkeys(("SurveyResponse", "Review", "SocialMention", "Referral"), ("OCCURRED_AT", True)),
+    "Case": ("OPENED_AT", True), "CampaignResponse": ("ID", False),
     "Customer": ("ID", False), "MergeCandidate": ("SCORE", True), "StageInterval": ("ENTERED_AT", False),
     "StageNote": ("OCCURRED_AT", True), "Interaction": ("OCCURRED_AT", True), "Order": ("OCCURRED_AT", True),
     "Refund": ("OCCURRED_AT", True), "Payment": ("OCCURRED_AT", True), "CreditNote": ("OCCURRED_AT", True),

@@ -10,7 +10,7 @@ from uuid import UUID
 from graphql import GraphQLError
 
 from domain.customers.folding import mask_email, mask_phone, mask_text, normalise_email, normalise_phone
-from tests.api.differential import connecting
+from tests.api.differential import connecting, proving
 from tests.api.differential.amounts import money
 from tests.api.differential.ordering import ORDERS
 from tests.api.differential.things import PREFIXES, global_id
@@ -82,6 +82,7 @@ def resolvers(naive: Naive) -> dict[tuple[str, str], Callable[..., Any]]:
     _of_bills(naive, on)
     _of_interactions(naive, on)
     connecting.add(naive, on)
+    proving.add(naive, on)
     return found
 
 

@@ -25,7 +25,8 @@ NAMES = (
     "merge_candidates", "integrations", "record_links", "lifecycles", "lifecycle_versions", "stages",
     "transition_rules", "stage_intervals", "stage_notes", "product_families", "products", "orders", "order_lines",
     "refunds", "refund_lines", "invoices", "payments", "credit_notes", "payment_allocations", "credit_note_allocations",
-    "exchange_rates", "interactions", "interaction_contents",
+    "exchange_rates", "interactions", "interaction_contents", "cases", "survey_responses", "reviews", "social_mentions",
+    "referrals", "campaign_responses",
 )  # fmt: skip
 
 

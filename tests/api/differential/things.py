@@ -19,6 +19,7 @@ PREFIXES = {
     "inv": "Invoice", "pay": "Payment", "crn": "CreditNote",
     "int": "Interaction", "ten": "Tenant", "pri": "Principal", "tok": "ApiToken", "atd": "AttributeDefinition",
     "prv": "PrivacyRequest", "str": "StageTransition", "run": "SyncRun", "dlt": "DeadLetter", "cft": "SyncConflict",
+    "cas": "Case", "srv": "SurveyResponse", "rvw": "Review", "smn": "SocialMention", "rfl": "Referral",
     "bkd": "BulkDelete", "lkc": "LinkCandidate", "obc": "OutboundChange", "rec": "ReconciliationReport",
 }  # fmt: skip
 TABLE_OF = {
@@ -38,6 +39,11 @@ TABLE_OF = {
     "lkc": "link_candidates",
     "obc": "outbound_changes",
     "rec": "reconciliation_reports",
+    "cas": "cases",
+    "srv": "survey_responses",
+    "rvw": "reviews",
+    "smn": "social_mentions",
+    "rfl": "referrals",
 }  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
@@ -10,17 +11,26 @@ from sqlalchemy import select
 from domain.core.problems import Conflict, Invalid, NotFound, StaleVersion
 from domain.customers.model import Customer, Department
 from domain.customers.queries import within
-from domain.initiatives import queries, seal, sealing
-from domain.initiatives.model import Initiative, InitiativeKind, InitiativeStatus, SealedPart
+from domain.initiatives import queries, seal, sealing, telling
+from domain.initiatives.model import (
+    Comparison,
+    Initiative,
+    InitiativeKind,
+    InitiativeStatus,
+    Measurement,
+    SealedPart,
+    Verdict,
+)
 from domain.initiatives.plans import Question, Tier
 from domain.segments.model import Segment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from datetime import date
     from uuid import UUID
 
     from domain.core.unit_of_work import Writing
+    from domain.initiatives.findings import MeasureAnswer, QuestionAnswer
+    from domain.initiatives.measuring import Evidence, Found
     from domain.initiatives.model import BaselineSnapshot
 
 LONGEST_BASELINE = 3660
@@ -40,6 +50,10 @@ class BadMinimumEffect(Invalid):
 
 class NameMissing(Invalid):
     """An initiative needs a name with at least one character that can be read."""
+
+
+class MeasuredMeanwhile(Conflict):
+    """This initiative was measured by somebody else at this very moment. Look at that measurement."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +127,25 @@ async def seal_baseline(work: Writing, initiative_id: UUID) -> BaselineSnapshot:
     return header
 
 
+async def record(work: Writing, evidence: Evidence, found: Found) -> Measurement:
+    """Keep what a measurement found, for good. Raises MeasuredMeanwhile where another one was taken since."""
+    of = await queries.guarded(work, evidence.initiative_id)
+    if len(await queries.measurements(work, of.id)) != evidence.number - 1:
+        raise MeasuredMeanwhile(id=str(of.id))
+    made = _measurement(work, evidence, found)
+    work.add(made)
+    await work.flush()
+    answers = found.comparison.answers
+    measures = [(answer, measure) for answer in answers for measure in answer.measures]
+    work.add(*(_verdict(made, answer, place) for place, answer in enumerate(answers, 1)))
+    work.add(*(_comparison(made, *each, place) for place, each in enumerate(measures, 1)))
+    of.status, of.version, of.updated_at = InitiativeStatus.MEASURED, of.version + 1, work.now
+    work.emit("initiatives.MeasurementTaken", of.id, measurement=made.id.hex, kind=made.kind, overall=made.overall)
+    work.audit("initiatives.measure", _subject(of), after={"measurement": made.id.hex, "overall": made.overall})
+    await work.flush()
+    return made
+
+
 _FREE = {"name", "kind"}
 
 
@@ -153,3 +186,32 @@ def _told(of: Initiative) -> dict[str, Any]:
         "name": of.name, "go_live_on": of.go_live_on.isoformat(), "baseline_days": of.baseline_days, "tier": of.tier,
         "customers": len(of.customer_ids), "segments": len(of.segment_ids), "departments": len(of.department_ids),
     }  # fmt: skip
+
+
+def _measurement(work: Writing, evidence: Evidence, found: Found) -> Measurement:
+    plan, comparison = evidence.plan, found.comparison
+    return Measurement(
+        id=work.ids(), initiative_id=evidence.initiative_id, seal_id=evidence.seal_id, number=evidence.number,
+        kind=plan.kind, measured_at=evidence.read_at, watermark=evidence.read_at,
+        starts_on=date.fromordinal(plan.go_live), ends_on=date.fromordinal(plan.measured_on),
+        is_late=evidence.is_late, tier=comparison.tier, overall=comparison.overall,
+        flags=list(dict.fromkeys((*comparison.flags, *evidence.flags))), next_on=evidence.next_on,
+        currency=evidence.currency, late_occasions=evidence.late.occasions, late_amount=evidence.late.amount,
+        findings=telling.findings(comparison, evidence.currency), weekly=found.weekly,
+    )  # fmt: skip
+
+
+def _verdict(of: Measurement, answer: QuestionAnswer, place: int) -> Verdict:
+    return Verdict(
+        measurement_id=of.id, question=answer.question, position=place, verdict=answer.verdict, reason=answer.reason,
+        minimum_effect=answer.minimum_effect,
+    )  # fmt: skip
+
+
+def _comparison(of: Measurement, answer: QuestionAnswer, measure: MeasureAnswer, place: int) -> Comparison:
+    interval = measure.interval
+    return Comparison(
+        measurement_id=of.id, measure=measure.measure, question=answer.question, position=place, change=measure.change,
+        low=interval.low if interval else None, high=interval.high if interval else None, verdict=measure.verdict,
+        reason=measure.reason, details=telling.measure(measure, of.currency),
+    )  # fmt: skip

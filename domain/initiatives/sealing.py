@@ -97,6 +97,15 @@ def survivors(roots: Sequence[UUID | None]) -> np.ndarray[Any, np.dtype[np.int32
     )
 
 
+def earliest(days: Sequence[date | None], root: np.ndarray[Any, np.dtype[np.int32]]) -> list[date | None]:
+    """The earliest day of all who are the same by now; only of those who have any."""
+    first: dict[int, date] = {}
+    for number, day in zip(root.tolist(), days, strict=True):
+        if day is not None:
+            first[number] = min(day, first.get(number, day))
+    return list(first.values())
+
+
 def any_of(mask: Mask, root: np.ndarray[Any, np.dtype[np.int32]]) -> Mask:
     """Whether any of those who are the same by now is in the mask."""
     found = np.zeros(len(mask), dtype=np.bool_)
@@ -172,13 +181,9 @@ def _costs(found: Mapping[str, Mapping[int, int]], go_live: date) -> Columns:
 
 def _newcomers(people: Columns, who: Sequence[Person], window: Window) -> Columns:
     """Whole weeks only: one that began before the first sealed day would look poor."""
-    root = survivors([one.root_id for one in who])
-    first: dict[int, date] = {}
-    for number, day in zip(root.tolist(), people["first_occasion_on"], strict=True):
-        if day is not None:
-            first[number] = min(day, first.get(number, day))
+    first = earliest(people["first_occasion_on"], survivors([one.root_id for one in who]))
     weeks = (window.last - window.first).days // reading.WEEK
-    counts = reading.newcomers(reading.ordinals(list(first.values())), window.last, -weeks, 0)
+    counts = reading.newcomers(reading.ordinals(first), window.last, -weeks, 0)
     return {
         "week": [_week(window.last, number - weeks) for number in range(weeks)],
         "customers": [int(count) for count in counts],

@@ -1,0 +1,236 @@
+"""What a measurement rests on: the seal, and everything that came after it, under the identity graph of today."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+
+from domain.core.problems import NotEnoughData
+from domain.initiatives import queries, reading, seal, sealing
+from domain.initiatives.comparing import compare
+from domain.initiatives.findings import Comparison, Flag
+from domain.initiatives.model import BaselineSnapshot, Initiative, SealedPart
+from domain.initiatives.plans import MeasurementKind, Plan, Question, Selection, Tier
+from domain.initiatives.statistics.panel import panel, treated, untouched
+from domain.initiatives.waiting import TooEarly, Waiting
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from uuid import UUID
+
+    from domain.core.unit_of_work import Reading
+    from domain.initiatives.history import History, Mask
+    from domain.initiatives.reading import Person, Window
+    from domain.initiatives.seal import Columns, Parts
+
+MEDIAN_GAP, LARGEST_GAP = "MEDIAN_GAP_OF_TOP_DECILE", "LARGEST_GAP_OF_TOP_DECILE"
+"""The rules by which it is too early to measure."""
+
+
+@dataclass(frozen=True)
+class Late:
+    """Purchases before go-live that became known after the seal: on how many days, and worth how much."""
+
+    occasions: int
+    amount: int
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """Everything that a measurement needs, read in one transaction."""
+
+    initiative_id: UUID
+    seal_id: UUID
+    number: int
+    read_at: datetime
+    currency: str
+    before: History
+    after: History
+    plan: Plan
+    late: Late
+    is_late: bool
+    flags: tuple[Flag, ...]
+    next_on: date
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """What was found, and the weeks from which the picture is drawn."""
+
+    comparison: Comparison
+    weekly: dict[str, Any]
+
+
+async def gather(work: Reading, initiative_id: UUID) -> Evidence:
+    """What is known of an initiative now, to be compared.
+
+    Raises UnknownInitiative, NotSealed, SealBroken, NotEnoughData where nobody bought twice, or TooEarly.
+    """
+    of = await queries.initiative(work, initiative_id)
+    header = await queries.seal_of(work, initiative_id)
+    parts = await seal.read(work, header)
+    day = queries.today(work, header.time_zone)
+    waiting = _waited(header, of, day)
+    earlier = await queries.measurements(work, initiative_id)
+    kind = waiting.kind(day.toordinal(), has_final=any(each.kind == MeasurementKind.FINAL for each in earlier))
+    ends_on = header.final_on if kind is MeasurementKind.FINAL else day
+    window = reading.Window(header.go_live_on, ends_on, header.time_zone, header.paid_only)
+    known = _Known(parts[SealedPart.LINKS], await reading.people(work, window), window)
+    root = sealing.survivors(known.roots)
+    before = sealing.of_parts(parts, _sealed_window(header), header.go_live_on).merged(root[: known.sealed])
+    after = (await _after(work, parts, known, window, root)).merged(root)
+    is_late = (
+        earlier[0].is_late if earlier else header.preliminary_begin_by is not None and day > header.preliminary_begin_by
+    )
+    return Evidence(
+        initiative_id=of.id, seal_id=header.id, number=len(earlier) + 1, read_at=work.now, currency=header.currency,
+        before=before, after=after,
+        plan=_plan(header, parts, root, day, ends_on, kind, await reading.spent(work, of.id)),
+        late=await _late(work, header, parts, known), is_late=is_late,
+        flags=(*waiting.flags, *((Flag.LATE,) if is_late else ())),
+        next_on=date.fromordinal(waiting.next_on(day.toordinal())),
+    )  # fmt: skip
+
+
+def compute(evidence: Evidence) -> Found:
+    """Compare before and after. It takes seconds of computing: not to be called inside of a transaction."""
+    return Found(compare(evidence.before, evidence.after, evidence.plan), _weekly(evidence))
+
+
+class _Known:
+    """Who is known by now: those of the seal by their pseudonyms, then those who came later; the erased have no root."""
+
+    def __init__(self, links: Columns, who: Sequence[Person], window: Window) -> None:
+        by_id, of_seal = {one.id: one for one in who}, set(links["customer_id"])
+        linked: list[UUID | None] = links["customer_id"]
+        self.sealed = len(linked)
+        self.persons: list[Person | None] = [None if one is None else by_id.get(one) for one in linked]
+        self.persons += [one for one in who if one.id not in of_seal]
+        self.place = {one.id: number for number, one in enumerate(self.persons) if one is not None}
+        self.roots = [None if one is None else one.root_id for one in self.persons]
+        self.go_live = window.first
+
+    def people(self, sealed: Columns) -> Columns:
+        """Those of the seal as they were frozen, whatever became known of the time before, and then the others."""
+        new = [one for one in self.persons[self.sealed :] if one is not None]
+        return {
+            "unit": [*sealed["unit"], *(self._unit(one) for one in new)],
+            "first_seen_on": [*sealed["first_seen_on"], *(one.first_seen_on for one in new)],
+            "first_occasion_on": [
+                *(
+                    self._first(one, first)
+                    for one, first in zip(self.persons, sealed["first_occasion_on"], strict=False)
+                ),
+                *(one.first_occasion_on for one in new),
+            ],
+            "occasions_before": [0 if one is None else one.occasions_before for one in self.persons],
+            "department_id": [*sealed["department_id"], *(one.department_id for one in new)],
+            "erased_on": [None if one is not None else self.go_live for one in self.persons],
+        }
+
+    def _unit(self, one: Person) -> int:
+        return self.place.get(one.organisation_id or one.root_id, self.place[one.id])
+
+    def _first(self, one: Person | None, sealed: date | None) -> date | None:
+        if sealed is not None or one is None or one.first_occasion_on is None:
+            return sealed
+        return max(one.first_occasion_on, self.go_live)
+
+
+def _waited(header: BaselineSnapshot, of: Initiative, day: date) -> Waiting:
+    if header.waiting is None or header.earliest_measurement_on is None:
+        raise NotEnoughData(have=0, need=1, of="customers who bought twice within the baseline")
+    if day < header.earliest_measurement_on:
+        rule = LARGEST_GAP if of.strict_floor else MEDIAN_GAP
+        raise TooEarly(earliest_at=header.earliest_measurement_on, rule=rule)
+    return msgspec.convert(header.waiting, Waiting)
+
+
+def _sealed_window(header: BaselineSnapshot) -> Window:
+    return reading.Window(header.first_day, header.go_live_on, header.time_zone, header.paid_only)
+
+
+async def _after(
+    work: Reading, parts: Parts, known: _Known, window: Window, root: np.ndarray[Any, np.dtype[np.int32]]
+) -> History:
+    who = known.people(parts[SealedPart.CUSTOMERS])
+    did = await reading.columns(work, window, known.place)
+    weeks = (window.last - window.first).days // reading.WEEK
+    first = sealing.earliest(who["first_occasion_on"], root)
+    new = reading.newcomers(reading.ordinals(first), window.first, 0, weeks)
+    costs = await reading.costs(work, window, window.first)
+    return reading.history(
+        who, did, (window.first, window.last), reading.weeks_of(costs, new, window.first, 0)
+    )  # fmt: skip
+
+
+def _plan(
+    header: BaselineSnapshot, parts: Parts, root: np.ndarray[Any, np.dtype[np.int32]], day: date, ends_on: date,
+    kind: MeasurementKind, spent: tuple[Any, ...],
+) -> Plan:  # fmt: skip
+    frozen = np.array(parts[SealedPart.CUSTOMERS]["is_treated"], dtype=np.bool_)
+    later = np.zeros(len(root) - len(frozen), dtype=np.bool_)
+    selection = Selection(header.selection)
+    return Plan(
+        go_live=header.go_live_on.toordinal(),
+        baseline_days=header.baseline_days,
+        measured_on=ends_on.toordinal(),
+        tier=Tier(header.tier),
+        seed=header.seed,
+        kind=kind,
+        treated=None if selection is Selection.EVERYONE else sealing.any_of(np.concatenate((frozen, later)), root),
+        selection=selection,
+        selected_on=header.selected_on.toordinal() if header.selected_on else None,
+        questions=tuple(Question(each) for each in header.questions),
+        minimum_effects={Question(each): float(effect) for each, effect in header.minimum_effects.items()},
+        sealed_on=header.sealed_at.toordinal(),
+        read_on=day.toordinal(),
+        spent=spent,
+    )
+
+
+async def _late(work: Reading, header: BaselineSnapshot, parts: Parts, known: _Known) -> Late:
+    """What is known now of the sealed days beside what was sealed; whoever was erased since counts on neither side."""
+    sealed = parts[SealedPart.DAYS]
+    now = await reading.columns(work, _sealed_window(header), known.place)
+    kept = [known.persons[pseudonym] is not None for pseudonym in sealed["pseudonym"]]
+    was = {
+        (pseudonym, day)
+        for pseudonym, day, bought in zip(sealed["pseudonym"], sealed["day"], sealed["occasions"], strict=True)
+        if bought
+    }
+    occasions = sum(
+        (pseudonym, day) not in was
+        for pseudonym, day, bought in zip(now["pseudonym"], now["day"], now["occasions"], strict=True)
+        if bought
+    )
+    before = sum(amount for amount, counts in zip(sealed["amount"], kept, strict=True) if counts)
+    return Late(occasions, sum(now["amount"]) - before)
+
+
+def _weekly(evidence: Evidence) -> dict[str, Any]:
+    """Purchases of the panel in each whole week, counted from go-live; of those left alone, too, where they count."""
+    whole = evidence.before.joined(evidence.after)
+    plan = evidence.plan
+    first = -((plan.go_live - whole.first) // reading.WEEK)
+    last = (plan.measured_on - plan.go_live) // reading.WEEK
+    groups = {"treated": treated(whole, plan)}
+    if plan.tier is Tier.RIGOROUS and plan.treated is not None:
+        groups["untouched"] = untouched(whole, plan)
+    return {"first": first, **{name: _group(whole, plan, scope, first, last) for name, scope in groups.items()}}
+
+
+def _group(whole: History, plan: Plan, scope: Mask, first: int, last: int) -> dict[str, Any]:
+    members = np.zeros(whole.customers, dtype=np.bool_)
+    members[panel(whole, plan.baseline_begins, scope).customers] = True
+    week = (whole.day - plan.go_live) // reading.WEEK
+    inside = members[whole.customer] & (week >= first) & (week < last)
+    counted = {
+        name: np.bincount(week[inside] - first, values[inside], last - first).tolist()
+        for name, values in (("occasions", whole.occasions), ("amount", whole.amount))
+    }
+    return {"customers": int(members.sum()), **counted}

@@ -142,29 +142,65 @@ def external(logins: Logins) -> dict[str, str]:
     return {"TENURE_DATABASE_URL": dsn(logins.server)}
 
 
+@pytest.fixture
+def is_whole(request: pytest.FixtureRequest) -> bool:
+    """Whether files are imported whole, or the beginning of them."""
+    return bool(request.config.getoption("--full-size"))
+
+
 @pytest.mark.shared
+@pytest.mark.slow
 async def test_cdnow_survives_the_death_of_its_importer(
-    database: Database, logins: Logins, external: dict[str, str]
+    database: Database, logins: Logins, external: dict[str, str], tmp_path: Path, *, is_whole: bool
 ) -> None:
-    cdnow = await shop(database, dsn(logins.superuser), external, CDNOW, CDNOW_MAPPING)
+    header, *lines = CDNOW.read_bytes().splitlines(keepends=True)
+    lines = lines if is_whole else lines[:20_000]
+    file = tmp_path / "cdnow.txt"
+    file.write_bytes(header + b"".join(lines))
+    cdnow = await shop(database, dsn(logins.superuser), external, file, CDNOW_MAPPING)
+    assert await cdnow.is_killed_once(cdnow.has_read(5_000))
     assert await cdnow.is_killed_once(cdnow.has_read(15_000))
-    assert await cdnow.is_killed_once(cdnow.has_read(45_000))
     await cdnow.imports()
-    assert await cdnow.figures() == (
-        69_659, 250_031_563, 167_881, 1, 0, 23_570, 0, 69_659, 67_591, 23_570, 0,
-    )  # fmt: skip
+    assert await cdnow.figures() == figures_of([line.decode().split() for line in lines])
     assert "created 0, updated 0" in await cdnow.imports()
 
 
+def figures_of(purchases: list[list[str]]) -> tuple[Any, ...]:
+    """What FIGURES are of these lines of CDNOW: who, when, how many, and for how much."""
+    orders, customers = len(purchases), len({who for who, *_ in purchases})
+    cents = sum(round(float(amount) * 100) for *_, amount in purchases)
+    occasions = len({(who, day) for who, day, *_ in purchases})
+    return (
+        orders,
+        cents,
+        sum(int(count) for _, _, count, _ in purchases),
+        1,
+        0,
+        customers,
+        0,
+        orders,
+        occasions,
+        customers,
+        0,
+    )
+
+
+@pytest.mark.shared
+def test_the_figures_of_the_whole_file_are_those_that_are_published() -> None:
+    lines = [line.split() for line in CDNOW.read_text(encoding="ascii").splitlines()[1:]]
+    assert figures_of(lines) == (69_659, 250_031_563, 167_881, 1, 0, 23_570, 0, 69_659, 67_591, 23_570, 0)
+
+
 @pytest.fixture
-def retail(tmp_path: Path) -> tuple[Path, Path]:
+def retail(tmp_path: Path, *, is_whole: bool) -> tuple[Path, Path]:
     """A file whose documents are scattered over it, and its mapping."""
     draw = random.Random(7)  # noqa: S311 - made-up lines
     file, mapping = tmp_path / "retail.csv", tmp_path / "retail.toml"
+    lines = 60_000 if is_whole else 18_000
     rows = [
-        f"{draw.randrange(9_000)},2024-{draw.randrange(1, 13):02}-01,{draw.randrange(500)},DE,{draw.randrange(300)},"
+        f"{draw.randrange(lines * 3 // 20)},2024-{draw.randrange(1, 13):02}-01,{draw.randrange(500)},DE,{draw.randrange(300)},"
         f"Thing,{draw.randrange(1, 9)},{draw.randrange(1, 999) / 100}"
-        for _ in range(60_000)
+        for _ in range(lines)
     ]
     # The customer of a document is that of its first line: it does not matter which one that is.
     file.write_text("\n".join(("doc,at,who,land,sku,what,qty,price", *rows, "")))
@@ -172,14 +208,16 @@ def retail(tmp_path: Path) -> tuple[Path, Path]:
     return file, mapping
 
 
+@pytest.mark.slow
 async def test_scattered_documents_survive_the_death_of_their_importer(
     database: Database, logins: Logins, external: dict[str, str], retail: tuple[Path, Path]
 ) -> None:
     whole = await shop(database, dsn(logins.superuser), external, *retail)
     await whole.imports()
     killed = await shop(database, dsn(logins.superuser), external, *retail)
-    assert await killed.is_killed_once(killed.has_read(20_000))
-    assert await killed.is_killed_once(killed.has_read(60_000))
+    lines = len(lines_of(retail))
+    assert await killed.is_killed_once(killed.has_read(lines // 3))
+    assert await killed.is_killed_once(killed.has_read(lines))
     await killed.is_killed_once(killed.makes_documents)
     await killed.imports()
     assert await killed.figures() == await whole.figures()
@@ -206,13 +244,14 @@ def postmaster(directory: Path) -> int:
     return int(found.read_text().split()[0])
 
 
+@pytest.mark.slow
 async def test_an_import_survives_the_death_of_its_database(tmp_path: Path, retail: tuple[Path, Path]) -> None:
     environment = {"TENURE_DATA": str(tmp_path)}
     async with own_cluster(tmp_path) as database:
         superuser = dsn(database.url.set(username="postgres"))
         killed = await shop(database, superuser, environment, *retail)
         process = await killed.starts()
-        await until(process, superuser, killed.has_read(20_000))
+        await until(process, superuser, killed.has_read(len(lines_of(retail)) // 3))
         os.kill(postmaster(tmp_path), signal.SIGKILL)
         _, spoken = await process.communicate()
         assert process.returncode == 2, spoken.decode()

@@ -139,14 +139,15 @@ class Detectable(msgspec.Struct, frozen=True):
 class MeasureAnswer(msgspec.Struct, frozen=True):
     """One measure before and after, its change, and what may be said of it.
 
-    `before` is what `after` is compared with: the window before the go-live, or at RIGOROUS what would have been
-    expected of the treated. `change` is a fraction; `interval` its 95 % interval, `judged_interval` the wider one that
-    the verdict rests on because several questions were asked.
+    `change` is the fraction by which `after` differs from `expected`, what the treated would have come to as the
+    untouched or the weeks before tell; where nothing tells, from `before`. `interval` is its 95 % interval,
+    `judged_interval` the wider one that the verdict rests on because several questions were asked.
     """
 
     measure: Measure
     before: Ratio
     after: Ratio
+    expected: float | None
     change: float | None
     absolute: float | None
     interval: Interval | None
@@ -202,7 +203,6 @@ class Figures(msgspec.Struct, frozen=True):
     size_winsorised: float | None
     units_per_occasion: float | None
     repeat_rate: float | None
-    retained: int | None
 
 
 class StartingPoint(msgspec.Struct, frozen=True):
@@ -252,7 +252,11 @@ class Returns(msgspec.Struct, frozen=True):
 
 
 class Comparison(msgspec.Struct, frozen=True):
-    """Everything that a measurement found. `overall` is null unless it is the FINAL one, and always at QUICK."""
+    """Everything that a measurement found. `overall` is null unless it is the FINAL one, and always at QUICK.
+
+    `baseline` is the sealed window, `before` the days that `after` is compared with; `retained` bought in the baseline
+    and after. The figures are of the treated.
+    """
 
     tier: Tier
     method: Method
@@ -263,6 +267,7 @@ class Comparison(msgspec.Struct, frozen=True):
     figures_baseline: Figures
     figures_before: Figures
     figures_after: Figures
+    retained: int
     answers: tuple[QuestionAnswer, ...]
     overall: Overall | None
     battery: Battery | None

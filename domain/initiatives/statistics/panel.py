@@ -1,0 +1,72 @@
+"""Whom a comparison rests on: customers of before the baseline, frozen, each counted once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from domain.initiatives.history import NEVER
+from domain.initiatives.plans import Selection, Tier
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from domain.initiatives.history import History, Mask
+    from domain.initiatives.plans import Plan
+    from domain.initiatives.statistics.bootstrap import Indexes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Panel:
+    """Customers with the unit that each is drawn with, and how many more were erased since the seal."""
+
+    customers: Indexes
+    unit: Indexes
+    units: int
+    erased: int
+
+    @property
+    def size(self) -> int:
+        """How many customers there are."""
+        return len(self.customers)
+
+
+def panel(history: History, begins: int, scope: Mask, units: NDArray[np.int32] | None = None) -> Panel:
+    """The customers of the scope whose first purchase lies before the day `begins`."""
+    known = scope & (history.first_occasion != NEVER) & (history.first_occasion < begins)
+    present = history.erased_at == NEVER
+    customers = np.flatnonzero(known & present)
+    drawn_with = history.unit if units is None else units
+    names, unit = np.unique(drawn_with[customers], return_inverse=True)
+    return Panel(customers, unit, len(names), int((known & ~present).sum()))
+
+
+def treated(history: History, plan: Plan) -> Mask:
+    """Whom the initiative was for: everyone, unless the seal says whom."""
+    everyone = np.ones(history.customers, dtype=np.bool_)
+    return everyone if plan.treated is None else grown(plan.treated, history.customers)
+
+
+def untouched(history: History, plan: Plan) -> Mask:
+    """Who was left alone: everyone else, unless the seal says who. Customers of no department are on neither side."""
+    given = ~treated(history, plan) if plan.untouched is None else grown(plan.untouched, history.customers)
+    return given & (history.department != NEVER) if plan.selection is Selection.DEPARTMENTS else given
+
+
+def selected_on_baseline(plan: Plan) -> bool:
+    """Whether customers were chosen by what they did inside the baseline, so that they would have changed anyway.
+
+    A list made by hand counts as chosen when it was made, unless the untouched of the same cells answer for it.
+    """
+    if plan.selection in {Selection.EVERYONE, Selection.DEPARTMENTS}:
+        return False
+    if plan.selection is Selection.LIST and plan.tier is Tier.RIGOROUS:
+        return False
+    return plan.selected_on is None or plan.selected_on > plan.baseline_begins
+
+
+def grown(mask: Mask, customers: int) -> Mask:
+    """The mask with customers first seen later outside of it."""
+    return np.concatenate((mask, np.zeros(customers - len(mask), dtype=np.bool_)))

@@ -1,0 +1,175 @@
+"""What an initiative brought beside what it cost: return, payback, return on customer; each with its interval."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from domain.initiatives.findings import Estimate, PaidBack, Returns
+from domain.initiatives.history import NEVER
+from domain.initiatives.statistics.bootstrap import Draws, Resampling, add_up
+from domain.initiatives.statistics.tallies import Column, tally, within
+
+if TYPE_CHECKING:
+    from domain.initiatives.findings import Span
+    from domain.initiatives.history import Amounts, History, Mask
+    from domain.initiatives.plans import Plan
+    from domain.initiatives.statistics.bootstrap import Counts, Indexes
+    from domain.initiatives.statistics.matching import Cells
+    from domain.initiatives.statistics.panel import Panel
+    from domain.initiatives.statistics.windows import Windows
+
+_COLUMNS = (Column.CUSTOMERS, Column.CONTRIBUTION, Column.EXPOSURE)
+_CUSTOMERS, _CONTRIBUTION, _EXPOSURE, _EXPOSURE_AFTER = range(4)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Gains:
+    """The gain up to the end of each day after the go-live: (1 + draws, days), what was found and then the draws."""
+
+    curves: Amounts
+
+    @property
+    def total(self) -> Amounts:
+        """The gain of all days."""
+        found: Amounts = self.curves[:, -1]
+        return found
+
+
+def gains(
+    history: History, windows: Windows, panel: Panel, resampling: Resampling, cells: Cells | None = None
+) -> Gains | None:
+    """What the treated brought beyond what was to be expected of them; none where no contribution is known.
+
+    Expected is their rate of before over the exposure of after; with cells, moved as the untouched of each cell moved.
+    """
+    before, after = (tally(history, span, span.days)[panel.customers] for span in (windows.before, windows.after))
+    if not before[:, Column.CONTRIBUTION].any() or not after[:, Column.CONTRIBUTION].any():
+        return None
+    rows = np.concatenate((before[:, _COLUMNS], after[:, (Column.EXPOSURE,)]), axis=1)
+    group = np.zeros(panel.size, dtype=np.intp) if cells is None else cells.group
+    groups = 1 if cells is None else 2 * len(cells.names)
+    drawn = resampling.group_sums(rows, panel.unit, group, groups)
+    sums = np.concatenate((add_up(rows, group, groups)[np.newaxis], drawn))
+    weight = np.ones(sums.shape[:2]) if cells is None else _weights(sums[..., _CUSTOMERS], cells.matched)
+    flows = _Flows.of(history, windows.after, panel, group)
+    cumulative = np.concatenate([flows.cumulative(counts, weight[draws]) for draws, counts in _counts(resampling)])
+    elapsed = np.arange(1, windows.after.days + 1) / windows.after.days
+    return Gains(cumulative - _expected(sums, weight)[:, np.newaxis] * elapsed)
+
+
+def returns(history: History, plan: Plan, scope: Mask, found: Gains | None, *, helped: bool) -> Returns:
+    """What follows from gain and cost. Nothing counts as paid for while no question was answered for the better."""
+    cost = float(sum(spent.amount for spent in plan.spent if spent.day < plan.measured_on))
+    roi = None if found is None or cost <= 0 else _estimate(found.total / cost - 1)
+    return Returns(
+        gain=None if found is None else _estimate(found.total),
+        cost=cost,
+        roi=roi,
+        payback=None if found is None or cost <= 0 else _paid_back(found, plan),
+        return_on_customer=_return_on_customer(history, plan, scope),
+        shown_to_have_paid=helped and roi is not None and roi.interval.low >= 0,
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Flows:
+    """The contributions of a panel in the order of their days."""
+
+    amount: Amounts
+    unit: Indexes
+    group: Indexes
+    day: Indexes
+    days: int
+
+    @classmethod
+    def of(cls, history: History, span: Span, panel: Panel, group: Indexes) -> _Flows:
+        place = np.full(history.customers, -1, dtype=np.intp)
+        place[panel.customers] = np.arange(panel.size)
+        rows = within(history, span)
+        rows = rows[(history.contribution[rows] != 0) & (place[history.customer[rows]] >= 0)]
+        rows = rows[np.argsort(history.day[rows], kind="stable")]
+        who = place[history.customer[rows]]
+        day = (history.day[rows] - span.first).astype(np.intp)
+        return cls(history.contribution[rows], panel.unit[who], group[who], day, span.days)
+
+    def cumulative(self, counts: Counts, weight: Amounts) -> Amounts:
+        """The weighed contributions up to the end of each day: (draws, days)."""
+        weighed = counts[self.unit].T * weight[:, self.group] * self.amount
+        days, begins = np.unique(self.day, return_index=True)
+        daily = np.zeros((len(weighed), self.days))
+        daily[:, days] = np.add.reduceat(weighed, begins, axis=1)
+        return daily.cumsum(axis=1)
+
+
+def _counts(resampling: Resampling) -> list[tuple[slice, Counts]]:
+    """Everyone once, then the draws; each with its place among the curves."""
+    blocks = [np.ones((resampling.units, 1), dtype=np.uint8), *resampling.blocks()]
+    ends = np.cumsum([block.shape[1] for block in blocks])
+    return [(slice(int(end) - block.shape[1], int(end)), block) for end, block in zip(ends, blocks, strict=True)]
+
+
+def _weights(customers: Amounts, matched: Mask) -> Amounts:
+    """What one customer of each group counts: a matched treated one, an untouched as many treated as he stands for."""
+    untouched, treated = customers[:, 0::2], customers[:, 1::2]
+    stands_for = np.divide(treated, untouched, out=np.zeros_like(treated), where=(untouched > 0) & matched)
+    weight = np.empty_like(customers)
+    weight[:, 0::2], weight[:, 1::2] = -stands_for, stands_for > 0
+    return weight
+
+
+def _expected(sums: Amounts, weight: Amounts) -> Amounts:
+    """What the groups would have brought after at their rates of before."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        rate = sums[..., _CONTRIBUTION] / sums[..., _EXPOSURE]
+    found: Amounts = (weight * np.nan_to_num(rate) * sums[..., _EXPOSURE_AFTER]).sum(axis=1)
+    return found
+
+
+def _estimate(values: Amounts) -> Estimate:
+    return Estimate(float(values[0]), Draws.of(values[1:]).interval())
+
+
+def _paid_back(found: Gains, plan: Plan) -> PaidBack:
+    days = found.curves.shape[1]
+    spent = np.zeros(days)
+    for one in plan.spent:
+        if one.day < plan.measured_on:
+            spent[max(0, one.day - plan.go_live)] += one.amount
+    ahead = found.curves >= spent.cumsum()
+    stays = np.logical_and.accumulate(ahead[:, ::-1], axis=1)[:, ::-1]
+    first = np.where(stays.any(axis=1), stays.argmax(axis=1), days)
+    earliest, latest = np.quantile(first[1:], (0.025, 0.975), method="nearest")
+    return PaidBack(*(_day(int(one), days, plan.go_live) for one in (first[0], earliest, latest)))
+
+
+def _day(place: int, days: int, go_live: int) -> int | None:
+    return go_live + place if place < days else None
+
+
+def _return_on_customer(history: History, plan: Plan, scope: Mask) -> Estimate | None:
+    """(Cash flow from customers + change of customer equity) / customer equity at the go-live. Peppers and Rogers."""
+    if plan.equity is None:
+        return None
+    present = np.flatnonzero(scope & (history.erased_at == NEVER))
+    before, after = (_of(values, history.customers)[present] for values in (plan.equity.before, plan.equity.after))
+    brought = _brought(history, plan)[present] + after - before
+    rows = np.stack((brought, before), axis=1)
+    if not rows[:, 1].sum() > 0:
+        return None
+    names, unit = np.unique(history.unit[present], return_inverse=True)
+    drawn = Resampling(len(names), plan.draws, plan.seed).sums(rows, unit)
+    sums = np.concatenate((rows.sum(axis=0)[np.newaxis], drawn))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return _estimate(np.where(sums[:, 1] > 0, sums[:, 0] / sums[:, 1], np.nan))
+
+
+def _brought(history: History, plan: Plan) -> Amounts:
+    rows = np.flatnonzero((history.day >= plan.go_live) & (history.day < plan.measured_on))
+    return np.bincount(history.customer[rows], history.contribution[rows], history.customers).astype(np.float64)
+
+
+def _of(values: Amounts, customers: int) -> Amounts:
+    return np.concatenate((values, np.zeros(customers - len(values))))

@@ -1,0 +1,102 @@
+"""What each customer did within a window, as columns of which every measure is a ratio of sums."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from domain.initiatives.findings import Measure
+
+if TYPE_CHECKING:
+    from domain.initiatives.findings import Span
+    from domain.initiatives.history import Amounts, History
+
+
+class Column(IntEnum):
+    """What is added up over customers. EXPOSURE is days, RECENCY capped days, CUSTOMERS one each."""
+
+    OCCASIONS = 0
+    EXPOSURE = 1
+    RECENCY = 2
+    CUSTOMERS = 3
+    AMOUNT = 4
+    SERVICE_COST = 5
+    RESPONSES = 6
+    DELIVERIES = 7
+    CONTRIBUTION = 8
+
+
+DAYS_PER_YEAR = 365.25
+
+RATIOS = {
+    Measure.FREQUENCY: (Column.OCCASIONS, Column.EXPOSURE, DAYS_PER_YEAR),
+    Measure.RECENCY: (Column.RECENCY, Column.CUSTOMERS, 1.0),
+    Measure.SIZE: (Column.AMOUNT, Column.OCCASIONS, 1.0),
+    Measure.SERVICE_COST: (Column.SERVICE_COST, Column.EXPOSURE, DAYS_PER_YEAR),
+    Measure.RESPONSE: (Column.RESPONSES, Column.DELIVERIES, 1.0),
+}
+"""Numerator, denominator and factor of the measures that rest on a panel: a group's value is a ratio of sums."""
+
+_SUMMED = {
+    Column.OCCASIONS: "occasions",
+    Column.AMOUNT: "amount",
+    Column.SERVICE_COST: "service_cost",
+    Column.RESPONSES: "responses",
+    Column.DELIVERIES: "deliveries",
+    Column.CONTRIBUTION: "contribution",
+}
+
+
+def tally(history: History, span: Span, recency_cap: int) -> Amounts:
+    """One row per customer, one value per Column, of the days of the span."""
+    rows = within(history, span)
+    customer = history.customer[rows]
+    columns = np.zeros((history.customers, len(Column)))
+    for column, name in _SUMMED.items():
+        values = getattr(history, name)[rows]
+        if values.any():
+            columns[:, column] = np.bincount(customer, values, history.customers)
+    columns[:, Column.EXPOSURE] = _exposure(history, span)
+    columns[:, Column.RECENCY] = _recency(history, span, recency_cap, rows)
+    columns[:, Column.CUSTOMERS] = 1.0
+    return columns
+
+
+def within(history: History, span: Span) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
+    """Where the rows of the span are."""
+    return np.flatnonzero((history.day >= span.first) & (history.day < span.last))
+
+
+def change(measure: Measure, before: Amounts, after: Amounts) -> Amounts:
+    """By which fraction the measure changed between two sums of columns (the last axis); NaN where it is unknown."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        old, new = value(measure, before), value(measure, after)
+        found: Amounts = np.where(old == 0, np.nan, (new - old) / np.abs(old))
+    return found
+
+
+def value(measure: Measure, sums: Amounts) -> Amounts:
+    """The measure of sums of columns (the last axis); not finite where the denominator is zero."""
+    numerator, denominator, factor = RATIOS[measure]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found: Amounts = sums[..., numerator] * factor / sums[..., denominator]
+    return found
+
+
+def _exposure(history: History, span: Span) -> Amounts:
+    """For how many days of the span each customer existed."""
+    begins = np.maximum(span.first, history.first_seen)
+    ends = np.where(history.erased_at < 0, span.last, np.minimum(span.last, history.erased_at))
+    days: Amounts = np.maximum(0, ends - begins).astype(np.float64)
+    return days
+
+
+def _recency(history: History, span: Span, cap: int, rows: np.ndarray[tuple[int], np.dtype[np.intp]]) -> Amounts:
+    """Days from the last occasion in the span to its end, at most `cap`."""
+    bought = rows[history.occasions[rows] > 0]
+    last = np.full(history.customers, span.last - cap, dtype=np.int64)
+    # Rows are sorted by customer and day, and of equal indexes the last assignment stays.
+    last[history.customer[bought]] = history.day[bought]
+    return np.minimum(cap, span.last - last).astype(np.float64)

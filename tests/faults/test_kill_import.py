@@ -198,8 +198,8 @@ def retail(tmp_path: Path, *, is_whole: bool) -> tuple[Path, Path]:
     file, mapping = tmp_path / "retail.csv", tmp_path / "retail.toml"
     lines = 60_000 if is_whole else 18_000
     rows = [
-        f"{draw.randrange(lines * 3 // 20)},2024-{draw.randrange(1, 13):02}-01,{draw.randrange(500)},DE,{draw.randrange(300)},"
-        f"Thing,{draw.randrange(1, 9)},{draw.randrange(1, 999) / 100}"
+        f"{draw.randrange(lines * 3 // 20)},2024-{draw.randrange(1, 13):02}-01,{draw.randrange(500)},DE,"
+        f"{draw.randrange(300)},Thing,{draw.randrange(1, 9)},{draw.randrange(1, 999) / 100}"
         for _ in range(lines)
     ]
     # The customer of a document is that of its first line: it does not matter which one that is.

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import select
+import orjson
+from sqlalchemy import Uuid, bindparam, select, text
 
 from domain.core.problems import Conflict, NotFound
 from domain.initiatives.model import BaselineSnapshot, Initiative, Measurement
@@ -86,3 +87,34 @@ def _found(one: Initiative | None, initiative_id: UUID) -> Initiative:
 
 def _seals(reading: Reading) -> Select[BaselineSnapshot]:
     return select(BaselineSnapshot).where(BaselineSnapshot.tenant_id == reading.tenant_id)
+
+
+TOLD = """
+    SELECT jsonb_build_object(
+        'initiative', to_jsonb(i), 'seal', to_jsonb(s), 'measurement', to_jsonb(m),
+        'verdicts', coalesce((
+            SELECT jsonb_agg(to_jsonb(v) ORDER BY v.position) FROM verdicts v
+            WHERE v.tenant_id = {tenant} AND v.measurement_id = m.id
+        ), '[]'),
+        'comparisons', coalesce((
+            SELECT jsonb_agg(to_jsonb(c) ORDER BY c.position) FROM comparisons c
+            WHERE c.tenant_id = {tenant} AND c.measurement_id = m.id
+        ), '[]')
+    )
+    FROM measurements m
+    JOIN initiatives i ON i.tenant_id = {tenant} AND i.id = m.initiative_id
+    JOIN baseline.seals s ON s.tenant_id = {tenant} AND s.id = m.seal_id
+    WHERE m.tenant_id = {tenant} AND m.id = {measurement}
+"""
+"""SQL: a measurement with all that belongs to it, as one JSON object: what the report is written from."""
+
+_TOLD = text(TOLD.format(tenant=":tenant", measurement=":measurement")).bindparams(
+    bindparam("tenant", type_=Uuid()), bindparam("measurement", type_=Uuid())
+)
+
+
+async def told(reading: Reading, measurement: Measurement) -> dict[str, Any]:
+    """A measurement with all that belongs to it."""
+    ((found,),) = await reading.rows(_TOLD, {"tenant": reading.tenant_id, "measurement": measurement.id})
+    whole: dict[str, Any] = orjson.loads(found) if isinstance(found, str) else found
+    return whole

@@ -1,0 +1,224 @@
+"""A measurement as a page for the owner of a business: the answer first, the figures of statistics below the fold."""
+
+from __future__ import annotations
+
+import tomllib
+from datetime import date, datetime
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from babel.dates import format_date
+from babel.numbers import format_currency, format_decimal, format_percent
+
+from domain.core.money import Money
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+Told = dict[str, Any]
+"""A measurement with all that belongs to it, as `queries.TOLD` gives it."""
+
+FOLD = "---"
+LANGUAGES = ("en", "fa")
+
+
+def page(of: Told, language: str = "en", pictures: Sequence[tuple[str, str]] = ()) -> str:
+    """The report as Markdown; pictures are given as the names of their files with what they show."""
+    speaks = _Speaker(of, language if language in LANGUAGES else "en")
+    shown = [f"![{speaks.word('report', of_what)}]({file})" for file, of_what in pictures]
+    parts = [
+        f"# {of['initiative']['name']}",
+        speaks.head(),
+        f"## {speaks.word('report', 'answers')}",
+        f"**{speaks.overall()}**",
+        _listed(speaks.answers()),
+        f"## {speaks.word('report', 'anyway')}",
+        *shown,
+        _listed(speaks.anyway()),
+        f"## {speaks.word('report', 'money')}",
+        "\n".join(speaks.money()),
+        f"## {speaks.word('report', 'rests')}",
+        _listed(speaks.rests()),
+        f"## {speaks.word('report', 'weakens')}",
+        _listed(speaks.weakens()),
+        f"## {speaks.word('report', 'next')}",
+        speaks.word("report", "next_on", day=speaks.day(of["measurement"]["next_on"])),
+        FOLD,
+        f"## {speaks.word('report', 'details')}",
+        "\n".join(speaks.table()),
+        speaks.sealed(),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+@cache
+def words(language: str) -> Mapping[str, Mapping[str, str]]:
+    """What the report says in a language."""
+    found: Mapping[str, Mapping[str, str]] = tomllib.loads(
+        (Path(__file__).parent / "words" / f"{language}.toml").read_text(encoding="utf-8")
+    )
+    return found
+
+
+class _Speaker:
+    """Says what was found in one language."""
+
+    def __init__(self, of: Told, language: str) -> None:
+        self.language = language
+        self.initiative, self.seal, self.measurement = of["initiative"], of["seal"], of["measurement"]
+        self.verdicts, self.comparisons = of["verdicts"], of["comparisons"]
+        self.findings: dict[str, Any] = self.measurement["findings"]
+        self.currency: str = self.measurement["currency"]
+
+    def word(self, part: str, key: str, **values: str) -> str:
+        return words(self.language)[part][key].format(**values)
+
+    def day(self, written: str) -> str:
+        return format_date(date.fromisoformat(written[:10]), "long", locale=self.language)
+
+    def money_of(self, minor: int) -> str:
+        return format_currency(Money.of_minor(minor, self.currency).amount, self.currency, locale=self.language)
+
+    def count(self, number: float) -> str:
+        return format_decimal(round(number), locale=self.language)
+
+    def percent(self, change: float | None) -> str:
+        return "" if change is None else format_percent(round(abs(change), 3), "#,##0.#%", locale=self.language)
+
+    def signed(self, change: float | None) -> str:
+        if change is None:
+            return ""
+        return format_percent(round(change, 3), "+#,##0.0%;-#,##0.0%", locale=self.language)
+
+    def head(self) -> str:
+        return self.word(
+            "report", "head", kind=self.word("kind", self.initiative["kind"]),
+            start=self.day(self.measurement["starts_on"]), end=self.day(self.measurement["ends_on"]),
+            measurement=self.word("measurement", self.measurement["kind"]),
+        )  # fmt: skip
+
+    def overall(self) -> str:
+        return self.word("overall", self.measurement["overall"] or "none")
+
+    def answers(self) -> Iterator[str]:
+        for answer in self.verdicts:
+            question = answer["question"]
+            subject = self.word("subject", question)
+            change = self._deciding(answer)["change"]
+            if answer["verdict"] in {"BETTER", "WORSE"}:
+                yield self.word(answer["verdict"].lower(), question, change=self.percent(change))
+            elif answer["verdict"] is not None:
+                reason = self.word("reason", answer["reason"] or "TOO_SMALL")
+                yield self.word("open", "verdict", subject=subject, reason=reason)
+            elif change is None:
+                yield self.word("open", "unknown", subject=subject)
+            else:
+                yield self.word("open", "changed", subject=subject, change=self.signed(change))
+
+    def anyway(self) -> Iterator[str]:
+        for each in self.comparisons:
+            found = each["details"]
+            values = {name: self._value(found, found[name] and found[name]["value"]) for name in ("before", "after")}
+            if None in values.values():
+                continue
+            measure, expected = self.word("measure", each["measure"]), self._value(found, found["expected"])
+            if expected is None:
+                yield self.word("anyway", "plain", measure=measure, **values)  # type: ignore[arg-type]
+            else:
+                yield self.word("anyway", "expected", measure=measure, expected=expected, **values)  # type: ignore[arg-type]
+
+    def money(self) -> Iterator[str]:
+        found = self.findings["returns"]
+        if found is None or found["gain"] is None:
+            yield self.word("returns", "unknown")
+            return
+        low, high = self.money_of(found["gain_low"]), self.money_of(found["gain_high"])
+        yield self.word("returns", "cost", cost=self.money_of(found["cost"]))
+        yield self.word("returns", "gain", gain=self.money_of(found["gain"]), low=low, high=high)
+        if not found["shown_to_have_paid"]:
+            yield self.word("returns", "unpaid")
+            return
+        roi = {
+            key: self.signed(found[name]) for key, name in (("roi", "roi"), ("low", "roi_low"), ("high", "roi_high"))
+        }
+        yield self.word("returns", "paid", **roi)
+        if found["payback_on"]:
+            yield self.word("returns", "since", day=self.day(found["payback_on"]))
+
+    def rests(self) -> Iterator[str]:
+        groups, start = self.findings["groups"], self.findings["starting_point"]
+        yield self.word(
+            "rests", "customers", customers=self.count(groups["treated"]),
+            start=self.day(self.findings["baseline"]["start"]),
+            days=self.count(_days(self.measurement["starts_on"], self.measurement["ends_on"])),
+        )  # fmt: skip
+        if groups["untouched"] is not None and groups["matched"] is not None:
+            counts = {name: self.count(groups[name]) for name in ("untouched", "matched")}
+            yield self.word("rests", "untouched", **counts)
+        erased = groups["treated_erased"] + (groups["untouched_erased"] or 0)
+        if erased:
+            yield self.word("rests", "erased", erased=self.count(erased))
+        if self.measurement["late_occasions"]:
+            yield self.word(
+                "rests", "late", occasions=self.count(self.measurement["late_occasions"]),
+                amount=self.money_of(self.measurement["late_amount"]),
+            )  # fmt: skip
+        if start and start["after"]["denominator"] and start["before"]["denominator"]:
+            told = {"n": start["after"]["denominator"], "after": start["after"]["numerator"],
+                    "before": start["before"]["numerator"], "n_before": start["before"]["denominator"]}  # fmt: skip
+            yield self.word("rests", "start", **{name: self.count(number) for name, number in told.items()})
+
+    def weakens(self) -> Iterator[str]:
+        flags = [self.word("flag", flag) for flag in self.measurement["flags"]]
+        yield from flags or [self.word("report", "nothing_weakens")]
+
+    def table(self) -> Iterator[str]:
+        columns = self.word("details", "columns")
+        yield f"| {columns} |"
+        yield f"|{' --- |' * len(columns.split(' | '))}"
+        for each in self.comparisons:
+            found = each["details"]
+            placebo, detectable = found["placebo"], found["detectable"]
+            cells = (
+                each["question"], each["measure"], self.signed(each["change"]),
+                self._range(each["low"], each["high"]),
+                self._range(placebo["low"], placebo["high"]) if placebo else "",
+                self._range(-detectable["fall"], detectable["rise"]) if detectable else "",
+                each["verdict"] or "", each["reason"] or "",
+            )  # fmt: skip
+            yield f"| {' | '.join(cells)} |"
+
+    def sealed(self) -> str:
+        return self.word(
+            "details", "sealed", sealed=self.day(self.seal["sealed_at"]), customers=self.count(self.seal["customers"]),
+            days=self.count(self.seal["days"]), first=self.day(self.seal["first_day"]), head=self.seal["head"][2:18],
+        )  # fmt: skip
+
+    def _deciding(self, answer: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The measure that a question was answered by: of two, the one that says the same."""
+        own = [each for each in self.comparisons if each["question"] == answer["question"]]
+        return next((each for each in own if each["verdict"] == answer["verdict"]), own[0])
+
+    def _value(self, found: Mapping[str, Any], value: float | None) -> str | None:
+        if value is None:
+            return None
+        match found["unit"]:
+            case "MONEY":
+                return format_currency(Decimal(str(round(value, 6))), self.currency, locale=self.language)
+            case "SHARE":
+                return self.percent(value)
+            case _:
+                return format_decimal(round(value, 2), locale=self.language)
+
+    def _range(self, low: float | None, high: float | None) -> str:
+        return "" if low is None or high is None else f"{self.signed(low)} … {self.signed(high)}"
+
+
+def _listed(lines: Iterator[str]) -> str:
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def _days(first: str, last: str) -> int:
+    return (datetime.fromisoformat(last) - datetime.fromisoformat(first)).days

@@ -762,6 +762,7 @@ def upgrade() -> None:
         "customer_values",
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
         sa.Column("customer_id", sa.Uuid(), nullable=False),
+        sa.Column("valued_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("as_of", sa.Date(), nullable=False),
         sa.Column("currency", sa.Text(collation="C"), nullable=False),
         sa.Column("historic", sa.BigInteger(), nullable=True),
@@ -776,7 +777,7 @@ def upgrade() -> None:
         sa.Column("discount", sa.Numeric(precision=20, scale=6), nullable=False),
         sa.Column("missing", sa.Text(collation="C"), nullable=True),
         sa.CheckConstraint(
-            "missing IN ('TOO_FEW_CUSTOMERS', 'TOO_FEW_REPEAT_CUSTOMERS', 'TOO_SHORT', 'TOO_FEW_CONTRACTS', 'NO_OPTIMUM', 'SPEND_NOT_INDEPENDENT', 'NO_RATE')",
+            "missing IN ('TOO_FEW_CUSTOMERS', 'TOO_FEW_REPEAT_CUSTOMERS', 'TOO_SHORT', 'TOO_FEW_CONTRACTS', 'NO_OPTIMUM', 'SPEND_NOT_INDEPENDENT', 'NO_PURCHASES')",
             name=op.f("customer_values_missing_check"),
         ),
         sa.ForeignKeyConstraint(
@@ -900,7 +901,7 @@ def upgrade() -> None:
             "kind IN ('MBG_NBD', 'PARETO_NBD', 'BG_NBD', 'SBG', 'GAMMA_GAMMA')", name=op.f("model_attempts_kind_check")
         ),
         sa.CheckConstraint(
-            "missing IN ('TOO_FEW_CUSTOMERS', 'TOO_FEW_REPEAT_CUSTOMERS', 'TOO_SHORT', 'TOO_FEW_CONTRACTS', 'NO_OPTIMUM', 'SPEND_NOT_INDEPENDENT', 'NO_RATE')",
+            "missing IN ('TOO_FEW_CUSTOMERS', 'TOO_FEW_REPEAT_CUSTOMERS', 'TOO_SHORT', 'TOO_FEW_CONTRACTS', 'NO_OPTIMUM', 'SPEND_NOT_INDEPENDENT', 'NO_PURCHASES')",
             name=op.f("model_attempts_missing_check"),
         ),
         sa.ForeignKeyConstraint(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from domain.core import tenancy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from uuid import UUID
 
     import pyarrow as pa
@@ -19,6 +19,14 @@ SELECT customer_id, day, {orders} AS orders, net, cost_of_goods, uncosted, unrat
 FROM purchase_days WHERE tenant_id = {tenant}
 """
 _MERGED = "SELECT id AS customer_id, root_id FROM customers WHERE tenant_id = {tenant} AND root_id <> id"
+_COSTS = """
+SELECT customer_id, CAST(sum(amount_base) AS bigint) AS amount
+FROM cost_allocations WHERE tenant_id = {tenant} GROUP BY customer_id
+"""
+_CONTRACTS = """
+SELECT customer_id, local_day AS began, ended_on AS ended
+FROM contracts WHERE tenant_id = {tenant} AND superseded_at IS NULL AND customer_id IS NOT NULL
+"""
 
 # A merge rewrites no day; what several members bought on one day is one occasion of their survivor.
 _UNMERGED = "CREATE TABLE days AS SELECT customer_id AS customer, * EXCLUDE (customer_id) FROM arrow_days"
@@ -31,13 +39,20 @@ SELECT coalesce(m.root_id, d.customer_id) AS customer, d.day,
 FROM arrow_days d LEFT JOIN arrow_merged m USING (customer_id)
 GROUP BY ALL
 """
+_OF_SURVIVORS = """
+CREATE TABLE {table} AS
+SELECT coalesce(m.root_id, d.customer_id) AS customer, d.* EXCLUDE (customer_id)
+FROM arrow_{table} d LEFT JOIN arrow_merged m USING (customer_id)
+"""
+_BESIDE = {"costs": _COSTS, "contracts": _CONTRACTS}
 
 
 @dataclass(frozen=True)
 class Purchases:
     """The purchase days of a tenant, one row per surviving customer and day, in the DuckDB table `days`.
 
-    A row with `orders` is an occasion; money is in minor units of the tenant's base currency.
+    A row with `orders` is an occasion; money is in minor units of the tenant's base currency. Beside it, where they are
+    asked for: `costs` (customer, amount), what was allocated to a customer, and `contracts` (customer, began, ended).
     """
 
     connection: Any
@@ -58,28 +73,33 @@ class Purchases:
 
 
 @contextmanager
-def purchases(dsn: str, tenant_id: UUID, *, paid_only: bool = False) -> Iterator[Purchases]:
+def purchases(
+    dsn: str, tenant_id: UUID, *, paid_only: bool = False, beside: Sequence[str] = ()
+) -> Iterator[Purchases]:  # fmt: skip
     """The purchases of a tenant as one snapshot; closed again, nothing is left of them. Blocks: call it in a thread.
 
-    With `paid_only`, orders of amount 0 are no purchases.
+    With `paid_only`, orders of amount 0 are no purchases; `beside` names further tables.
     """
     import duckdb
 
-    tables = _read(dsn, tenant_id, "paid_orders" if paid_only else "orders")
+    queries = {"days": _DAYS, "merged": _MERGED, **{table: _BESIDE[table] for table in beside}}
+    tables = _read(dsn, tenant_id, queries, "paid_orders" if paid_only else "orders")
     # One thread and no way out: it reads what it is given, no file and no address.
     limits: Mapping[str, Any] = {"threads": 1, "enable_external_access": False, "arrow_lossless_conversion": True}
     with duckdb.connect(":memory:", config=dict(limits)) as connection:
-        for name, table in tables.items():
-            connection.register(f"arrow_{name}", table)
+        for name, rows in tables.items():
+            connection.register(f"arrow_{name}", rows)
         connection.execute(_SURVIVORS if tables["merged"].num_rows else _UNMERGED)
+        for table in beside:
+            connection.execute(_OF_SURVIVORS.format(table=table))
         yield Purchases(connection)
 
 
-def _read(dsn: str, tenant_id: UUID, orders: str) -> Mapping[str, pa.Table]:
+def _read(dsn: str, tenant_id: UUID, queries: Mapping[str, str], orders: str) -> Mapping[str, pa.Table]:
     places = {"tenant": f"'{tenant_id.hex}'::uuid", "orders": orders}
     with behind_the_wall(dsn, tenant_id) as cursor:
         found = {}
-        for name, query in (("days", _DAYS), ("merged", _MERGED)):
+        for name, query in queries.items():
             cursor.execute(query.format(**places))
             found[name] = cursor.fetch_arrow_table()
         return found

@@ -54,8 +54,6 @@ class Flows:
 class Values:
     """What each customer is worth, with the range of it, and the flows of all of them together."""
 
-    p_alive: Numbers
-    expected_purchases: Numbers
     predictive: Numbers
     low: Numbers
     high: Numbers
@@ -116,22 +114,13 @@ def values(fitted: Fitted, customers: Customers, assumptions: Assumptions) -> Va
     return Values(**joined, current=Flows(*flows))
 
 
-_OF_EACH = ("p_alive", "expected_purchases", "predictive", "low", "high")
+_OF_EACH = ("predictive", "low", "high")
 
 
 def _valued(fitted: Fitted, customers: Customers, assumptions: Assumptions) -> Values:
     point, draws = fitted.flows(customers, drawn=False), fitted.flows(customers, drawn=True)
     low, high = interval(present_value(draws, assumptions))
-    history = (customers.x, customers.t_x, customers.T)
-    weeks = assumptions.horizon_weeks
-    return Values(
-        fitted.model.p_alive(fitted.buying, *history),
-        fitted.model.expected_from_now(fitted.buying, weeks, *history),
-        present_value(point, assumptions),
-        low,
-        high,
-        Flows(point.sum(axis=0), draws.sum(axis=1)),
-    )
+    return Values(present_value(point, assumptions), low, high, Flows(point.sum(axis=0), draws.sum(axis=1)))
 
 
 def interval(draws: Any) -> tuple[Numbers, Numbers]:

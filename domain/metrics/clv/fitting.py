@@ -142,14 +142,14 @@ def greatest(log_likelihood: Callable[[Sequence[float]], float], start: Sequence
     # The slopes are differences of neighbouring values: where they are too coarse to go on, a simplex still does.
     polished = minimize(loss, found.x, method="Nelder-Mead", options=_POLISH)
     best = min((found, polished), key=lambda each: float(each.fun))
-    if not np.isfinite(best.fun) or np.any(np.abs(best.x) > _FAR - 1):
+    if not np.isfinite(best.fun) or np.any(np.abs(best.x) > _FAR - 0.5):
         raise NotEnough("NO_OPTIMUM", 0, 1)
     covariance = _covariance(lambda at: scale * loss(at), best.x)
     return Fit(tuple(float(each) for each in np.exp(best.x)), -scale * float(best.fun), covariance)
 
 
 _NOWHERE = 1e10
-_FAR = 15.0  # of logarithms: beyond it, a parameter is on its way to nothing or to infinity
+_FAR = 10.0  # of logarithms: beyond it, a parameter is on its way to nothing or to infinity
 _PRECISION = {"ftol": 1e-13, "gtol": 1e-9, "maxiter": 500}
 _POLISH = {"xatol": 1e-6, "fatol": 1e-12, "maxiter": 400}
 _STEP = 1e-3

@@ -73,10 +73,11 @@ def fit(spending: Spending) -> Fit:
 def expected_mean(parameters: Sequence[Any], x: Any, mean: Any) -> Numbers:
     """What a customer is expected to spend on an occasion: between his own mean and that of all, by how much is known.
 
-    Who never bought again has x = 0, whatever his mean, and is expected to spend what all do.
+    Who never bought again, or for nothing, is expected to spend what all do.
     """
     p, q, gamma = parameters
-    own = p * x / (p * x + q - 1)
+    known = np.where(np.asarray(mean) > 0, x, 0)
+    own = p * known / (p * known + q - 1)
     expected: Numbers = (1 - own) * gamma * p / (q - 1) + own * mean
     return expected
 

@@ -33,7 +33,7 @@ class Shortage(StrEnum):
     TOO_FEW_CONTRACTS = "TOO_FEW_CONTRACTS"
     NO_OPTIMUM = "NO_OPTIMUM"
     SPEND_NOT_INDEPENDENT = "SPEND_NOT_INDEPENDENT"
-    NO_RATE = "NO_RATE"
+    NO_PURCHASES = "NO_PURCHASES"
 
 
 class ModelVersion(Entity):
@@ -107,6 +107,7 @@ class CustomerValue(TenantTable):
     )
 
     customer_id: Mapped[UUID] = mapped_column(primary_key=True)
+    valued_at: Mapped[datetime] = mapped_column(doc="When it was computed.")
     as_of: Mapped[date] = mapped_column(doc="The last day that is known.")
     currency: Mapped[str] = mapped_column(doc="The currency of the amounts.")
     historic: Mapped[int | None] = mapped_column(

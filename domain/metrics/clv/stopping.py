@@ -23,13 +23,14 @@ def log_of_purchases(r: Any, alpha: Any, x: Any) -> Numbers:
 def expected(t: Any, shape: Any, rate: Any, a: Any, b: Any) -> Numbers:
     """E[(1 - exp(-l p t)) / p] for l ~ gamma(shape, rate) and p ~ beta(a, b): the purchases of `t` weeks to come.
 
-    After Euler's transformation of the hypergeometric function, in whose usual form a power that vanishes meets one
-    that grows beyond all numbers when somebody bought often.
+    The hypergeometric function is taken in its usual form or after Euler's transformation, whichever has the smaller
+    power before it: in the other one, a power that vanishes meets a function that grows beyond all numbers.
     """
     from scipy.special import hyp2f1
 
     a = np.where(np.abs(np.asarray(a) - 1) < _BESIDE, 1 + _BESIDE, a)  # at a = 1 both parts of the difference vanish
-    whole = a + b - 1
-    left = rate / (rate + t)
-    future: Numbers = whole / (a - 1) * (1 - left ** (a - 1) * hyp2f1(a - 1, whole - shape, whole, 1 - left))
+    whole, left = a + b - 1, rate / (rate + t)
+    usual = shape < a - 1
+    power, other = np.where(usual, shape, a - 1), np.where(usual, b, whole - shape)
+    future: Numbers = whole / (a - 1) * (1 - left**power * hyp2f1(power, other, whole, 1 - left))
     return future

@@ -80,6 +80,16 @@ def test_many_purchases_leave_the_numbers_finite(model: BuyingModel) -> None:
     assert 500 < float(expected) < 1_300
 
 
+@pytest.mark.parametrize("model", [bgnbd, mbgnbd], ids=lambda model: model.KIND)
+def test_customers_who_all_stop_alike_are_expected_to_buy_what_follows_from_that(model: Any) -> None:
+    """With a and b without bound, everybody stops with the same probability a / (a + b), here a fifth."""
+    r, alpha, t, stops = 0.5, 6.0, 20.0, 0.2
+    expected = (1 - (alpha / (alpha + stops * t)) ** r) / stops
+    if model is mbgnbd:
+        expected *= 1 - stops
+    assert float(model.expected_of_new((r, alpha, 2_000.0, 8_000.0), t)) == pytest.approx(expected, rel=1e-3)
+
+
 @ALL
 def test_likelihoods_of_all_histories_add_up_to_one(model: BuyingModel) -> None:
     """Nothing within T weeks, or a first repeat at some moment: told apart, these are all that x <= 1 can be."""

@@ -70,7 +70,7 @@ def test_all_together_are_worth_the_sum_of_each() -> None:
 def test_equal_customers_get_equal_values_and_a_bigger_spender_more() -> None:
     found = bootstrap.values(fitted(), FEW, Assumptions())
     assert found.predictive[0] == found.predictive[2]
-    assert found.p_alive[1] == found.p_alive[3]
+    assert found.low[0] == found.low[2]
     assert found.predictive[1] > found.predictive[3]
 
 

@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any
+from uuid import UUID, uuid4
+
+import numpy as np
+from sqlalchemy import func, select
+
+from bench.models import simulated
+from domain.costs.model import CostAllocation
+from domain.metrics.clv.actions import fit_models
+from domain.metrics.clv.fitting import NotEnough
+from domain.metrics.clv.model import CustomerValue, EquityCurve, ModelAttempt, ModelKind, ModelVersion
+from domain.metrics.model import PurchaseDay
+from tests.domain.metrics.analysis.purchased import BEGIN, bought
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from domain.core.database import Database
+
+WEEKS = 39
+FITTED = {ModelKind.MBG_NBD, ModelKind.PARETO_NBD, ModelKind.BG_NBD, ModelKind.GAMMA_GAMMA}
+
+
+async def history(database: Database, tenant: UUID, customers: int, grows: float = 0.0) -> list[UUID]:
+    """Customers who bought as BG/NBD says, up to day 273; how much has nothing to do with how often unless it grows."""
+    rng = np.random.default_rng(11)
+    days: dict[UUID, list[int | tuple[int, int]]] = {}
+    for x, t_x, age in zip(*simulated(customers, seed=2), strict=True):
+        first = round((WEEKS - age) * 7)
+        last = first + max(round(t_x * 7), int(x))
+        again = np.linspace(first, last, int(x) + 1).round().astype(int)
+        mean = rng.gamma(5, 400) * (1 + grows * x)
+        days[uuid4()] = [(int(day), int(mean * rng.uniform(0.5, 1.5)) + 1) for day in dict.fromkeys(again)]
+    days[uuid4()] = [273]
+    await bought(database, tenant, days)
+    return list(days)
+
+
+async def all_of(database: Database, tenant: UUID, of: Any) -> Sequence[Any]:
+    async with database.reading(tenant) as reading:
+        return await reading.all(select(of).where(of.tenant_id == tenant))
+
+
+async def test_models_are_kept_and_everybody_is_valued(database: Database, tenant: UUID) -> None:
+    customers = await history(database, tenant, 900)
+    async with database.unit_of_work(tenant) as work:
+        work.add(
+            CostAllocation(entry_id=uuid4(), customer_id=customers[0], day=BEGIN, category="SERVICE", amount_base=1_000)
+        )
+    outcome = await fit_models(database, tenant)
+    assert outcome is not None
+    assert (outcome.as_of, outcome.missing) == (BEGIN + timedelta(273), None)
+
+    versions = await all_of(database, tenant, ModelVersion)
+    assert {(each.kind, each.number) for each in versions} == {(kind, 1) for kind in FITTED}
+    by_kind = {each.kind: each for each in versions}
+    default = by_kind[ModelKind.MBG_NBD]
+    assert (default.customers, default.training_end, default.unit) == (901, date(2026, 10, 1), "weeks")
+    assert set(default.parameters) == {"r", "alpha", "a", "b"}
+    assert set(default.back_test) == {
+        "calibration_end", "weeks", "customers", "foretold", "came", "mean_absolute_error",
+    }  # fmt: skip
+    assert by_kind[ModelKind.GAMMA_GAMMA].checks["independent"] is True
+    missing = [each for each in await all_of(database, tenant, ModelAttempt) if each.version_id is None]
+    assert [(each.kind, each.missing, each.have, each.need) for each in missing] == [
+        ("SBG", "TOO_FEW_CONTRACTS", 0, 30)
+    ]
+
+    values = {each.customer_id: each for each in await all_of(database, tenant, CustomerValue)}
+    assert set(values) == set(customers)
+    for each in values.values():
+        assert each.version_id == default.id
+        assert 0 <= each.p_alive <= 1
+        assert 0 <= each.predictive_low <= each.predictive <= each.predictive_high
+        assert (each.horizon_months, each.currency, each.missing) == (36, "EUR", None)
+    async with database.reading(tenant) as reading:
+        ((net,),) = await reading.rows(
+            select(func.sum(CustomerValue.historic)).where(CustomerValue.tenant_id == tenant)
+        )
+        ((spent,),) = await reading.rows(select(func.sum(PurchaseDay.net)).where(PurchaseDay.tenant_id == tenant))
+    assert net == spent - 1_000
+
+    curves = await all_of(database, tenant, EquityCurve)
+    assert {each.version_id for each in curves} == {
+        by_kind[kind].id for kind in (ModelKind.MBG_NBD, ModelKind.PARETO_NBD)
+    }  # fmt: skip
+    assert len(curves[0].current["draws"]) == 200
+    assert (len(curves[0].current["point"]), len(curves[0].future["point"])) == (60, 61)
+
+
+async def test_fitting_again_makes_a_new_version_and_values_anew(database: Database, tenant: UUID) -> None:
+    customers = await history(database, tenant, 200)
+    await fit_models(database, tenant)
+    await fit_models(database, tenant)
+    versions = await all_of(database, tenant, ModelVersion)
+    numbers = sorted(each.number for each in versions if each.kind == ModelKind.MBG_NBD)
+    assert numbers == [1, 2]
+    values = await all_of(database, tenant, CustomerValue)
+    assert len(values) == len(customers)
+    (latest,) = {each.version_id for each in values}
+    assert latest == next(each.id for each in versions if (each.kind, each.number) == (ModelKind.MBG_NBD, 2))
+
+
+async def test_with_too_little_data_it_is_said_what_is_missing(database: Database, tenant: UUID) -> None:
+    someone = uuid4()
+    await bought(database, tenant, {someone: [0, 9], uuid4(): [200]})
+    outcome = await fit_models(database, tenant)
+    assert outcome is not None
+    found = outcome.models[ModelKind.MBG_NBD]
+    assert isinstance(found, NotEnough)
+    assert (found.missing, found.have, found.need) == ("TOO_FEW_CUSTOMERS", 2, 100)
+    assert await all_of(database, tenant, ModelVersion) == []
+    assert len(await all_of(database, tenant, ModelAttempt)) == len(ModelKind)
+    value = next(each for each in await all_of(database, tenant, CustomerValue) if each.customer_id == someone)
+    assert (value.historic, value.predictive, value.p_alive, value.missing) == (200, None, None, "TOO_FEW_CUSTOMERS")
+
+
+async def test_an_amount_that_grows_with_frequency_leaves_money_unknown(database: Database, tenant: UUID) -> None:
+    await history(database, tenant, 600, grows=0.5)
+    outcome = await fit_models(database, tenant)
+    assert outcome is not None
+    assert outcome.missing == "SPEND_NOT_INDEPENDENT"
+    for each in await all_of(database, tenant, CustomerValue):
+        assert (each.predictive, each.missing) == (None, "SPEND_NOT_INDEPENDENT")
+        assert each.p_alive is not None
+    assert await all_of(database, tenant, EquityCurve) == []
+
+
+async def test_where_nobody_bought_nothing_is_written(database: Database, tenant: UUID) -> None:
+    assert await fit_models(database, tenant) is None
+    assert await all_of(database, tenant, ModelAttempt) == []

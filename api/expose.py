@@ -18,6 +18,7 @@ import strawberry
 from strawberry.utils.str_converters import to_camel_case
 
 from api.reads.mapping import (
+    EDGES,
     REGISTRY,
     Amount,
     Argument,
@@ -182,15 +183,20 @@ def union_of(name: str, discriminator: str, members: Mapping[str, type], descrip
     return Annotated[_union(tuple(dict.fromkeys(members.values()))), strawberry.union(name, description=description)]
 
 
-def page_of(node: type, plural: str) -> type:
-    """The connection and edge types of a type."""
-    name = node.__name__
+def page_of(node: type, plural: str, name: str = "", model: type[Base] | None = None, **beside: Field) -> type:
+    """The connection and edge types of a type, under its name or another.
+
+    `beside` stands on each edge with the cursor and the node: columns of a model, of which the source has them.
+    """
+    name = name or node.__name__
+    EDGES[f"{name}Edge"] = {to_camel_case(each): _from_model(spec, each, model) for each, spec in beside.items()}
     edge: Any = type(
         f"{name}Edge",
         (),
         {
             "cursor": strawberry.field(resolver=_resolver({}), graphql_type=str, description="Where this row is."),
             "node": strawberry.field(resolver=_resolver({}), graphql_type=node, description="The row itself."),
+            **{each: _strawberry_field(_from_model(spec, each, model)) for each, spec in beside.items()},
             "is_type_of": classmethod(lambda *_: True),
             "__annotations__": {},
         },
@@ -264,10 +270,11 @@ def _inherited(cls: type) -> dict[str, Field]:
 
 def _from_model(spec: Field, name: str, model: type[Base] | None) -> Field:
     """A field with what its column tells: type, nullability and words."""
-    target = getattr(spec, "target", None)
-    if target is not None and "." in target:
-        _MODULES[target.rpartition(".")[2]] = f"api.{target.rpartition('.')[0]}"
-        spec = replace(spec, target=target.rpartition(".")[2])  # type: ignore[call-arg]
+    for role in ("target", "page"):
+        module, _, named = (getattr(spec, role, None) or "").rpartition(".")
+        if module:
+            _MODULES[named] = f"api.{module}"
+            spec = replace(spec, **{role: named})  # type: ignore[arg-type]
     if not isinstance(spec, Column):
         return spec
     if spec.annotation is Decimal and spec.finish is None:
@@ -325,7 +332,7 @@ def _graphql_type(spec: Field) -> Any:
         case ById():
             made, null = (list[Optional[Node]] if spec.many else Node), not spec.many  # noqa: UP045 - as below
         case Many():
-            made, null = lazily(f"{spec.target}Connection", _MODULES[spec.target]), False
+            made, null = lazily(f"{spec.pages}Connection", _MODULES[spec.pages]), False
         case Listing():
             made, null = list[lazily(spec.target)], False  # type: ignore[misc]
         case _:

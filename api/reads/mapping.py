@@ -109,7 +109,8 @@ class Many(Field):
     """A page of rows of another type: one batched statement for all parents.
 
     `keys` gives, over `{p}`, the id or the array of ids that `link` compares with; without `keys` it is a root.
-    `source` names the table as `{t}` with the predicates that always hold.
+    `source` names the table as `{t}` with the predicates that always hold. `page` names the connection where its edges
+    have more fields than others: see `EDGES`.
     """
 
     target: str
@@ -120,7 +121,13 @@ class Many(Field):
     link: str = ""
     filter: str | None = None
     search: str | None = None
+    page: str | None = None
     chooses_order: bool = False
+
+    @property
+    def pages(self) -> str:
+        """What the names of the connection and of its edges begin with."""
+        return self.page or self.target
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,6 +189,9 @@ class Condition:
 
 REGISTRY: dict[str, TypeMap] = {}
 """Every relational type of the schema, by its GraphQL name."""
+
+EDGES: dict[str, Mapping[str, Field]] = {}
+"""What stands on an edge beside its cursor and its node, by the GraphQL name of the edge."""
 
 FILTERS: dict[str, Mapping[str, Condition]] = {}
 """Every filter input, by its GraphQL name: field -> how it becomes SQL."""

@@ -21,6 +21,7 @@ from api.problems import BadUserInput
 from api.reads import completion
 from api.reads.inputs import Given, Input, Variables, given
 from api.reads.mapping import (
+    EDGES,
     FILTERS,
     REGISTRY,
     Amount,
@@ -346,7 +347,7 @@ class Planner:
         row: Row | None = None, counted: str = "",
     ) -> str:  # fmt: skip
         page = Page(self, spec, arguments, level)
-        selected = self.selection.of(_sets(nodes), self._concrete(f"{spec.target}Connection"))
+        selected = self.selection.of(_sets(nodes), self._concrete(f"{spec.pages}Connection"))
         parts, streams = [], []
         for key, chosen in selected.items():
             match chosen[0].name.value:
@@ -361,7 +362,7 @@ class Planner:
                 case "totalCount":
                     parts.append(f"{key!r}: {self._total(spec, arguments, level, row, counted)}")
                 case _:
-                    parts.append(f"{key!r}: {spec.target + 'Connection'!r}")
+                    parts.append(f"{key!r}: {spec.pages + 'Connection'!r}")
         source = self._source(spec, level.alias, "", arguments)
         shortcut = None if page.shortcut is None else source + page.shortcut
         self._fetch(level, source + page.where, spec.link, page.order, limit=page.limit, shortcut=shortcut)
@@ -380,14 +381,18 @@ class Planner:
 
     def _edge(self, spec: Many, nodes: Nodes, level: Level, page: "Page") -> str:
         parts = []
-        for key, chosen in self.selection.of(_sets(nodes), self._concrete(f"{spec.target}Edge")).items():
+        name = f"{spec.pages}Edge"
+        beside = EDGES.get(name, {})
+        for key, chosen in self.selection.of(_sets(nodes), self._concrete(name)).items():
             match chosen[0].name.value:
                 case "cursor":
                     made = page.cursor
                 case "node":
                     made = self._object(spec.target, _sets(chosen), level.alias, level.row, level)
+                case other if other in beside:
+                    made = self._emit(beside[other], chosen, level.alias, level.row, level, {})
                 case _:
-                    made = repr(f"{spec.target}Edge")
+                    made = repr(name)
             parts.append(f"{key!r}: {made}")
         return "{" + ", ".join(parts) + "}"
 

@@ -178,7 +178,7 @@ async def preview(reading: Reading, criteria: Criteria) -> Preview:
     """How many customers criteria fit now, and the first few of them; nothing is kept. Raises what `check` raises."""
     fitting = compile_(criteria, await check(reading, criteria), reading.now)
     statement = fitting.statement(
-        f"SELECT count(*) AS customers, (array_agg(id ORDER BY id))[:{SAMPLE}] AS sample"
+        f"SELECT count(*) AS customers, (array_agg(id ORDER BY id))[1:{SAMPLE}] AS sample"
         f" FROM ({CUSTOMERS} AND {fitting.condition}) AS fitting"
     )
     row = (await reading.rows(statement, {"tenant": reading.tenant_id}))[0]
@@ -263,6 +263,7 @@ async def _check_stages(reading: Reading, criteria: Criteria) -> None:
         if node.lifecycle is not None and node.lifecycle not in known:
             raise stages.UnknownLifecycle(lifecycle=node.lifecycle)
         if node.stage is not None and node.stage not in known[node.lifecycle]:
-            raise UnknownStage(f"There is no stage {node.stage!r}.", stage=node.stage)
+            there = sorted(known[node.lifecycle])
+            raise UnknownStage(f"There is no stage {node.stage!r}.", stage=node.stage, known=there)
         if node.step is not None and node.step not in CanonicalStep.__members__:
-            raise UnknownStage(f"There is no step {node.step!r}.", stage=node.step)
+            raise UnknownStage(f"There is no step {node.step!r}.", stage=node.step, known=list(CanonicalStep))

@@ -81,17 +81,28 @@ class Summary:
     unrated: int
 
 
-_SUMMARY = text(f"""
-SELECT e.category, CAST(coalesce(sum({within("e", ":start", ":end")}), 0) AS bigint) AS entries,
-    CAST(coalesce(sum(borne.minor), 0) AS bigint) AS allocated, count(*) FILTER (WHERE e.base_amount IS NULL) AS unrated
-FROM cost_entries e
-LEFT JOIN LATERAL (
-    SELECT sum(a.amount_base) AS minor FROM cost_allocations a
-    WHERE a.tenant_id = :tenant AND a.entry_id = e.id AND a.day >= :start AND a.day < :end
-) AS borne ON true
-WHERE e.tenant_id = :tenant AND e.superseded_at IS NULL AND e.starts_on < :end AND e.ends_on > :start
-GROUP BY e.category
-""").bindparams(bindparam("tenant", type_=Uuid()), bindparam("start", type_=Date()), bindparam("end", type_=Date()))
+def by_category(start: str, end: str) -> str:
+    """SQL: by `category`, what was spent from `start` up to and without `end`, which are SQL over the entry `e`.
+
+    `entries` is all of it, `allocated` what customers bear; `unrated` entries wait for a rate and are in neither.
+    """
+    return f"""
+    SELECT e.category, CAST(coalesce(sum({within("e", start, end)}), 0) AS bigint) AS entries,
+        CAST(coalesce(sum(borne.minor), 0) AS bigint) AS allocated,
+        count(*) FILTER (WHERE e.base_amount IS NULL) AS unrated
+    FROM cost_entries e
+    LEFT JOIN LATERAL (
+        SELECT sum(a.amount_base) AS minor FROM cost_allocations a
+        WHERE a.tenant_id = :tenant AND a.entry_id = e.id AND a.day >= {start} AND a.day < {end}
+    ) AS borne ON true
+    WHERE e.tenant_id = :tenant AND e.superseded_at IS NULL AND e.starts_on < {end} AND e.ends_on > {start}
+    GROUP BY e.category
+    """
+
+
+_SUMMARY = text(by_category(":start", ":end")).bindparams(
+    bindparam("tenant", type_=Uuid()), bindparam("start", type_=Date()), bindparam("end", type_=Date())
+)  # fmt: skip
 
 
 async def summary(reading: Reading, start: date, end: date) -> Mapping[CostCategory, Summary]:

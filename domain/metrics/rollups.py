@@ -77,46 +77,54 @@ def _sales(current: str, whose: str) -> str:
 
 
 def _booked_refunds(current: str, whose: str) -> str:
-    """Refunds on the day of their order where that is known; of one that is not counted nothing was given back."""
+    """Refunds on the day of their order where that is known."""
     counted = _row(
-        "f", "coalesce(o.local_day, f.local_day)",
+        "f", "f.booked_on",
         net=f"-{_base('f', current)}",
-        returned_units="CASE WHEN o.id IS NULL OR kept.order THEN f.units ELSE 0 END",
+        returned_units="CASE WHEN f.order_is_kept THEN f.units ELSE 0 END",
         cost_of_goods=f"-{_in_base('f', 'lines.cost')}",
         unrated=f"({_base('f', current)} IS NULL)::int",
     )  # fmt: skip
     return f"""
         {counted}
-        FROM refunds f
-        {_ORDER.format(current=current.format(t="o"))}
-        CROSS JOIN LATERAL (
-            SELECT {_is_kept("o", "back.amount")} AS "order" FROM ({_given_back("o", current)}) AS back
-        ) AS kept
+        FROM ({_refunds(current, whose)}) AS f
         CROSS JOIN LATERAL (
             SELECT sum(l.cost_amount) AS cost FROM refund_lines l
             WHERE l.tenant_id = :tenant AND l.refund_id = f.id AND l.refund_version = f.version
         ) AS lines
-        WHERE {_counted_refunds(current, whose)}
     """
 
 
 def _cash_refunds(current: str, whose: str) -> str:
+    """Refunds on the day on which the money was given back."""
     base = _base("f", current)
-    unrated = f"({base} IS NULL AND f.local_day <> coalesce(o.local_day, f.local_day))::int"
+    unrated = f"({base} IS NULL AND f.local_day <> f.booked_on)::int"
     return f"""
         {_row("f", "f.local_day", cash_refunds=base, unrated=unrated)}
-        FROM refunds f
-        {_ORDER.format(current=current.format(t="o"))}
-        WHERE {_counted_refunds(current, whose)}
+        FROM ({_refunds(current, whose)}) AS f
     """
 
 
-_ORDER = "LEFT JOIN orders o ON o.tenant_id = :tenant AND o.id = f.order_id AND {current}"
+def _refunds(current: str, whose: str) -> str:
+    """What was given back of the orders of customers, as far as these count, and of orders that nobody knows.
 
-
-def _counted_refunds(current: str, whose: str) -> str:
-    counted = "(o.id IS NULL OR o.status = 'COMPLETED')"
-    return f"f.tenant_id = :tenant AND {whose.format(t='f')} AND {current.format(t='f')} AND {counted}"
+    A refund belongs to whom its order belongs; of an order that is gone nothing was given back.
+    """
+    known = " AND o.recorded_at <= :watermark" if current == KNOWN else ""
+    told = "f.id, f.version, f.local_day, f.currency, f.amount, f.units, f.base_amount, f.base_currency"
+    return f"""
+        SELECT o.customer_id, o.local_day AS booked_on, {_is_kept("o", "back.amount")} AS order_is_kept, {told}
+        FROM orders o
+        JOIN refunds f ON f.tenant_id = :tenant AND f.order_id = o.id AND {current.format(t="f")}
+        CROSS JOIN LATERAL ({_given_back("o", current)}) AS back
+        WHERE o.tenant_id = :tenant AND {whose.format(t="o")} AND {current.format(t="o")} AND o.status = 'COMPLETED'
+        UNION ALL
+        SELECT f.customer_id, f.local_day, true, {told}
+        FROM refunds f
+        WHERE f.tenant_id = :tenant AND {whose.format(t="f")} AND {current.format(t="f")} AND NOT EXISTS (
+            SELECT FROM orders o WHERE o.tenant_id = :tenant AND o.id = f.order_id{known}
+        )
+    """
 
 
 def _given_back(order: str, current: str) -> str:

@@ -22,7 +22,7 @@ from domain.integrations.model import Integration, IntegrationState
 from sync import requests
 from sync.access import config, readiness, secrets
 from sync.two_way import switching
-from tenure_sdk import Connector, Push, Window
+from tenure_sdk import Connector, Push, Record, Window
 
 ADMIN = "integrations:admin"
 SHORTEST = timedelta(minutes=1)
@@ -269,11 +269,17 @@ class SetFieldOwnershipInput:
     fields: list[FieldOwnerInput] = several("The fields whose owner changes.")
 
 
-@mutation("integration", "integrations.Integration", scope=ADMIN)
-async def set_field_ownership(work: Writing, asked: SetFieldOwnershipInput) -> Done:
+@mutation("integration", "integrations.Integration", scope=ADMIN, connected=True)
+async def set_field_ownership(work: Writing, asked: SetFieldOwnershipInput, around: Around) -> Done:
     """Choose who wins when both sides changed the same field."""
     integration = await locked(work, asked.id)
     rules.check_streams([asked.stream], await queries.settings(work, integration.id))
+    for place, each in enumerate(asked.fields):
+        if each.field not in (known := _fields_of(connector_of(around, integration), asked.stream)):
+            raise rules.UnknownField(
+                f"The records of this stream have no field {each.field}; they have: {', '.join(known)}.",
+                path=("fields", str(place), "field"),
+            )
     ownership = {each.field: str(each.owner) for each in asked.fields}
     await actions.choose(work, integration, [actions.StreamChoice(asked.stream, ownership=ownership)])
     return done(integration)
@@ -346,6 +352,12 @@ async def resume_stream(work: Writing, asked: StreamInput) -> Done:
     rules.check_streams([asked.stream], await queries.settings(work, integration.id))
     await requests.resume_stream(work, integration.id, asked.stream)
     return done(integration)
+
+
+def _fields_of(connector: type[Connector[Any]], stream: str) -> list[str]:
+    """What the records of a stream say, without what every record has."""
+    records = [record for each in connector.streams() if each.name == stream for record in each.records]
+    return sorted({name for record in records for name in record.__struct_fields__} - {*Record.__struct_fields__})
 
 
 def _check_writable(connector: type[Connector[Any]], streams: Sequence[str]) -> None:

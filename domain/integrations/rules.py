@@ -48,6 +48,10 @@ class CannotPush(Invalid):
     """This stream cannot be written: the connector only reads it. Leave it read-only."""
 
 
+class UnknownField(Invalid):
+    """The records of this stream have no field of this name. Take one that they have."""
+
+
 def check_move(state: str, to: str) -> None:
     """Raises WrongState where a state cannot follow another; it says which ones can."""
     if to not in MOVES[state]:

@@ -361,6 +361,10 @@ async def test_what_cannot_be_written_is_not_switched_on(desk: Desk) -> None:
     hasty = {"id": id_, "streams": [{"stream": "items", "everySeconds": 5}]}
     problem = await desk.caller.refused("setStreams", hasty)
     assert (problem["code"], problem["path"]) == ("TOO_OFTEN", ["streams", "0", "everySeconds"])
+    nobodys = {"id": id_, "stream": "items", "fields": [{"field": "colour", "owner": "LOCAL"}]}
+    problem = await desk.caller.refused("setFieldOwnership", nobodys)
+    assert (problem["code"], problem["path"]) == ("UNKNOWN_FIELD", ["fields", "0", "field"])
+    assert problem["message"].endswith("they have: family, name, sku, tier_rank.")
 
 
 async def test_a_conflict_is_an_object_until_somebody_chooses(desk: Desk) -> None:

@@ -9,6 +9,8 @@ from typing import Any
 
 import strawberry
 
+from api import costs as expenses
+from api import departments as caretakers
 from api import evidence, filters, ids, interactions, purchases, reading, stages
 from api import invoices as bills
 from api.expose import Node, column, describe, embedded, entry, expose, listing, many, one, page_of, part, union_of
@@ -197,7 +199,7 @@ _PEOPLE = (
 
 @expose(
     model.Customer, prefix="cus", scope=READ,
-    by_id=survivor("{k}"), also=evidence.of_customer(),
+    by_id=survivor("{k}"), also={**evidence.of_customer(), **caretakers.of_customer()},
 )  # fmt: skip
 class Customer(Node):
     """A person or an organisation that the business deals with, with its whole life."""
@@ -267,6 +269,7 @@ class Customer(Node):
     credit_notes = bills.credit_notes(
         keys="{p}.member_ids", link="customer_id", description="What the customer was given back by credit notes."
     )
+    costs = expenses.of_customer()
     identities = listing(
         "customers.Identity", "identity_claims {t} where {t}.tenant_id = $1 and {t}.valid_to is null",
         order="{t}.scheme, {t}.id", keys="{p}.member_ids", link="customer_id", scope="pii:read",
@@ -441,6 +444,7 @@ CustomerFilter = filters.filter_input(
         "OrderFilter", "api.purchases", "An order that fits.", scope=purchases.SCOPE,
     ),
     interactions=Condition(HavingInteractions, "Interactions that fit, how many and how recent.", _interactions),
+    department=caretakers.condition(),
     attribute=Condition(AttributeFilter, "A value of an attribute.", _attribute),
 )  # fmt: skip
 

@@ -6,10 +6,24 @@ import strawberry
 from graphql import GraphQLInputObjectType
 from strawberry.schema.config import StrawberryConfig
 
-from api import connectors, customers, integrations, interactions, invoices, purchases, rate_limit, stages, tenants
+from api import (
+    connectors,
+    costs,
+    customers,
+    departments,
+    integrations,
+    interactions,
+    invoices,
+    objectives,
+    purchases,
+    rate_limit,
+    stages,
+    tenants,
+)
 from api.changes import mutations
 from api.changing import acting as of_acting
 from api.changing import connecting as of_connecting
+from api.changing import costing as of_costing
 from api.changing import customers as of_customers
 from api.changing import deciding as of_deciding
 from api.changing import imports as of_imports
@@ -26,12 +40,13 @@ from api.scalars import SCALARS
 
 Query = roots(
     "Query", NodeQueries, tenants.Queries, rate_limit.Queries, customers.Queries, stages.Queries, interactions.Queries,
-    purchases.Queries, invoices.Queries, integrations.Queries, connectors.Queries,
+    purchases.Queries, invoices.Queries, integrations.Queries, connectors.Queries, costs.Queries,
+    departments.Queries, objectives.Queries,
 )  # fmt: skip
 problem_codes()
 Mutation = mutations(
     of_tenants, of_customers, of_stages, of_records, of_imports, of_integrations, of_invoicing, of_connecting,
-    of_deciding, of_leaving, of_acting,
+    of_deciding, of_leaving, of_acting, of_costing,
 )  # fmt: skip
 
 schema = strawberry.Schema(

@@ -21,6 +21,11 @@ if TYPE_CHECKING:
     from domain.core.database import Database
 
 MORNING, NOON, EVENING = "2026-03-01T08:00:00+00:00", "2026-03-01T12:00:00+00:00", "2026-03-01T18:00:00+00:00"
+COST = {
+    "category": "SERVICE", "money": {"amount": "12", "currency": "EUR"},
+    "period": {"start": "2026-03-01", "end": "2026-04-01"},
+}  # fmt: skip
+KPI = {"metric": "repeat_purchase_rate", "direction": "AT_LEAST", "target": "40"}
 PROBLEMS = "problems { __typename code message path }"
 
 
@@ -85,6 +90,9 @@ class Business:
     principal: str
     token: str
     lifecycle: str
+    department: str
+    cost: str
+    objective: str
     connected: dict[str, str] = field(default_factory=dict)
     """Its integrations by their states, and what waits there, where it is connected."""
 
@@ -114,11 +122,15 @@ async def found(engine: Engine, database: Database, tenant: UUID, lifecycle: str
         "moveCustomer", {"customer": ada, "lifecycle": lifecycle, "toStage": "education", "occurredAt": NOON},
         "transition { id }",
     )  # fmt: skip
+    south = await caller.do("defineDepartment", {"key": "south", "name": "South"}, "department { id }")
+    spent = await caller.do("recordCost", {**COST, "customer": ada}, "cost { id }")
+    aim = await caller.do("createObjective", {"statement": "Sell more.", "kpis": [KPI]}, "objective { id }")
     document = "query ($id: ID!) { customer(by: {id: $id}) { version } }"
     version = (await caller.answer(document, id=bea))["data"]["customer"]["version"]
     return Business(
         caller, acme, ada, bea, version, cora, dora, merged["edges"][0], vetoed["edges"][0], candidates[0]["id"],
         order["order"]["id"], moved["transition"]["id"], f"pri_{admin.id.hex}", f"tok_{token.id.hex}", lifecycle,
+        south["department"]["id"], spent["cost"]["id"], aim["objective"]["id"],
     )  # fmt: skip
 
 

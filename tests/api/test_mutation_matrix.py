@@ -14,7 +14,7 @@ from api.schema import core
 from domain.tenants.rules import SCOPES_OF_ROLE
 from tests import snapshots
 from tests.api import connections
-from tests.api.business import EVENING, MORNING, NOON, Business, found
+from tests.api.business import COST, EVENING, KPI, MORNING, NOON, Business, found
 from tests.api.conftest import ALL_SCOPES
 from tests.conftest import new_tenant
 
@@ -191,6 +191,21 @@ ROWS = {
         lambda _: {
             "source": "shop", "customers": [{"id": "c1", "name": "Fay"}],
             "orders": [{"id": "o1", "customer": "c1", "occurredAt": NOON, "currency": "EUR", "total": "5"}],
+        },
+    ),
+    "recordCost": Row("purchases:write", lambda of: {**COST, "customer": of.ada, "department": of.department}),
+    "changeCost": Row(
+        "purchases:write", lambda of: {"id": of.cost, "version": 1, "cost": {**COST, "customer": of.acme}}
+    ),
+    "deleteCost": Row("purchases:write", lambda of: {"id": of.cost, "version": 1}),
+    "defineDepartment": Row("customers:write", lambda _: {"key": "north", "name": "North"}),
+    "assignDepartment": Row("customers:write", lambda of: {"customer": of.ada, "department": of.department}),
+    "createObjective": Row("customers:write", lambda _: {"statement": "Keep them.", "kpis": [KPI]}),
+    "updateObjective": Row(
+        "customers:write",
+        lambda of: {
+            "id": of.objective, "version": 1, "status": "REACHED",
+            "objective": {"statement": "Sell more.", "kpis": [KPI], "dueOn": "2026-12-31"},
         },
     ),
 }  # fmt: skip

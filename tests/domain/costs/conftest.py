@@ -56,11 +56,11 @@ async def catch_up(database: Database, tenant: UUID) -> list[tuple[str, UUID]]:
     due = select(DueWork.kind, DueWork.key).where(DueWork.tenant_id == tenant, DueWork.kind.in_([WEIGH, SHARE]))
     done = []
     async with database.unit_of_work(tenant) as work:
-        for kind, key in await work.rows(due.order_by(DueWork.kind.desc(), DueWork.key)):
-            await jobs.by_kind[kind](work, key)
-            entry = (DueWork.tenant_id == tenant, DueWork.kind == kind, DueWork.key == key)
-            await work.execute(delete(DueWork).where(*entry))
-            done.append((kind, UUID(key)))
+        for entry in await work.rows(due.order_by(DueWork.kind.desc(), DueWork.key)):
+            await jobs.by_kind[entry.kind](work, entry.key)
+            same = (DueWork.tenant_id == tenant, DueWork.kind == entry.kind, DueWork.key == entry.key)
+            await work.execute(delete(DueWork).where(*same))
+            done.append((entry.kind, UUID(entry.key)))
     return done
 
 

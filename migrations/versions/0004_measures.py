@@ -485,18 +485,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("tenant_id", "measure", "score", name=op.f("rfm_cutoffs_pkey")),
     )
     op.create_table(
-        "rfm_groups",
-        sa.Column("tenant_id", sa.Uuid(), nullable=False),
-        sa.Column("key", sa.Text(collation="C"), nullable=False),
-        sa.Column("position", sa.BigInteger(), nullable=False),
-        sa.Column("recency_from", sa.BigInteger(), nullable=False),
-        sa.Column("recency_to", sa.BigInteger(), nullable=False),
-        sa.Column("value_from", sa.BigInteger(), nullable=False),
-        sa.Column("value_to", sa.BigInteger(), nullable=False),
-        sa.Column("published_at", sa.DateTime(timezone=True), nullable=False),
-        sa.PrimaryKeyConstraint("tenant_id", "key", name=op.f("rfm_groups_pkey")),
-    )
-    op.create_table(
         "segment_sweeps",
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
         sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
@@ -1284,7 +1272,6 @@ def downgrade() -> None:
     op.drop_table("social_mentions")
     op.drop_table("segments")
     op.drop_table("segment_sweeps")
-    op.drop_table("rfm_groups")
     op.drop_table("rfm_cutoffs")
     op.drop_index("reviews_local_day_idx", table_name="reviews")
     op.drop_index("reviews_customer_idx", table_name="reviews")

@@ -8,16 +8,13 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from domain.metrics.analysis.periods import starts
-
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import date
 
     from domain.metrics.analysis.extract import Purchases
-    from domain.metrics.rules import Grain
+    from domain.metrics.rules import Grain, Periods
     from domain.purchases.rules import Window
-    from domain.tenants.model import Calendar
 
 
 class RetentionMode(StrEnum):
@@ -72,7 +69,7 @@ class Cohort:
 
 
 def cohorts(
-    purchases: Purchases, window: Window, grain: Grain, mode: RetentionMode, calendar: Calendar, as_of: date
+    purchases: Purchases, window: Window, grain: Grain, mode: RetentionMode, calendar: Periods, as_of: date
 ) -> tuple[Cohort, ...]:
     """The cohorts whose period begins within the window, in their order, each followed up to the day `as_of`.
 
@@ -82,7 +79,7 @@ def cohorts(
     ((first,),) = purchases.rows("SELECT min(day) FROM days WHERE orders > 0")
     if first is None or first > as_of:
         return ()
-    begins = starts(first, as_of, grain, calendar)
+    begins = _starts(first, as_of, grain, calendar)
     counted = _counted(purchases, begins, as_of)
     ((usual,),) = purchases.rows(_USUAL_GAP) if mode is RetentionMode.ON_OR_AFTER else ((None,),)
     return tuple(
@@ -90,6 +87,15 @@ def cohorts(
         for number in range(len(begins) - 1)
         if _within(begins[number], window) and counted[RetentionMode.ON].get(number)
     )
+
+
+def _starts(first: date, last: date, grain: Grain, calendar: Periods) -> Sequence[date]:
+    """Where the periods begin that have days from `first` to `last`, and where the one after them does."""
+    begin, end = calendar.period(first, grain)
+    begins = [begin, end]
+    while begins[-1] <= last:
+        begins.append(calendar.period(begins[-1], grain)[1])
+    return begins
 
 
 def _within(day: date, window: Window) -> bool:

@@ -19,16 +19,16 @@ class RfmMeasure(StrEnum):
 
 
 class RfmCutoff(TenantTable):
-    """PJ: From which value on a customer has a score; who meets none of a measure's has score 1.
+    """PJ: From which value on a customer has a score; the highest one that is met counts, and 1 where none is.
 
-    A score that nobody has, because too many values are equal, has no row: the highest one that is met counts.
+    A score that nobody has, because too many values are equal, has no row.
     """
 
     __tablename__ = "rfm_cutoffs"
     __table_args__ = (one_of("measure", RfmMeasure),)
 
     measure: Mapped[str] = mapped_column(primary_key=True, doc="What is scored.")
-    score: Mapped[int] = mapped_column(primary_key=True, doc="The score, 2 to 5.")
+    score: Mapped[int] = mapped_column(primary_key=True, doc="The score, 1 to 5.")
     bound: Mapped[int] = mapped_column(
         doc="FREQUENCY (occasions) and MONETARY (minor units): the least value with the score; "
         "RECENCY (days since the last occasion): the greatest."
@@ -37,21 +37,3 @@ class RfmCutoff(TenantTable):
     window_end: Mapped[date] = mapped_column(doc="The first day that did not; recency is counted up to it.")
     customers: Mapped[int] = mapped_column(doc="How many customers were ranked.")
     published_at: Mapped[datetime] = mapped_column(doc="When these cut-offs were published.")
-
-
-class RfmGroup(TenantTable):
-    """PJ: A named group of customers: which scores of recency, and of frequency and amount together, it spans.
-
-    The second score is the mean of those of frequency and amount, rounded up at the half. The groups cover every pair
-    of scores and do not overlap.
-    """
-
-    __tablename__ = "rfm_groups"
-
-    key: Mapped[str] = mapped_column(primary_key=True, doc="The name in segments and filters.")
-    position: Mapped[int] = mapped_column(doc="Its place, the best first.")
-    recency_from: Mapped[int] = mapped_column(doc="The least score of recency.")
-    recency_to: Mapped[int] = mapped_column(doc="The greatest score of recency.")
-    value_from: Mapped[int] = mapped_column(doc="The least score of frequency and amount together.")
-    value_to: Mapped[int] = mapped_column(doc="The greatest score of frequency and amount together.")
-    published_at: Mapped[datetime] = mapped_column(doc="When it was published.")

@@ -40,28 +40,6 @@ UNION ALL SELECT 'MONETARY', m, min(monetary) FROM scores GROUP BY m
 """
 
 
-class Group(NamedTuple):
-    """A named group: the least and greatest scores of recency, and of frequency and amount together."""
-
-    key: str
-    recency: tuple[int, int]
-    value: tuple[int, int]
-
-
-GROUPS = (
-    Group("champions", (4, 5), (4, 5)),
-    Group("loyal", (3, 3), (4, 5)),
-    Group("promising", (4, 5), (2, 3)),
-    Group("new", (4, 5), (1, 1)),
-    Group("need_attention", (3, 3), (2, 3)),
-    Group("about_to_sleep", (3, 3), (1, 1)),
-    Group("cannot_lose", (1, 2), (4, 5)),
-    Group("at_risk", (1, 2), (2, 3)),
-    Group("lost", (1, 2), (1, 1)),
-)
-"""The groups, the best first; every pair of scores is in exactly one."""
-
-
 class Cutoff(NamedTuple):
     """From which value on a measure has a score: the least value, or for recency the greatest number of days."""
 
@@ -77,7 +55,7 @@ class Rfm:
     scores: pa.Table
     """Columns customer, recency (days), frequency (occasions), monetary (minor units), r, f, m."""
     cutoffs: Sequence[Cutoff]
-    """Of the scores 2 to 5 that somebody has."""
+    """Of the scores that somebody has."""
 
     @property
     def customers(self) -> int:
@@ -95,28 +73,5 @@ def rfm(purchases: Purchases, window: Window) -> Rfm | None:
         return None
     purchases.register("scores", scores)
     found = purchases.table(CUTOFFS).to_pylist()
-    cutoffs = [Cutoff(RfmMeasure(row["measure"]), row["score"], row["bound"]) for row in found if row["score"] > 1]
+    cutoffs = (Cutoff(RfmMeasure(row["measure"]), row["score"], row["bound"]) for row in found)
     return Rfm(scores, sorted(cutoffs))
-
-
-def placed(cutoffs: Sequence[Cutoff], recency: int, frequency: int, monetary: int) -> tuple[int, int, int]:
-    """The scores of a customer against published cut-offs: of each measure the highest whose bound is met, else 1."""
-
-    def score(measure: RfmMeasure, value: int, sign: int) -> int:
-        met = (each.score for each in cutoffs if each.measure == measure and sign * value >= sign * each.bound)
-        return max(met, default=1)
-
-    return (
-        score(RfmMeasure.RECENCY, recency, -1),
-        score(RfmMeasure.FREQUENCY, frequency, 1),
-        score(RfmMeasure.MONETARY, monetary, 1),
-    )
-
-
-def group(r: int, f: int, m: int) -> str:
-    """The key of the group of three scores; those of frequency and amount count as their mean, rounded up."""
-    value = (f + m + 1) // 2
-    return next(
-        each.key for each in GROUPS
-        if each.recency[0] <= r <= each.recency[1] and each.value[0] <= value <= each.value[1]
-    )  # fmt: skip

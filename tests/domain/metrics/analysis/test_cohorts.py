@@ -7,10 +7,8 @@ from uuid import UUID, uuid4
 from domain.core.database import dsn_of
 from domain.metrics.analysis.cohorts import Cohort, RetentionMode, cohorts
 from domain.metrics.analysis.extract import purchases
-from domain.metrics.analysis.periods import starts
-from domain.metrics.rules import Grain
+from domain.metrics.rules import Grain, Gregorian, Jalali
 from domain.purchases.rules import ALL_TIME, Window
-from domain.tenants.model import Calendar
 from tests.domain.metrics.analysis.purchased import bought, day
 
 if TYPE_CHECKING:
@@ -33,7 +31,7 @@ async def table(
 ) -> Sequence[Cohort]:
     await bought(database, tenant, DAYS)
     with purchases(dsn_of(database.url), tenant) as found:
-        return cohorts(found, window, Grain.MONTH, mode, Calendar.GREGORIAN, as_of)
+        return cohorts(found, window, Grain.MONTH, mode, Gregorian(), as_of)
 
 
 def retained(found: Sequence[Cohort]) -> list[tuple[date, int, list[int]]]:
@@ -69,18 +67,13 @@ async def test_the_first_purchase_ever_decides_the_cohort(database: Database, te
 
 async def test_nobody_bought_yet(database: Database, tenant: UUID) -> None:
     with purchases(dsn_of(database.url), tenant) as found:
-        assert cohorts(found, ALL_TIME, Grain.MONTH, RetentionMode.ON, Calendar.GREGORIAN, day(0)) == ()
+        assert cohorts(found, ALL_TIME, Grain.MONTH, RetentionMode.ON, Gregorian(), day(0)) == ()
     assert await table(database, tenant, RetentionMode.ON, as_of=date(2025, 12, 31)) == ()
 
 
-def test_periods_of_both_calendars() -> None:
-    def of(grain: Grain, calendar: Calendar) -> list[str]:
-        return [str(each) for each in starts(date(2026, 3, 25), date(2026, 6, 1), grain, calendar)]
-
-    assert of(Grain.MONTH, Calendar.GREGORIAN) == ["2026-03-01", "2026-04-01", "2026-05-01", "2026-06-01", "2026-07-01"]
-    assert of(Grain.QUARTER, Calendar.GREGORIAN) == ["2026-01-01", "2026-04-01", "2026-07-01"]
-    assert of(Grain.MONTH, Calendar.JALALI) == ["2026-03-21", "2026-04-21", "2026-05-22", "2026-06-22"]
-    assert of(Grain.QUARTER, Calendar.JALALI) == ["2026-03-21", "2026-06-22"]
-    assert of(Grain.WEEK, Calendar.GREGORIAN)[:2] == ["2026-03-23", "2026-03-30"]
-    assert of(Grain.WEEK, Calendar.JALALI)[:2] == ["2026-03-21", "2026-03-28"]
-    assert of(Grain.DAY, Calendar.JALALI)[:2] == ["2026-03-25", "2026-03-26"]
+async def test_months_are_those_of_the_tenants_calendar(database: Database, tenant: UUID) -> None:
+    """In 2026 Dey ends with 20 January, Bahman with 19 February, and Esfand with 20 March."""
+    await bought(database, tenant, DAYS)
+    with purchases(dsn_of(database.url), tenant) as found:
+        months = cohorts(found, ALL_TIME, Grain.MONTH, RetentionMode.ON, Jalali(), date(2026, 3, 20))
+    assert retained(months) == [(date(2025, 12, 22), 2, [2, 0, 1]), (date(2026, 1, 21), 2, [2, 0])]

@@ -16,7 +16,7 @@ from domain.core.ids import new_id
 from domain.customers.model import Customer
 from domain.interactions.model import FAMILY_OF, Interaction, InteractionKind
 from domain.purchases.model import Order, Refund
-from domain.segments import actions, settling
+from domain.segments import actions, queries, settling
 from domain.segments.model import Segment, SegmentMember, SegmentMembershipEvent
 from tests.conftest import KEY, Logins
 
@@ -90,6 +90,19 @@ class Shop:
         async with self.database.unit_of_work(self.tenant) as work:
             one = (Customer.tenant_id == self.tenant) & (Customer.id == who)
             await work.execute(update(Customer).where(one).values(**values))
+
+    async def fitting(self, criteria: Criteria) -> set[str]:
+        """The names of those whom criteria fit now."""
+        async with self.database.reading(self.tenant) as reading:
+            found = await queries.preview(reading, criteria)
+        assert found.count == len(found.sample)
+        return {self.names[each] for each in found.sample}
+
+    async def fitted(self, criteria: Criteria, days_ago: float) -> set[str]:
+        """The names of those whom criteria fitted just before a moment."""
+        async with self.database.reading(self.tenant) as reading:
+            found = await queries.members_as_of(reading, criteria, self.clock.at - days_ago * DAY)
+        return {self.names[each] for each in found}
 
     async def segment(self, key: str, criteria: Criteria, *, published: bool = True) -> UUID:
         """A segment that has been worked out."""

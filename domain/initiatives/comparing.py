@@ -44,7 +44,7 @@ def compare(before: History, after: History, plan: Plan) -> Comparison:
     """What followed a go-live, compared with the sealed history by the tier of the plan.
 
     `before` is what the seal holds, `after` what came since, under the identity graph of the measurement. The same
-    input gives the same comparison to the last digit. Raises EmptyWindow, WindowsOverlap, WindowInFuture or
+    input gives the same comparison to the last digit. Raises EmptyWindow, WindowsOverlap, WindowNotOver or
     WindowBeforeData for windows that cannot be compared, and TierNotPossible with the tiers that are.
     """
     require_known(before, after, plan)

@@ -23,9 +23,6 @@ BLOCK = 1_000_000
 KEPT = 64_000_000
 """How many counts are kept for the next figure of the same customers instead of being drawn anew."""
 
-SAMPLE = 1000
-"""How many rows are looked at to tell what most rows are like."""
-
 MOST_TIMES = 255
 """Nobody is drawn more often in one draw (the chance of 256 times is below 1e-500)."""
 
@@ -108,21 +105,18 @@ class Resampling:
 
     def group_sums(self, rows: Amounts, unit: Indexes, group: Indexes, groups: int) -> Amounts:
         """The same apart for each group of rows: (draws, groups, columns)."""
-        if not len(rows):
-            return np.zeros((self.draws, groups, rows.shape[1]))
-        # Most customers did nothing, and their rows are alike: these are counted, and only the others multiplied.
-        usual = np.median(rows[:: 1 + len(rows) // SAMPLE], axis=0)
-        unlike = rows - usual
-        unusual, filled = np.flatnonzero(unlike.any(axis=1)), unlike.any(axis=0)
-        everyone, others = _Grouped.of(group), _Grouped.of(group[unusual])
-        values = unlike[unusual[others.order]][:, filled]
-        found = np.empty((self.draws, groups, rows.shape[1]))
-        begin = 0
+        order = np.argsort(group, kind="stable")
+        names, begins = np.unique(group[order], return_index=True)
+        parts = list(zip(names, begins, [*begins[1:], len(rows)], strict=True))
+        values, members = rows[order].astype(np.float32), unit[order]
+        found = np.zeros((self.draws, groups, rows.shape[1]))
+        done = 0
         for counts in self.blocks():
-            here = found[begin : begin + counts.shape[1]]
-            here[:] = everyone.counted(counts[unit[everyone.order]], groups) * usual
-            here[..., filled] += others.added(counts[unit[unusual[others.order]]], values, groups)
-            begin += counts.shape[1]
+            weights = counts[members].astype(np.float32)
+            here = found[done : done + counts.shape[1]]
+            for name, begin, end in parts:
+                here[:, name] = weights[begin:end].T @ values[begin:end]
+            done += counts.shape[1]
         return found
 
     def blocks(self) -> Iterator[Counts]:
@@ -148,34 +142,6 @@ class Resampling:
             drawn = generator.integers(0, self.units, self.units)
             one[:] = np.minimum(np.bincount(drawn, minlength=self.units), MOST_TIMES)
         return np.ascontiguousarray(counts.T)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Grouped:
-    """Rows in the order of their groups: which groups there are, and where each begins."""
-
-    order: Indexes
-    names: Indexes
-    begins: Indexes
-
-    @classmethod
-    def of(cls, group: Indexes) -> _Grouped:
-        order = np.argsort(group, kind="stable")
-        return cls(order, *np.unique(group[order], return_index=True))
-
-    def counted(self, counts: Counts, groups: int) -> Amounts:
-        """How many rows of each group were drawn: (draws, groups, 1); rows in the order of their groups."""
-        found = np.zeros((counts.shape[1], groups, 1))
-        found[:, self.names, 0] = np.add.reduceat(counts, self.begins, axis=0, dtype=np.uint32).T
-        return found
-
-    def added(self, counts: Counts, values: Amounts, groups: int) -> Amounts:
-        """The values of each group added up as often as they were drawn: (draws, groups, columns)."""
-        found = np.zeros((counts.shape[1], groups, values.shape[1]))
-        weights = counts.astype(np.float64)
-        for name, begin, end in zip(self.names, self.begins, [*self.begins[1:], len(values)], strict=True):
-            found[:, name] = weights[begin:end].T @ values[begin:end]
-        return found
 
 
 def add_up(rows: Amounts, group: Indexes, groups: int) -> Amounts:

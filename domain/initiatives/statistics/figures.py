@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from domain.initiatives.findings import Figures, Span
-from domain.initiatives.statistics.tallies import Column, tally, within
+from domain.initiatives.statistics.tallies import total, within
 
 if TYPE_CHECKING:
     from domain.initiatives.history import Amounts, History
@@ -19,7 +19,7 @@ WINSORISED_AT = 0.99
 def figures(history: History, span: Span, panel: Panel, cut_off: float | None) -> Figures:
     """What the customers of the panel did in the span; amounts above the cut-off count as the cut-off in one figure."""
     amounts, units = _occasions(history, span, panel)
-    active = tally(history, span, span.days)[panel.customers, Column.OCCASIONS]
+    active = total(history, span, "occasions")[panel.customers]
     buyers = int((active > 0).sum())
     return Figures(
         span=span,
@@ -42,8 +42,8 @@ def cut_off(history: History, baseline: Span, panel: Panel) -> float | None:
 
 def retained(history: History, before: Span, after: Span, panel: Panel) -> int:
     """How many customers of the panel bought in both spans."""
-    active = [tally(history, span, span.days)[panel.customers, Column.OCCASIONS] > 0 for span in (before, after)]
-    return int((active[0] & active[1]).sum())
+    earlier, later = (total(history, span, "occasions")[panel.customers] > 0 for span in (before, after))
+    return int((earlier & later).sum())
 
 
 def _occasions(history: History, span: Span, panel: Panel) -> tuple[Amounts, Amounts]:

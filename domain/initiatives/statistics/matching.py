@@ -10,7 +10,7 @@ import numpy as np
 from domain.initiatives.findings import Measure, Reason, Span
 from domain.initiatives.statistics.bootstrap import Draws, Resampling, add_up
 from domain.initiatives.statistics.effects import Effect, missing, ratio, too_few
-from domain.initiatives.statistics.tallies import Column, change, tally, value
+from domain.initiatives.statistics.tallies import RATIOS, Column, change, tally, total, value
 from domain.initiatives.statistics.windows import Windows
 
 if TYPE_CHECKING:
@@ -26,8 +26,6 @@ FEWEST_UNTOUCHED = 2
 LEAST_MATCHED = 0.8
 FEWEST_DEPARTMENTS = 5
 PRE_TREND_Z = 2.58
-
-_WIDTH = len(Column)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,7 +84,7 @@ def effects(
     resampling: Resampling,
 ) -> list[Effect]:
     """The change of the treated against what the untouched of the same cells tell, measure by measure."""
-    rows = _rows(history, windows, sides)
+    rows = _rows(history, windows, sides, _columns(measures))
     cells = cells_by_amount(history, baseline, sides)
     once = add_up(rows, cells.group, 2 * len(cells.names))[np.newaxis]
     drawn = resampling.group_sums(rows, sides.panel.unit, cells.group, 2 * len(cells.names))
@@ -122,9 +120,9 @@ def cells_by_occasions(history: History, baseline: Span, sides: Sides) -> Cells:
 
 def cells_by_amount(history: History, baseline: Span, sides: Sides) -> Cells:
     """Customers are alike who, besides, belong to the same tercile of what they spent each time."""
-    rows = tally(history, baseline, baseline.days)[sides.panel.customers]
     names = _occasion_names(history, baseline, sides) * TERCILES
-    return Cells.of(names + _tercile(rows[:, Column.AMOUNT], rows[:, Column.OCCASIONS]), sides.treated)
+    bought, spent = (total(history, baseline, column)[sides.panel.customers] for column in ("occasions", "amount"))
+    return Cells.of(names + _tercile(spent, bought), sides.treated)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -147,9 +145,9 @@ class _Matched:
 
     def effect(self, measure: Measure, treated: Amounts, untouched: Amounts) -> Effect:
         """The change of one measure; `treated` and `untouched` are the rows of both sides."""
-        before, after = treated[:, :_WIDTH], treated[:, _WIDTH:]
+        before, after = _halves(treated)
         plain = Effect(measure, ratio(measure, before), ratio(measure, after))
-        if not_measured := missing(measure, (before, after, untouched[:, :_WIDTH], untouched[:, _WIDTH:])):
+        if not_measured := missing(measure, (before, after, *_halves(untouched))):
             return replace(plain, blocked=not_measured)
         if self.share < LEAST_MATCHED:
             return replace(plain, blocked=Reason.NO_OVERLAP)
@@ -174,9 +172,9 @@ def _actual_and_expected(sums: Amounts, matched: Mask) -> tuple[Amounts, Amounts
     alone, ours = untouched[..., Column.CUSTOMERS], treated[..., Column.CUSTOMERS]
     # For how many treated one untouched stands; a cell of which a draw has no untouched is left out of that draw.
     factor = np.divide(ours, alone, out=np.zeros_like(ours), where=alone > 0)[..., np.newaxis]
-    moved = (untouched[..., _WIDTH:] - untouched[..., :_WIDTH]) * factor
-    expected = np.where(factor > 0, treated[..., :_WIDTH] + moved, 0.0).sum(axis=-2)
-    return np.where(factor > 0, treated[..., _WIDTH:], 0.0).sum(axis=-2), expected
+    (before, after), (before_alone, after_alone) = _halves(treated), _halves(untouched)
+    expected = np.where(factor > 0, before + (after_alone - before_alone) * factor, 0.0).sum(axis=-2)
+    return np.where(factor > 0, after, 0.0).sum(axis=-2), expected
 
 
 def _joined(sums: Amounts, coarser: Indexes) -> Amounts:
@@ -186,19 +184,29 @@ def _joined(sums: Amounts, coarser: Indexes) -> Amounts:
     return np.add.reduceat(by_cell, begins, axis=1).reshape(len(sums), -1, sums.shape[-1])
 
 
-def _rows(history: History, windows: Windows, sides: Sides) -> Amounts:
-    """The columns of both windows side by side, one row per customer of the panel."""
-    both = (
-        tally(history, span, windows.recency_cap)[sides.panel.customers] for span in (windows.before, windows.after)
-    )
-    return np.concatenate(tuple(both), axis=1)
+def _columns(measures: Sequence[Measure]) -> int:
+    """How many columns the measures need: they are ordered so that the first ones are enough."""
+    return 1 + max([Column.CUSTOMERS, *(column for measure in measures for column in RATIOS[measure][:2])])
+
+
+def _rows(history: History, windows: Windows, sides: Sides, columns: int) -> Amounts:
+    """The first columns of both windows side by side, one row per customer of the panel."""
+    chosen = sides.panel.customers
+    both = [tally(history, span, windows.recency_cap)[chosen, :columns] for span in (windows.before, windows.after)]
+    return np.concatenate(both, axis=1)
+
+
+def _halves(rows: Amounts) -> tuple[Amounts, Amounts]:
+    """The columns of before and of after."""
+    middle = rows.shape[-1] // 2
+    return rows[..., :middle], rows[..., middle:]
 
 
 def _occasion_names(history: History, baseline: Span, sides: Sides) -> Indexes:
+    """One number for each pair of occasions in the baseline and occasions in its last half."""
     late = Span((baseline.first + baseline.last) // 2, baseline.last)
     whole, recent = (
-        tally(history, span, span.days)[sides.panel.customers, Column.OCCASIONS].astype(np.intp)
-        for span in (baseline, late)
+        total(history, span, "occasions")[sides.panel.customers].astype(np.intp) for span in (baseline, late)
     )
     names = np.minimum(whole, MOST_OCCASIONS) * (MOST_RECENT_OCCASIONS + 1) + np.minimum(recent, MOST_RECENT_OCCASIONS)
     return np.asarray(names, dtype=np.intp)

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from domain.initiatives.findings import Estimate, PaidBack, Returns
+from domain.initiatives.findings import Estimate, PaidBack, Returns, Span
 from domain.initiatives.history import NEVER
 from domain.initiatives.statistics.bootstrap import Draws, Resampling, add_up
-from domain.initiatives.statistics.tallies import Column, tally, within
+from domain.initiatives.statistics.tallies import Column, tally, total, within
 
 if TYPE_CHECKING:
-    from domain.initiatives.findings import Span
     from domain.initiatives.history import Amounts, History, Mask
     from domain.initiatives.plans import Plan
     from domain.initiatives.statistics.bootstrap import Counts, Indexes
@@ -155,7 +154,8 @@ def _return_on_customer(history: History, plan: Plan, scope: Mask) -> Estimate |
         return None
     present = np.flatnonzero(scope & (history.erased_at == NEVER))
     before, after = (_of(values, history.customers)[present] for values in (plan.equity.before, plan.equity.after))
-    brought = _brought(history, plan)[present] + after - before
+    after_window = Span(plan.go_live, plan.measured_on)
+    brought = total(history, after_window, "contribution")[present] + after - before
     rows = np.stack((brought, before), axis=1)
     if not rows[:, 1].sum() > 0:
         return None
@@ -164,11 +164,6 @@ def _return_on_customer(history: History, plan: Plan, scope: Mask) -> Estimate |
     sums = np.concatenate((rows.sum(axis=0)[np.newaxis], drawn))
     with np.errstate(divide="ignore", invalid="ignore"):
         return _estimate(np.where(sums[:, 1] > 0, sums[:, 0] / sums[:, 1], np.nan))
-
-
-def _brought(history: History, plan: Plan) -> Amounts:
-    rows = np.flatnonzero((history.day >= plan.go_live) & (history.day < plan.measured_on))
-    return np.bincount(history.customer[rows], history.contribution[rows], history.customers).astype(np.float64)
 
 
 def _of(values: Amounts, customers: int) -> Amounts:

@@ -13,7 +13,7 @@ from domain.initiatives.plans import DEFAULT_MINIMUM_EFFECT, Tier
 from domain.initiatives.statistics.battery import placebo
 from domain.initiatives.statistics.bootstrap import Draws, Resampling
 from domain.initiatives.statistics.effects import FEWEST_CUSTOMERS, Effect
-from domain.initiatives.statistics.tallies import within
+from domain.initiatives.statistics.tallies import total
 from domain.initiatives.statistics.verdicts import ERROR, reason_against
 
 if TYPE_CHECKING:
@@ -44,13 +44,9 @@ def _rows(history: History, windows: Windows, present: Mask) -> Amounts:
 
 def _of(history: History, span: Span, present: Mask) -> Amounts:
     """Per customer: had bought exactly once when the span began and came again in it; had bought exactly once."""
-    earlier = within(history, Span(history.first, span.first))
-    bought = history.occasions_before + np.bincount(
-        history.customer[earlier], history.occasions[earlier], history.customers
-    )
+    bought = history.occasions_before + total(history, Span(history.first, span.first), "occasions")
     once = present & (bought == 1)
-    rows = within(history, span)
-    again = np.bincount(history.customer[rows], history.occasions[rows], history.customers) > 0
+    again = total(history, span, "occasions") > 0
     return np.stack((once & again, once), axis=1).astype(np.float64)
 
 

@@ -64,6 +64,13 @@ def tally(history: History, span: Span, recency_cap: int) -> Amounts:
     return columns
 
 
+def total(history: History, span: Span, column: str) -> Amounts:
+    """One column of the rows of the span added up per customer."""
+    rows = within(history, span)
+    values = getattr(history, column)[rows]
+    return np.bincount(history.customer[rows], values, history.customers).astype(np.float64)
+
+
 def within(history: History, span: Span) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
     """Where the rows of the span are."""
     return np.flatnonzero((history.day >= span.first) & (history.day < span.last))

@@ -28,7 +28,7 @@ class WindowsOverlap(Invalid):
     """The days before and after the go-live overlap. What came after may not begin before the go-live."""
 
 
-class WindowInFuture(Invalid):
+class WindowNotOver(Invalid):
     """The window reaches beyond the days that are known. Measure up to the day that the message names, or wait."""
 
 
@@ -62,7 +62,7 @@ def require_known(before: History, after: History, plan: Plan) -> None:
     if before.last > plan.go_live or after.first < before.last:
         raise WindowsOverlap(go_live=plan.go_live, before_ends=before.last, after_begins=after.first)
     if plan.measured_on > after.last:
-        raise WindowInFuture(known_until=after.last, measured_on=plan.measured_on)
+        raise WindowNotOver(known_until=after.last, measured_on=plan.measured_on)
     if plan.baseline_begins < before.first:
         raise WindowBeforeData(known_from=before.first, baseline_begins=plan.baseline_begins)
 

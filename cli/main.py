@@ -13,6 +13,7 @@ from cli.connectors import connectors
 from cli.customers import customers
 from cli.integrations import integrations
 from cli.keys import keys
+from cli.models import models
 from cli.syncing import reconcile, sync
 from cli.terminal import Data
 
@@ -26,6 +27,7 @@ app.add_typer(keys, name="keys")
 app.add_typer(integrations, name="integrations")
 app.add_typer(sync, name="sync")
 app.add_typer(reconcile, name="reconcile")
+app.add_typer(models, name="models")
 app.command("import")(importing.import_file)
 app.command("demo")(demo.demo)
 data_app = terminal.app("The data of the embedded database.")

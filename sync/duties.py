@@ -10,6 +10,8 @@ from domain.core import events
 from domain.core.events import make_due
 from domain.core.problems import Conflict
 from domain.integrations import rules
+from domain.metrics.analysis import actions as analysis
+from domain.metrics.clv import actions as clv
 from sync import hooks, inbox, notices
 from sync import reconcile as reconciling
 from sync.two_way import queue
@@ -68,9 +70,27 @@ KINDS: Mapping[str, Callable[[Trip], Awaitable[datetime | None]]] = {
     REPAIR: repair,
 }
 
+
+async def fit_models(database: Database, _board: Switchboard, entry: DueWork) -> datetime:
+    """Fit the tenant's models and value its customers, once a week."""
+    await clv.fit_models(database, entry.tenant_id)
+    return database.clock.now() + clv.EVERY
+
+
+async def publish_rfm(database: Database, _board: Switchboard, entry: DueWork) -> datetime:
+    """Publish the tenant's cut-offs of RFM, once a day."""
+    await analysis.publish_rfm(database, entry.tenant_id)
+    return database.clock.now() + analysis.EVERY
+
+
 OF_TENANTS: Mapping[str, Callable[[Database, Switchboard, DueWork], Awaitable[datetime | None]]] = {
-    notices.NOTICE: notices.give
+    notices.NOTICE: notices.give,
+    clv.FIT_MODELS: fit_models,
+    analysis.PUBLISH_RFM: publish_rfm,
 }
+
+LEASES = {clv.FIT_MODELS: timedelta(hours=1), analysis.PUBLISH_RFM: timedelta(minutes=10)}
+"""For how long an errand is one worker's, where a minute may not be enough."""
 
 
 async def compare_now(work: Writing, connector: type[Connector[Any]], integration: Integration) -> None:

@@ -80,6 +80,8 @@ class Errands:
         default_factory=dict
     )
     """What is done for kinds of due work that belong to no integration."""
+    leases: Mapping[str, timedelta] = field(default_factory=dict)
+    """For how long an errand of a kind is nobody else's, where that is longer than a minute."""
     _tasks: dict[asyncio.Task[None], _Errand] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -169,7 +171,7 @@ class Errands:
     async def _claimed(self, entry: DueWork) -> datetime | None:
         """Until when an entry is ours; None where another worker has it."""
         async with self.database.unit_of_work(entry.tenant_id) as work:
-            until = work.now + LEASE
+            until = work.now + self.leases.get(entry.kind, LEASE)
             taken = await work.execute(update(DueWork).where(*_at(entry, entry.due_at)).values(due_at=until))
             return until if taken.rowcount else None
 

@@ -12,7 +12,16 @@ from msgspec import structs
 from domain.core.problems import Conflict
 from domain.initiatives.findings import Comparison, Flag, Groups, Method, Reason, Span, Verdict
 from domain.initiatives.plans import Question, Selection, Tier
-from domain.initiatives.statistics import battery, effects, matching, returns, timeseries, verdicts, weekly_costs
+from domain.initiatives.statistics import (
+    battery,
+    effects,
+    individuals,
+    matching,
+    returns,
+    timeseries,
+    verdicts,
+    weekly_costs,
+)
 from domain.initiatives.statistics.bootstrap import Resampling
 from domain.initiatives.statistics.figures import cut_off, figures, retained
 from domain.initiatives.statistics.panel import panel, selected_on_baseline, treated, untouched
@@ -27,6 +36,7 @@ if TYPE_CHECKING:
     from domain.initiatives.history import Amounts, History, Mask
     from domain.initiatives.plans import Plan
     from domain.initiatives.statistics.effects import Effect
+    from domain.initiatives.statistics.individuals import IndividualAnswer
     from domain.initiatives.statistics.panel import Panel
     from domain.initiatives.statistics.windows import Windows
 
@@ -49,6 +59,13 @@ def compare(before: History, after: History, plan: Plan) -> Comparison:
     """
     require_known(before, after, plan)
     return _Study(before, before.joined(after), plan).comparison()
+
+
+def individual(before: History, after: History, plan: Plan, customer: int) -> tuple[IndividualAnswer, ...]:
+    """One customer before and after, beside the mean of the panel and his place in it. Raises like `compare`."""
+    require_known(before, after, plan)
+    study = _Study(before, before.joined(after), plan)
+    return individuals.individual(study.history, study.windows, study.panel, customer)
 
 
 def possible_tiers(history: History, plan: Plan) -> tuple[Tier, ...]:

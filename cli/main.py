@@ -11,6 +11,7 @@ import typer
 from cli import demo, importing, tenants, terminal
 from cli.connectors import connectors
 from cli.customers import customers
+from cli.initiatives import baseline, initiative
 from cli.integrations import integrations
 from cli.keys import keys
 from cli.models import models
@@ -25,6 +26,8 @@ app.add_typer(connectors, name="connectors")
 app.add_typer(customers, name="customers")
 app.add_typer(keys, name="keys")
 app.add_typer(integrations, name="integrations")
+app.add_typer(initiative, name="initiative")
+app.add_typer(baseline, name="baseline")
 app.add_typer(sync, name="sync")
 app.add_typer(reconcile, name="reconcile")
 app.add_typer(models, name="models")

@@ -274,7 +274,7 @@ class Verdict(TenantTable):
     )
 
     measurement_id: Mapped[UUID] = mapped_column(primary_key=True)
-    question: Mapped[str] = mapped_column(primary_key=True)
+    question: Mapped[str] = mapped_column(primary_key=True, doc="What was asked.")
     position: Mapped[int] = mapped_column(doc="Its place among the others.")
     verdict: Mapped[str | None] = mapped_column(doc="BETTER, WORSE or NO_EVIDENCE; null when no verdict is given.")
     reason: Mapped[str | None] = mapped_column(doc="Why there is no evidence.")

@@ -29,6 +29,10 @@ class NotSealed(Conflict):
     """This initiative has no sealed baseline. Seal one, then measure."""
 
 
+class NotMeasured(Conflict):
+    """This initiative was not measured yet. Take a measurement first."""
+
+
 async def initiative(reading: Reading, initiative_id: UUID) -> Initiative:
     """An initiative by its id. Raises UnknownInitiative."""
     return _found(await reading.one(_initiative(reading, initiative_id)), initiative_id)
@@ -61,13 +65,13 @@ async def measurements(reading: Reading, initiative_id: UUID) -> Sequence[Measur
     )
 
 
-async def go_lives_between(reading: Reading, first: date, last: date) -> Sequence[UUID]:
-    """The initiatives that begin on a day of `[first, last)`."""
-    return await reading.all(
-        select(Initiative.id).where(
-            Initiative.tenant_id == reading.tenant_id, Initiative.go_live_on >= first, Initiative.go_live_on < last
-        )
-    )
+async def latest_measurement(reading: Reading, initiative_id: UUID) -> Measurement:
+    """What was measured last of an initiative. Raises UnknownInitiative or NotMeasured."""
+    await initiative(reading, initiative_id)
+    found = await measurements(reading, initiative_id)
+    if not found:
+        raise NotMeasured(id=str(initiative_id))
+    return found[-1]
 
 
 def today(reading: Reading, time_zone: str) -> date:

@@ -119,19 +119,12 @@ class _Speaker:
 
     def anyway(self) -> Iterator[str]:
         for each in self.comparisons:
-            found = each["details"]
-            values = {name: self._value(found, found[name] and found[name]["value"]) for name in ("before", "after")}
-            if None in values.values():
-                continue
-            measure, expected = self.word("measure", each["measure"]), self._value(found, found["expected"])
-            if expected is None:
-                yield self.word("anyway", "plain", measure=measure, **values)  # type: ignore[arg-type]
-            else:
-                yield self.word("anyway", "expected", measure=measure, expected=expected, **values)  # type: ignore[arg-type]
+            if each["change"] is not None:
+                yield self._beside(each["measure"], each["details"])
 
     def money(self) -> Iterator[str]:
         found = self.findings["returns"]
-        if found is None or found["gain"] is None:
+        if found is None or found["roi"] is None:
             yield self.word("returns", "unknown")
             return
         low, high = self.money_of(found["gain_low"]), self.money_of(found["gain_high"])
@@ -196,14 +189,23 @@ class _Speaker:
             days=self.count(self.seal["days"]), first=self.day(self.seal["first_day"]), head=self.seal["head"][2:18],
         )  # fmt: skip
 
+    def _beside(self, measure: str, found: Mapping[str, Any]) -> str:
+        """A measure before and after, beside what is known of it where nothing was done."""
+        told = {name: self._value(found, found[name]["value"]) for name in ("before", "after")}
+        told |= {"measure": self.word("measure", measure), "expected": self._value(found, found["expected"])}
+        if placebo := found["placebo"]:
+            told |= {end: self.signed(placebo[end]) for end in ("low", "high")}
+        kind = "plain" if found["expected"] is None else "expected"
+        return self.word("anyway", f"{kind}_moves" if placebo else kind, **told)
+
     def _deciding(self, answer: Mapping[str, Any]) -> Mapping[str, Any]:
         """The measure that a question was answered by: of two, the one that says the same."""
         own = [each for each in self.comparisons if each["question"] == answer["question"]]
         return next((each for each in own if each["verdict"] == answer["verdict"]), own[0])
 
-    def _value(self, found: Mapping[str, Any], value: float | None) -> str | None:
+    def _value(self, found: Mapping[str, Any], value: float | None) -> str:
         if value is None:
-            return None
+            return ""
         match found["unit"]:
             case "MONEY":
                 return format_currency(Decimal(str(round(value, 6))), self.currency, locale=self.language)

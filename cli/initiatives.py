@@ -1,0 +1,116 @@
+"""What was measured of initiatives, as a page; and whether what was sealed before them is what it was."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cli import terminal
+from cli.integrations import Tenant
+from cli.terminal import Data
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from domain.core.settings import Settings
+    from domain.initiatives.model import BaselineSnapshot
+
+initiative = terminal.app("What initiatives brought.")
+baseline = terminal.app("The sealed baselines of initiatives.")
+
+BROKEN = 1
+"""The exit code where a seal is not what it was."""
+
+
+@initiative.command("report")
+def report(
+    initiative_id: Annotated[str, typer.Argument(metavar="INITIATIVE", help="Its id, as the API shows it.")],
+    tenant: Tenant,
+    out: Annotated[Path, typer.Option(help="The directory to write to.")] = Path("initiative-report"),
+    data: Data = None,
+) -> None:
+    """Write the latest measurement of an initiative as a page of Markdown with its pictures beside it."""
+    from domain.core.problems import Invalid
+
+    told, language = terminal.run(_told(terminal.settings(data), tenant, _id(initiative_id)))
+    with terminal.waiting("Drawing"):
+        files = _files(told, language)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for name, content in files.items():
+            (out / name).write_bytes(content)
+    except OSError as failed:
+        raise Invalid(f"{out} cannot be written: {failed.strerror}.") from failed
+    typer.echo(out / "report.md")
+
+
+@baseline.command("verify")
+def verify(tenant: Tenant, data: Data = None) -> None:
+    """Recompute every sealed baseline of a tenant; exit code 1 when one is not what was sealed."""
+    found = terminal.run(_verified(terminal.settings(data), tenant))
+    rows = [
+        (f"ini_{header.initiative_id.hex}", f"{header.sealed_at:%Y-%m-%d}", f"{header.customers:,}",
+         f"{header.days:,}", broken or "intact", header.head.hex())
+        for header, broken in found
+    ]  # fmt: skip
+    terminal.table(("Initiative", "Sealed", "Customers", "Days", "State", "Head of the chain"), rows)
+    if any(broken for _, broken in found):
+        raise typer.Exit(BROKEN)
+
+
+def _id(text: str) -> UUID:
+    """An initiative's id, as the API shows it or bare. Raises UnknownInitiative for anything that is none."""
+    from uuid import UUID
+
+    from domain.initiatives.queries import UnknownInitiative
+
+    try:
+        return UUID(text.removeprefix("ini_"))
+    except ValueError as wrong:
+        raise UnknownInitiative(id=text) from wrong
+
+
+async def _told(settings: Settings, slug: str, initiative_id: UUID) -> tuple[dict[str, Any], str]:
+    from domain.initiatives import queries
+    from domain.tenants import queries as tenants
+
+    async with (
+        terminal.opened(settings) as database,
+        database.reading(await tenants.by_slug(database, slug)) as reading,
+    ):
+        latest = await queries.latest_measurement(reading, initiative_id)
+        return await queries.told(reading, latest), (await tenants.tenant(reading)).locale
+
+
+def _files(told: dict[str, Any], locale: str) -> dict[str, bytes]:
+    """The page and its pictures, by the names of their files."""
+    from domain.initiatives import pictures
+    from domain.initiatives import report as written
+
+    language = locale.partition("-")[0]
+    language = language if language in written.LANGUAGES else written.LANGUAGES[0]
+    drawn = pictures.draw(told, language)
+    page = written.page(told, language, [(name, shows) for name, (shows, _) in drawn.items()])
+    return {"report.md": page.encode(), **{name: picture for name, (_, picture) in drawn.items()}}
+
+
+async def _verified(settings: Settings, slug: str) -> list[tuple[BaselineSnapshot, str | None]]:
+    """Every seal with what is wrong with it, or nothing."""
+    from domain.initiatives import queries, seal
+    from domain.tenants import queries as tenants
+
+    found: list[tuple[BaselineSnapshot, str | None]] = []
+    async with (
+        terminal.opened(settings) as database,
+        database.reading(await tenants.by_slug(database, slug)) as reading,
+    ):
+        for header in await queries.seals(reading):
+            try:
+                await seal.read(reading, header)
+                found.append((header, None))
+            except seal.SealBroken as broken:
+                where = ", ".join(f"{name} {value}" for name, value in broken.details.items())
+                found.append((header, f"BROKEN at {where}"))
+    return found

@@ -1,7 +1,7 @@
 """Answers operations: compiled reads where nothing but relations is asked for, graphql-core for all else."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,14 +10,16 @@ from uuid import UUID
 import orjson
 from graphql import ExecutionResult, GraphQLError, GraphQLResolveInfo, GraphQLSchema, execute, subscribe
 
+from api import messages
 from api.budget import Budget
-from api.problems import Forbidden, RequestRefused, unexpected
+from api.problems import BadUserInput, Forbidden, RequestRefused, unexpected
 from api.reading import Reader
 from api.reads.inputs import Variables
-from api.reads.mapping import REGISTRY, Computed
+from api.reads.mapping import REGISTRY, Computed, Find, Sought
 from api.reads.operation import Operation, Operations, Plan
 from api.reads.plan import RootPlan
 from domain.core.database import Database, ReadConnection
+from domain.core.problems import DomainError
 from domain.core.settings import Settings
 from domain.core.unit_of_work import Actor
 from domain.tenants.queries import Identity
@@ -193,13 +195,30 @@ async def completed(prepared: Prepared, connection: ReadConnection) -> dict[str,
 
 async def run(plan: RootPlan, values: list[Any], prepared: Prepared, connection: ReadConnection) -> Any:
     """The document of one root field."""
-    tenant, statements = prepared.ask.identity.tenant_id, plan.statements
+    return await plan.complete(Fetch(plan, prepared, connection), [*values], prepared.reader)
 
-    async def fetch(index: int, made: list[Any], *lead: Any) -> Any:
-        statement = statements[index]
-        return await connection.fetch(statement.sql, tenant, *lead, *[made[place] for place in statement.values])
 
-    return await plan.complete(fetch, values, prepared.reader)
+@dataclass(frozen=True)
+class Fetch:
+    """How a plan reaches the database: it runs the statements by their number, and finds what they cannot say."""
+
+    plan: RootPlan
+    prepared: Prepared
+    connection: ReadConnection
+
+    async def __call__(self, index: int, made: list[Any], *lead: Any) -> Any:
+        """The rows of a statement; `lead` are the values that a level has for its parents."""
+        statement = self.plan.statements[index]
+        values = [made[place] for place in statement.values]
+        return await self.connection.fetch(statement.sql, self.prepared.ask.identity.tenant_id, *lead, *values)
+
+    async def find(self, find: Find, arguments: Mapping[str, Any], keys: Sequence[UUID]) -> str:
+        """What is computed before rows can be read. Raises RequestRefused."""
+        reader, tenant = self.prepared.reader, self.prepared.ask.identity.tenant_id
+        try:
+            return await find(Sought(self.connection, tenant, reader, arguments, keys))
+        except DomainError as refused:
+            raise BadUserInput(messages.message(refused, reader.language), problem=refused.code) from refused
 
 
 def encode(document: Mapping[str, Any]) -> bytes:

@@ -252,9 +252,9 @@ def roots(name: str, *parts: type) -> type:
     return strawberry.type(type(name, (), body), description="What can be read.")
 
 
-def describe(enum: type[Enum], **words: str) -> type[Enum]:
+def describe(enum: type[Enum], called: str | None = None, **words: str) -> type[Enum]:
     """An enum as a GraphQL enum; a value without words of its own is described by its name."""
-    made: Any = strawberry.enum(enum, description=inspect.getdoc(enum))
+    made: Any = strawberry.enum(enum, name=called, description=inspect.getdoc(enum))
     for value in made.__strawberry_definition__.values:
         value.description = words.get(value.name) or f"{value.name.replace('_', ' ').capitalize()}."
     return enum

@@ -86,6 +86,15 @@ def from_value(value: Any, of: GraphQLInputType, read: Callable[[Variables], Any
     return Given(value, read)
 
 
+def plain(part: Input, variables: Variables) -> Any:
+    """The value of an argument in one request."""
+    if isinstance(part, Given):
+        return part.read(variables)
+    if isinstance(part, dict):
+        return {key: plain(inner, variables) for key, inner in part.items()}
+    return None if part is None else [plain(inner, variables) for inner in part]
+
+
 def shape(value: Any, of: GraphQLInputType) -> Any:
     """What a plan may depend on: which parts are there, and the values of enums and booleans; never another value."""
     if value is None:

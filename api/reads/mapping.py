@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
 Finish = Callable[[Any, Any], Any]
 """Completes a value in Python: takes the value that PostgreSQL gave and the reader's context."""
+
+
+@dataclass(frozen=True)
+class Sought:
+    """What is to be found before rows can be read: where, for whom, by which arguments, for which parents."""
+
+    connection: Any
+    tenant_id: UUID
+    reader: Any
+    arguments: Mapping[str, Any]
+    keys: Sequence[UUID]
+
+
+Find = Callable[[Sought], Awaitable[str]]
+"""Finds what rows are made of, as a JSON text."""
 
 
 @dataclass(frozen=True)
@@ -132,13 +148,18 @@ class Many(Field):
 
 @dataclass(frozen=True, kw_only=True)
 class Listing(Field):
-    """A short list of rows that the schema bounds: one batched statement for all parents, no pages."""
+    """A short list of rows that the schema bounds: one batched statement for all parents, no pages.
+
+    What is computed before the rows can be read is found by `find`, once for all parents: `{found}` in the source is
+    the JSON text that it gives.
+    """
 
     target: str
     source: str | Callable[[Any], str]
     order: str
     keys: str | None = None
     link: str = ""
+    find: Find | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,7 +19,7 @@ from graphql import (
 from api import ids, pages
 from api.problems import BadUserInput
 from api.reads import completion
-from api.reads.inputs import Given, Input, Variables, given
+from api.reads.inputs import Given, Input, Variables, given, plain
 from api.reads.mapping import (
     EDGES,
     FILTERS,
@@ -302,7 +302,7 @@ class Planner:
         if spec.many:
             return f"[{body} for {inner.code} in {value}]"
         made = f"({inner.code} := {value})"
-        return f"(None if {made} is None else {body})" if spec.null else f"({made}, {body})[1]"
+        return f"({body} if {made} else None)" if spec.null else f"({made}, {body})[1]"
 
     def _part(self, spec: Part, nodes: Nodes, alias: str, row: Any, level: Level) -> str:
         whole, row.names_type = row.names_type, None
@@ -336,11 +336,22 @@ class Planner:
 
     def _list(self, spec: Listing, nodes: Nodes, arguments: Mapping[str, Input], level: Level) -> str:
         body = self._object(spec.target, _sets(nodes), level.alias, level.row, level)
-        source = self._source(spec, level.alias, "", arguments)
+        source = self._source(spec, level.alias, "", arguments, **self._found(spec, arguments, level))
         order = spec.order.format(t=level.alias)
         self._fetch(level, source, spec.link, order, limit=None)
         level.stream(body)
         return f"{level.documents}[slice(*{level.bounds})]" if level.nested else level.documents
+
+    def _found(self, spec: Listing, arguments: Mapping[str, Input], level: Level) -> dict[str, str]:
+        """The place in SQL of what has to be found before a level can be read, and the line that finds it."""
+        if spec.find is None:
+            return {}
+        place = self.binds.add(
+            lambda variables, _a, _cx: {name: plain(part, variables) for name, part in arguments.items()}
+        )
+        keys = f"k{level.number}" if level.nested else "()"
+        level.lines.append(f"a[{place}] = await q.find({self._constant(spec.find)}, a[{place}], {keys})")
+        return {"found": self.binds.typed(place, "jsonb")}
 
     def _connection(
         self, spec: Many, nodes: Nodes, arguments: Mapping[str, Input], level: Level, *,
@@ -458,14 +469,16 @@ class Planner:
             for name, argument in definition.args.items()
         }
 
-    def _source(self, spec: One | Many | Listing, alias: str, parent: str, arguments: Mapping[str, Input]) -> str:
+    def _source(
+        self, spec: One | Many | Listing, alias: str, parent: str, arguments: Mapping[str, Input], **more: str
+    ) -> str:
         template = spec.source(Sourcing(self, spec, arguments)) if callable(spec.source) else spec.source
         tokens = {
             name: self.binds.token(arguments.get(name), argument.convert, argument.pg, argument.default)
             for name, argument in spec.arguments.items()
             if f"{{{name}}}" in template
         }
-        return self._filled(template, t=alias, p=parent, **tokens)
+        return self._filled(template, t=alias, p=parent, **tokens, **more)
 
     def _filled(self, template: str, **names: str) -> str:
         """A template with its names, and with those that stand for whoever asks: `{now}`, `{me}`, `{token}`."""

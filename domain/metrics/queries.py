@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from domain.core.problems import NotFound
+from domain.core.problems import Invalid
 from domain.customers import edges
 from domain.customers.edges import Edge, EdgeKind
 from domain.metrics import definitions
 from domain.metrics.catalogue import CATALOGUE, Definition, Span
-from domain.metrics.rules import Grain, Gregorian, Jalali, Point, check_window, points
+from domain.metrics.rules import MOST_SERIES, Grain, Gregorian, Jalali, Point, TooManySeries, check_window, points
 from domain.metrics.statement import Asked, Grouping, statement
 from domain.purchases.rules import MissingReason, Window
+from domain.segments.queries import UnknownSegment
+from domain.stages.rules import UnknownStage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,12 +28,8 @@ if TYPE_CHECKING:
 __all__ = ["definitions"]
 
 
-class UnknownSegment(NotFound):
-    """There is no segment with this id. Check the id; one of another tenant gets the same answer."""
-
-
-class UnknownStage(NotFound):
-    """There is no such stage. Check its key, and that of its lifecycle."""
+class NotPersonal(Invalid):
+    """This metric has no value for a single customer. Ask for it by `metrics`, of the tenant, a segment or a stage."""
 
 
 @dataclass(frozen=True)
@@ -121,11 +119,14 @@ class Answer:
 async def series(snapshot: Snapshot, question: Question) -> Answer:
     """The values of some metrics in a window and, with a grain, in each of its periods.
 
-    Raises UnknownMetric, UnknownSegment, UnknownStage, WindowOpen, WindowEmpty, WindowInFuture or SeriesTooLong.
+    Raises UnknownMetric, UnknownSegment, UnknownStage, WindowOpen, WindowEmpty, WindowInFuture, SeriesTooLong or
+    TooManySeries.
     """
     chosen = CATALOGUE.chosen(question.keys)
     setting = await _setting(snapshot, question.segments, question.stages)
     groups = [_located(group, setting) for group in question.groups()]
+    if len(chosen) * len(groups) > MOST_SERIES:
+        raise TooManySeries(path=("keys",))
     watermark = question.as_of or snapshot.now
     today = setting.day_of(watermark)
     start, end = check_window(question.window, today)
@@ -154,6 +155,91 @@ LONG_AGO = date(1970, 1, 1)
 
 SPANS = (Span.YEAR, Span.LIFETIME)
 """The windows of personal values, in the order of their numbers."""
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A customer's value beside that of all customers, as they were spread when that was last published."""
+
+    definition: Definition
+    value: Value
+    cohort: Value | None
+    percentile: Decimal | None
+    z: Decimal | None
+    published_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Places:
+    """The values of some customers, by survivor, and the moment that they are of."""
+
+    by_customer: Mapping[UUID, Sequence[Placed]]
+    currency: str
+    watermark: datetime
+
+
+async def customer_values(
+    snapshot: Snapshot, roots: Sequence[UUID], keys: Sequence[str] | None = None, as_of: datetime | None = None
+) -> Places:
+    """What these metrics (all that customers have, without keys) are worth for each of some surviving customers.
+
+    A value is read now, the others against the last published distribution: the percentile is the share of customers
+    whose value is as great or smaller; z is told where 30 customers or more have a value. Raises UnknownMetric or
+    NotPersonal.
+    """
+    chosen = CATALOGUE.personal() if keys is None else CATALOGUE.chosen(keys)
+    for one in chosen:
+        if one.personal is None:
+            raise NotPersonal(path=("keys",), key=one.key)
+    setting = await setting_of(snapshot)
+    watermark = as_of or snapshot.now
+    values = personal_values(replace(snapshot, now=watermark), setting) | await _identities(snapshot, as_of)
+    sql = statement(personal(chosen), Grouping.CUSTOMERS, believed=as_of is not None)
+    rows = await snapshot.rows(sql, roots=list(roots), **values)
+    placed = await snapshot.rows(
+        _PLACED, watermark=watermark, customers=[row["g"] for row in rows], keys=[row["key"] for row in rows],
+        metric_values=[row["value"] for row in rows], metrics=[one.key for one in chosen],
+        versions=[one.version for one in chosen],
+    )  # fmt: skip
+    beside = {(row["customer_id"], row["key"]): row for row in placed}
+    own = {(row["g"], row["key"]): _value(row) for row in rows}
+    return Places(
+        {root: [_placed(one, own[root, one.key], beside.get((root, one.key))) for one in chosen] for root in roots},
+        setting.currency, watermark,
+    )  # fmt: skip
+
+
+_PLACED = """
+SELECT v.customer_id, v.key, d.as_of, d.n, d.cohort_value, d.cohort_numerator, d.cohort_denominator,
+    CASE WHEN v.value IS NOT NULL AND d.quantiles IS NOT NULL THEN
+        round(CAST(least(greatest(width_bucket(CAST(v.value AS float8), d.quantiles) - 1, 0), 1000) AS numeric) / 10, 1)
+    END AS percentile,
+    CASE WHEN v.value IS NOT NULL AND d.n >= 30 AND d.sd_log > 0 THEN
+        round(CAST((ln(1 + greatest(CAST(v.value AS float8), 0)) - d.mean_log) / d.sd_log AS numeric), 4)
+    END AS z
+FROM unnest(CAST(:customers AS uuid[]), CAST(:keys AS text[]), CAST(:metric_values AS numeric[]))
+    AS v(customer_id, key, value)
+CROSS JOIN LATERAL (
+    SELECT m.version FROM unnest(CAST(:metrics AS text[]), CAST(:versions AS bigint[])) AS m(key, version)
+    WHERE m.key = v.key
+) AS metric
+CROSS JOIN LATERAL (
+    SELECT * FROM metric_distributions p
+    WHERE p.tenant_id = :tenant AND p.metric_key = v.key AND p.definition_version = metric.version
+        AND p.as_of <= :watermark
+    ORDER BY p.as_of DESC LIMIT 1
+) AS d
+"""
+
+
+def _placed(one: Definition, value: Value, beside: Any) -> Placed:
+    if beside is None:
+        return Placed(one, value, None, None, None, None)
+    missing = MissingReason.NO_DATA if beside["cohort_value"] is None else None
+    cohort = Value(
+        beside["cohort_value"], missing, beside["cohort_numerator"], beside["cohort_denominator"], beside["n"], None
+    )
+    return Placed(one, value, cohort, beside["percentile"], beside["z"], beside["as_of"])
 
 
 async def cohort(snapshot: Snapshot, chosen: Sequence[Definition], setting: Setting) -> Mapping[str, Value]:
@@ -191,7 +277,7 @@ SELECT t.time_zone, t.calendar, t.base_currency,
     array(SELECT DISTINCT l.key || ':' || s.key FROM stages s
         JOIN lifecycle_versions v ON v.tenant_id = :tenant AND v.id = s.lifecycle_version_id
         JOIN lifecycles l ON l.tenant_id = :tenant AND l.id = v.lifecycle_id
-        WHERE s.tenant_id = :tenant AND s.key = ANY(:stages)) AS stages
+        WHERE s.tenant_id = :tenant AND cardinality(CAST(:stages AS text[])) > 0) AS stages
 FROM tenants t WHERE t.tenant_id = :tenant
 """
 
@@ -213,7 +299,9 @@ def _located(group: Group, setting: Setting) -> Group:
         return group
     lifecycle = group.stage.lifecycle or setting.default_lifecycle
     if lifecycle is None or (lifecycle, group.stage.key) not in setting.stages:
-        raise UnknownStage(path=("stages",), key=group.stage.key)
+        known = sorted(stage for of, stage in setting.stages if of == lifecycle)
+        message = f"There is no stage {group.stage.key!r} in this lifecycle."
+        raise UnknownStage(message, path=("stages",), stage=group.stage.key, known=known)
     return Group(group.segment, StageName(group.stage.key, lifecycle))
 
 

@@ -79,7 +79,12 @@ class SeriesTooLong(Invalid):
     """A series has at most 1,000 points. Take a shorter window or a longer grain."""
 
 
+class TooManySeries(Invalid):
+    """One question asks for at most 200 series: metrics by segments and stages. Ask for fewer at once."""
+
+
 MOST_POINTS = 1_000
+MOST_SERIES = 200
 
 
 def check_window(window: Window, today: date) -> tuple[date, date]:

@@ -8,7 +8,9 @@ from sqlalchemy import ARRAY, Uuid, bindparam, delete, func, select, text
 
 from domain.core import events
 from domain.core.due import due
+from domain.metrics import schedule
 from domain.metrics.model import UnrolledCustomer
+from domain.metrics.publishing import publish_daily
 from domain.metrics.rollups import ACTIVITIES, PURCHASES, activity_days, purchase_days
 from domain.tenants import queries as tenants
 
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
 
 ROLL_UP = "metrics_roll_up"
 """The kind of due work that rolls up the days of customers who wait for it."""
+
+EVERYBODY = "everybody"
+"""The key of the due work that has the days of all customers rolled up, as when what a day holds has changed."""
 
 PORTION = 1_000
 """How many customers are rolled up at once: it bounds the memory and the time of one transaction."""
@@ -77,10 +82,12 @@ async def roll_up(work: Writing, customers: Sequence[UUID]) -> None:
     roots = (await work.execute(_ROOTS, whom)).scalars().all()
     if not roots:
         return
+    await schedule.begin(work)
     await work.execute(_LOCK, {**whom, "customers": roots})
     zone = (await tenants.tenant(work)).time_zone
     for statement in _ROLL_UP:
         await work.execute(statement, whom | ({"zone": zone} if ":zone" in statement.text else {}))
+    await publish_daily(work)
 
 
 async def roll_up_everybody_soon(work: Writing) -> None:
@@ -96,8 +103,11 @@ async def roll_up_unrated_soon(work: Writing) -> None:
 
 
 @due(ROLL_UP)
-async def roll_up_due(work: Writing, _key: str) -> datetime | None:
-    """Roll up a portion of those who wait; the next one at once."""
+async def roll_up_due(work: Writing, key: str) -> datetime | None:
+    """Roll up a portion of those who wait; the next one at once. With the key EVERYBODY, everybody waits from now."""
+    if key == EVERYBODY:
+        await roll_up_everybody_soon(work)
+        return None
     waiting = (
         select(UnrolledCustomer.customer_id)
         .where(UnrolledCustomer.tenant_id == work.tenant_id)

@@ -96,6 +96,7 @@ def by_category(start: str, end: str) -> str:
         WHERE a.tenant_id = :tenant AND a.entry_id = e.id AND a.day >= {start} AND a.day < {end}
     ) AS borne ON true
     WHERE e.tenant_id = :tenant AND e.superseded_at IS NULL AND e.starts_on < {end} AND e.ends_on > {start}
+        AND {start} < {end}
     GROUP BY e.category
     """
 

@@ -15,7 +15,7 @@ from graphql import (
     get_named_type,
 )
 
-from api.reads.mapping import REGISTRY, Computed
+from api.reads.mapping import REGISTRY, Computed, Listing
 
 ENOUGH = 8
 """How often everything should be reached."""
@@ -79,9 +79,13 @@ def _everything(schema: GraphQLSchema) -> set[str]:
 
 
 def relational(of: Any) -> dict[str, Any]:
-    """The fields of a type that the planner reads; what is resolved in Python has no second way."""
+    """The fields of a type that the planner reads; what is resolved or worked out in Python has no second way."""
     exposed = REGISTRY[of.name].fields if of.name in REGISTRY else {}
-    return {key: field for key, field in of.fields.items() if not isinstance(exposed.get(key), Computed)}
+    return {key: field for key, field in of.fields.items() if not _is_worked_out(exposed.get(key))}
+
+
+def _is_worked_out(field: Any) -> bool:
+    return isinstance(field, Computed) or (isinstance(field, Listing) and field.find is not None)
 
 
 def reachable(schema: GraphQLSchema) -> list[Any]:

@@ -54,7 +54,12 @@ RELATIONS: dict[str, str] = {
         SELECT least((SELECT min(day) FROM purchase_days WHERE tenant_id = :tenant),
             (SELECT min(day) FROM activity_days WHERE tenant_id = :tenant),
             (SELECT CAST(min(first_seen_at) AT TIME ZONE :zone AS date) FROM customers
-                WHERE tenant_id = :tenant AND status = 'ACTIVE')) AS day
+                WHERE tenant_id = :tenant AND status = 'ACTIVE'),
+            (SELECT CAST(min(occurred_at) AT TIME ZONE :zone AS date) FROM contracts
+                WHERE tenant_id = :tenant AND superseded_at IS NULL),
+            (SELECT CAST(min(opened_at) AT TIME ZONE :zone AS date) FROM opportunities
+                WHERE tenant_id = :tenant AND superseded_at IS NULL),
+            (SELECT min(starts_on) FROM cost_entries WHERE tenant_id = :tenant AND superseded_at IS NULL)) AS day
     """,
 }
 """The relations by their names, as SQL.

@@ -5,5 +5,5 @@ from __future__ import annotations
 from importlib import import_module
 from pkgutil import iter_modules
 
-for module in iter_modules(__path__, f"{__name__}."):
-    import_module(module.name)
+for name in ("domain.metrics.documents", *(module.name for module in iter_modules(__path__, f"{__name__}."))):
+    import_module(name)

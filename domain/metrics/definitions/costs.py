@@ -1,0 +1,185 @@
+"""What it costs to win, keep and serve customers, and how many opportunities are won."""
+
+from __future__ import annotations
+
+from domain.metrics.catalogue import Facts, Figure, computed, count, metric, ratio, sum_of, total
+from domain.metrics.definitions.kpis import MOVED
+from domain.metrics.definitions.loyalty import CASE_OPENED
+from domain.metrics.definitions.purchases import BOUGHT
+from domain.metrics.definitions.stages import CONTACTED
+from domain.metrics.rules import Better, Kind, Unit
+from domain.purchases.rules import MissingReason
+from domain.stages.rules import CanonicalStep
+
+SPENT = Facts(
+    "spent",
+    """
+    SELECT p.n, m.customer_id, s.category, s.amount, s.unrated, s.is_allocated
+    FROM spending s JOIN calendar p ON p.day = s.day LEFT JOIN people m ON m.id = s.customer_id
+    """,
+    {
+        "category": "What the money was spent for, such as SERVICE.",
+        "amount": "How much, in minor units of the base currency.",
+        "is_allocated": "Whether a customer bears it.",
+        "unrated": "1 where it waits for an exchange rate, else 0.",
+    },
+)
+"""Each share of a cost entry on a day of the window, and what of an entry that begins in it nobody bears."""
+
+SERVED = Facts(
+    "served",
+    f"""
+    SELECT n, customer_id FROM {CONTACTED.name} WHERE days > 0
+    UNION SELECT n, customer_id FROM {BOUGHT.name} WHERE occasions > 0
+    """,
+)
+"""Who had at least one active day in the window: an interaction or a purchase."""
+
+BALANCE = Facts(
+    "balance",
+    f"""
+    SELECT n, customer_id, unrated, 0 AS is_new, 0 AS is_retained,
+        CASE WHEN category IN ('ACQUISITION_MARKETING', 'ACQUISITION_SALES') THEN amount ELSE 0 END AS acquisition,
+        CASE WHEN category IN ('RETENTION_MARKETING', 'RETENTION_SALES') THEN amount ELSE 0 END AS retention
+    FROM {SPENT.name}
+    UNION ALL
+    SELECT n, customer_id, 0, is_new::int, (was_active AND is_active)::int, 0, 0 FROM {MOVED.name}
+    """,
+    {
+        "acquisition": "What was spent on winning customers.", "retention": "What was spent on keeping customers.",
+        "is_new": "1 for a new customer.", "is_retained": "1 for one who bought in the period before, too.",
+    },
+)  # fmt: skip
+"""Costs and customers of the window under each other, for figures that need both twice."""
+
+CLOSED_DEAL = Facts(
+    "closed_deal",
+    """
+    SELECT p.n, d.customer_id, d.status = 'WON' AS is_won, coalesce(s.first_on < d.opened_on, false) AS was_customer
+    FROM deals d JOIN calendar p ON p.day = d.closed_on LEFT JOIN bought_spans s ON s.customer_id = d.customer_id
+    """,
+    {
+        "is_won": "Whether it was won.",
+        "was_customer": "Whether the customer had a completed order on a day before it was opened.",
+    },
+)
+"""Each opportunity of a known customer that was won or lost in the window."""
+
+_ACQUISITION = "category IN ('ACQUISITION_MARKETING', 'ACQUISITION_SALES')"
+_RETENTION = "category IN ('RETENTION_MARKETING', 'RETENTION_SALES')"
+_SALES = "category IN ('ACQUISITION_SALES', 'RETENTION_SALES')"
+_SERVICE = "category = 'SERVICE'"
+
+
+def _spent(where: str | None = None) -> Figure:
+    unrated = total(SPENT, "unrated", where)
+    return sum_of(SPENT, "amount", where).unless(unrated, MissingReason.NO_RATE)
+
+
+def _per(where: str, of: Figure) -> Figure:
+    """What was spent by a number of customers, orders or cases."""
+    unrated = total(SPENT, "unrated", where)
+    return ratio(total(SPENT, "amount", where), of.numerator).unless(unrated, MissingReason.NO_RATE)
+
+
+def _number(facts: Facts, where: str | None = None) -> Figure:
+    counted = count(facts, where)
+    return Figure(Kind.COUNT, counted, None, counted)
+
+
+@metric("costs", unit=Unit.MONEY, better=Better.LOWER, en="Costs", fa="هزینه‌ها")
+def costs() -> Figure:
+    """All that was spent: what customers bear, on the days of their shares, and the rest on each entry's first day."""
+    return _spent()
+
+
+@metric("allocated_costs", unit=Unit.MONEY, en="Allocated costs", fa="هزینه‌های تسهیم‌شده")
+def allocated_costs() -> Figure:
+    """What customers bear of the costs. With the unallocated costs it adds up to all costs."""
+    return _spent("is_allocated")
+
+
+@metric("unallocated_costs", unit=Unit.MONEY, better=Better.LOWER, en="Unallocated costs", fa="هزینه‌های تسهیم‌نشده")
+def unallocated_costs() -> Figure:
+    """What nobody bears of the costs."""
+    return _spent("NOT is_allocated")
+
+
+@metric(
+    "acquisition_cost", unit=Unit.MONEY, better=Better.LOWER, step=CanonicalStep.PURCHASE, en="Cost of acquisition",
+    fa="هزینهٔ جذب هر مشتری",
+)  # fmt: skip
+def acquisition_cost() -> Figure:
+    """Marketing and sales for acquisition by customers whose first completed purchase lies in the window (CAC)."""
+    return _per(_ACQUISITION, _number(MOVED, "is_new"))
+
+
+@metric(
+    "retention_cost", unit=Unit.MONEY, better=Better.LOWER, step=CanonicalStep.RETAIN, en="Cost of retention",
+    fa="هزینهٔ نگهداشت هر مشتری",
+)  # fmt: skip
+def retention_cost() -> Figure:
+    """Marketing and sales for retention by customers who bought in the window and in the period before it."""
+    return _per(_RETENTION, _number(MOVED, "was_active AND is_active"))
+
+
+@metric(
+    "cost_to_serve", unit=Unit.MONEY, better=Better.LOWER, step=CanonicalStep.USE, en="Cost to serve",
+    fa="هزینهٔ خدمت‌رسانی به هر مشتری",
+)  # fmt: skip
+def cost_to_serve() -> Figure:
+    """Costs of service by customers with at least one active day: an interaction or a purchase."""
+    return _per(_SERVICE, _number(SERVED))
+
+
+@metric(
+    "cost_per_case", unit=Unit.MONEY, better=Better.LOWER, step=CanonicalStep.USE, en="Cost per case",
+    fa="هزینهٔ هر پرونده",
+)  # fmt: skip
+def cost_per_case() -> Figure:
+    """Costs of service by support cases that were opened."""
+    return _per(_SERVICE, _number(CASE_OPENED))
+
+
+@metric(
+    "acquire_retain_ratio", unit=Unit.RATIO, en="Acquiring against retaining", fa="نسبت هزینهٔ جذب به نگهداشت"
+)  # fmt: skip
+def acquire_retain_ratio() -> Figure:
+    """Cost of acquisition by cost of retention. That it is five is often said; here it is measured, never assumed.
+
+    Numerator and denominator are made whole: the costs of the one by the customers of the other.
+    """
+    figure = ratio(
+        computed(BALANCE, "coalesce(sum(acquisition), 0) * coalesce(sum(is_retained), 0)"),
+        computed(BALANCE, "coalesce(sum(retention), 0) * coalesce(sum(is_new), 0)"),
+        n=total(BALANCE, "is_new + is_retained"),
+    )
+    return figure.unless(total(BALANCE, "unrated"), MissingReason.NO_RATE)
+
+
+@metric(
+    "cost_per_sale", unit=Unit.MONEY, better=Better.LOWER, step=CanonicalStep.PURCHASE, en="Cost per sale",
+    fa="هزینهٔ هر فروش",
+)  # fmt: skip
+def cost_per_sale() -> Figure:
+    """What sales spent on new and on existing customers by completed orders."""
+    orders = total(BOUGHT, "orders")
+    return _per(_SALES, Figure(Kind.TOTAL, orders, None, orders))
+
+
+@metric(
+    "win_rate_existing", unit=Unit.RATIO, better=Better.HIGHER, step=CanonicalStep.RETAIN,
+    en="Win rate of existing customers", fa="نرخ برد نزد مشتریان کنونی",
+)  # fmt: skip
+def win_rate_existing() -> Figure:
+    """Opportunities won, of those won or lost, where the customer had bought before the opportunity was opened."""
+    return ratio(count(CLOSED_DEAL, "was_customer AND is_won"), count(CLOSED_DEAL, "was_customer"))
+
+
+@metric(
+    "win_rate_new", unit=Unit.RATIO, better=Better.HIGHER, step=CanonicalStep.PURCHASE, en="Win rate of new customers",
+    fa="نرخ برد نزد مشتریان تازه",
+)  # fmt: skip
+def win_rate_new() -> Figure:
+    """Opportunities won, of those won or lost, where the customer had not bought before it was opened."""
+    return ratio(count(CLOSED_DEAL, "NOT was_customer AND is_won"), count(CLOSED_DEAL, "NOT was_customer"))

@@ -1,0 +1,234 @@
+"""New and repeat business, what grew and who came back: the KPIs of every period."""
+
+from __future__ import annotations
+
+from domain.metrics.catalogue import Facts, Figure, count, metric, number_of, ratio, sum_of, total
+from domain.metrics.rules import Better, Unit
+from domain.purchases.rules import MissingReason
+from domain.stages.rules import CanonicalStep
+
+MOVED = Facts(
+    "moved",
+    """
+    SELECT p.n, d.customer_id, bool_or(d.day < p.starts_on) AS was_active, bool_or(d.day >= p.starts_on) AS is_active,
+        s.first_on >= p.starts_on AS is_new, s.last_on >= p.starts_on AS came_back
+    FROM compared_periods p
+    JOIN bought_days d ON d.day >= p.before_on AND d.day < p.ends_on
+    JOIN bought_spans s ON s.customer_id = d.customer_id
+    GROUP BY p.n, p.starts_on, d.customer_id, s.first_on, s.last_on
+    """,
+    {
+        "was_active": "Whether there was a purchase occasion in the period before the window.",
+        "is_active": "Whether there was one in the window.",
+        "is_new": "Whether the customer's first one ever lies in the window.",
+        "came_back": "Whether there was one in the window or at any time after it.",
+    },
+)
+"""Who bought in the window or in the period before it: that of the series, else as many days as the window has."""
+
+ORDERED = Facts(
+    "ordered",
+    """
+    SELECT p.n, d.customer_id, sum(d.orders) AS orders, (s.first_on >= p.starts_on)::int AS first_orders
+    FROM purchases d JOIN calendar p ON p.day = d.day JOIN bought_spans s ON s.customer_id = d.customer_id
+    WHERE d.orders > 0
+    GROUP BY p.n, p.starts_on, d.customer_id, s.first_on
+    """,
+    {"orders": "Completed orders.", "first_orders": "1 where one of them is the customer's first, else 0."},
+)
+"""Who ordered in the window."""
+
+SOLD_FAMILY = Facts(
+    "sold_family",
+    """
+    SELECT p.n, h.customer_id, h.amount, h.unrated, coalesce(h.tier > h.tier_before, false) AS is_upsell,
+        h.amount - h.amount_before AS more, h.amount_before IS NULL AND h.day > s.first_on AS is_cross_sell
+    FROM (
+        SELECT f.*, lag(f.amount) OVER earlier AS amount_before, max(f.tier) OVER (
+                PARTITION BY f.customer_id, f.family_id ORDER BY f.day ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+            ) AS tier_before
+        FROM sold_families f
+        WINDOW earlier AS (PARTITION BY f.customer_id, f.family_id ORDER BY f.day)
+    ) AS h
+    JOIN calendar p ON p.day = h.day
+    JOIN bought_spans s ON s.customer_id = h.customer_id
+    """,
+    {
+        "amount": "What was bought of the family on the day.",
+        "is_upsell": "Whether of a higher tier than ever before.",
+        "more": "How much more than the customer's last time in the family.",
+        "is_cross_sell": "Whether the family is new to a customer who bought other things on an earlier day.",
+    },
+)
+"""Each customer, product family and day with a purchase in the window."""
+
+RAISED = Facts(
+    "raised",
+    """
+    SELECT p.n, c.customer_id, c.base_mrr - c.mrr_before AS more, 1 AS raises,
+        (c.base_mrr IS NULL OR c.mrr_before IS NULL)::int AS unrated
+    FROM contract_steps c JOIN calendar p ON p.day = c.local_day
+    WHERE c.kind IN ('UPGRADE', 'RENEW') AND c.kind_before NOT IN ('PAUSE', 'CANCEL', 'END')
+        AND coalesce(c.base_mrr > c.mrr_before, true) AND c.family_id IS NOT DISTINCT FROM c.family_before
+    """,
+    {"more": "By how much the monthly recurring revenue rose."},
+)
+"""Each event that raised what a contract earns within its product family."""
+
+OWN_GAPS = Facts(
+    "own_gaps",
+    """
+    SELECT p.n, g.customer_id, p.ends_on - max(g.day) > percentile_cont(0.95) WITHIN GROUP (ORDER BY g.gap) AS is_late
+    FROM points p
+    JOIN (
+        SELECT customer_id, day, day - lag(day) OVER (PARTITION BY customer_id ORDER BY day) AS gap
+        FROM past_purchases WHERE orders > 0
+    ) AS g ON g.day < p.ends_on
+    GROUP BY p.n, p.ends_on, g.customer_id
+    HAVING count(g.gap) >= 5
+    """,
+    {"is_late": "Whether more days have passed than 95 % of the customer's own gaps have."},
+)
+"""Who has at least five gaps between purchases before the window's end."""
+
+_NO_RATE = MissingReason.NO_RATE
+
+
+@metric(
+    "new_customers", unit=Unit.COUNT, better=Better.HIGHER, step=CanonicalStep.PURCHASE, en="New customers",
+    fa="مشتریان تازه",
+)  # fmt: skip
+def new_customers() -> Figure:
+    """Customers whose first completed order lies in the window; of those who were merged the earliest one counts."""
+    return number_of(count(MOVED, "is_new"))
+
+
+@metric(
+    "new_orders", unit=Unit.COUNT, better=Better.HIGHER, step=CanonicalStep.PURCHASE, en="New orders",
+    fa="سفارش‌های نخست",
+)  # fmt: skip
+def new_orders() -> Figure:
+    """Orders that are the customer's first one; they are orders, and customers are never added to them."""
+    return sum_of(ORDERED, "first_orders", "first_orders > 0")
+
+
+@metric(
+    "repeat_orders", unit=Unit.COUNT, better=Better.HIGHER, step=CanonicalStep.RETAIN, en="Repeat orders",
+    fa="سفارش‌های تکراری",
+)  # fmt: skip
+def repeat_orders() -> Figure:
+    """Orders less first orders; renewals of contracts are counted apart."""
+    return sum_of(ORDERED, "orders - first_orders")
+
+
+@metric("upsells", unit=Unit.COUNT, better=Better.HIGHER, step=CanonicalStep.RETAIN, en="Upsells", fa="فروش‌های ارتقایی")
+def upsells() -> Figure:
+    """Days on which a customer bought a higher tier of a product family than ever before. More of the same is none."""
+    return number_of(count(SOLD_FAMILY, "is_upsell"))
+
+
+@metric(
+    "upsell_revenue", unit=Unit.MONEY, better=Better.HIGHER, step=CanonicalStep.RETAIN, en="Upsell revenue",
+    fa="درآمد فروش ارتقایی",
+)  # fmt: skip
+def upsell_revenue() -> Figure:
+    """How much more these purchases were worth than the customer's last one in the family."""
+    figure = sum_of(SOLD_FAMILY, "more", "is_upsell")
+    return figure.unless(total(SOLD_FAMILY, "unrated", "is_upsell"), _NO_RATE)
+
+
+@metric(
+    "contract_upsells", unit=Unit.COUNT, better=Better.HIGHER, step=CanonicalStep.RETAIN, en="Contract upsells",
+    fa="ارتقای قراردادها",
+)  # fmt: skip
+def contract_upsells() -> Figure:
+    """Upgrades and renewals that raised a contract's monthly recurring revenue within its product family."""
+    return number_of(count(RAISED))
+
+
+@metric(
+    "contract_upsell_revenue", unit=Unit.MONEY, better=Better.HIGHER, step=CanonicalStep.RETAIN,
+    en="Contract upsell revenue", fa="درآمد ارتقای قراردادها",
+)  # fmt: skip
+def contract_upsell_revenue() -> Figure:
+    """By how much these raised the monthly recurring revenue."""
+    return sum_of(RAISED, "more").unless(total(RAISED, "unrated"), _NO_RATE)
+
+
+@metric(
+    "cross_sells", unit=Unit.COUNT, better=Better.HIGHER, step=CanonicalStep.RETAIN, en="Cross-sells",
+    fa="فروش‌های مکمل",
+)  # fmt: skip
+def cross_sells() -> Figure:
+    """Product families that a customer bought for the first time after his first purchase occasion, each once."""
+    return number_of(count(SOLD_FAMILY, "is_cross_sell"))
+
+
+@metric(
+    "cross_sell_revenue", unit=Unit.MONEY, better=Better.HIGHER, step=CanonicalStep.RETAIN, en="Cross-sell revenue",
+    fa="درآمد فروش مکمل",
+)  # fmt: skip
+def cross_sell_revenue() -> Figure:
+    """What was bought of these families on the first day."""
+    figure = sum_of(SOLD_FAMILY, "amount", "is_cross_sell")
+    return figure.unless(total(SOLD_FAMILY, "unrated", "is_cross_sell"), _NO_RATE)
+
+
+@metric(
+    "retention", unit=Unit.RATIO, better=Better.HIGHER, step=CanonicalStep.RETAIN, en="Retention", fa="نرخ ماندگاری"
+)  # fmt: skip
+def retention() -> Figure:
+    """Of the customers who bought in the period before the window, those who bought in the window, too.
+
+    The period before is that of the series, else as many days as the window has. It does not add up to 1 with any
+    churn: who was active in neither period is in none of both.
+    """
+    return ratio(count(MOVED, "was_active AND is_active"), count(MOVED, "was_active"))
+
+
+@metric(
+    "retention_on_or_after", unit=Unit.RATIO, better=Better.HIGHER, step=CanonicalStep.RETAIN,
+    en="Retention on or after", fa="نرخ ماندگاری تا امروز",
+)  # fmt: skip
+def retention_on_or_after() -> Figure:
+    """Of the customers who bought in the period before the window, those who bought in it or at any time since.
+
+    The last periods are censored: who will come back has had little time to.
+    """
+    return ratio(count(MOVED, "was_active AND came_back"), count(MOVED, "was_active"))
+
+
+@metric(
+    "returning_customers", unit=Unit.COUNT, better=Better.HIGHER, step=CanonicalStep.RETAIN,
+    en="Returning customers", fa="مشتریان ادامه‌دهنده",
+)  # fmt: skip
+def returning_customers() -> Figure:
+    """Customers who bought in the window and in the period before it."""
+    return number_of(count(MOVED, "was_active AND is_active"))
+
+
+@metric(
+    "resurrecting_customers", unit=Unit.COUNT, better=Better.HIGHER, step=CanonicalStep.RETAIN,
+    en="Resurrecting customers", fa="مشتریان بازگشته",
+)  # fmt: skip
+def resurrecting_customers() -> Figure:
+    """Customers who bought in the window and earlier, but not in the period before it."""
+    return number_of(count(MOVED, "is_active AND NOT was_active AND NOT is_new"))
+
+
+@metric(
+    "dormant_customers", unit=Unit.COUNT, better=Better.LOWER, step=CanonicalStep.RETAIN, en="Dormant customers",
+    fa="مشتریان خاموش",
+)  # fmt: skip
+def dormant_customers() -> Figure:
+    """Customers who bought in the period before the window and not in it: they count in the period after their last."""
+    return number_of(count(MOVED, "was_active AND NOT is_active"))
+
+
+@metric(
+    "churn_by_gap", unit=Unit.RATIO, better=Better.LOWER, step=CanonicalStep.RETAIN, en="Churn by own gaps",
+    fa="ریزش بر پایهٔ فاصلهٔ خود",
+)  # fmt: skip
+def churn_by_gap() -> Figure:
+    """Customers who have not bought for longer than 95 % of their own gaps, of those with five gaps or more."""
+    return ratio(count(OWN_GAPS, "is_late"), count(OWN_GAPS), empty=MissingReason.TOO_FEW)

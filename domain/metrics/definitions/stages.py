@@ -1,0 +1,92 @@
+"""What is measured of each step of a lifecycle: visits and ad views, inquiries, leads and what becomes of them."""
+
+from __future__ import annotations
+
+from domain.metrics.catalogue import Facts, Figure, count, metric, number_of, ratio, sum_of
+from domain.metrics.rules import Better, Unit
+from domain.stages.rules import CanonicalStep
+
+CONTACTED = Facts(
+    "contacted",
+    """
+    SELECT p.n, d.customer_id, count(DISTINCT d.day) FILTER (WHERE d.interactions > 0) AS days,
+        sum(d.visits) AS visits, sum(d.ad_views) AS ad_views, sum(d.inquiries) AS inquiries
+    FROM activity d JOIN calendar p ON p.day = d.day
+    GROUP BY p.n, d.customer_id
+    """,
+    {
+        "days": "Days with an interaction.",
+        "visits": "Sessions: visits with less than 30 minutes between them are one.",
+        "ad_views": "Advertisements seen, as the source reports them.",
+        "inquiries": "Inquiries, forms, and the first contact where the customer made it.",
+    },
+)
+"""What happened with a customer in the window; suspected machines count in the ad views only."""
+
+CONSIDERING = Facts(
+    "considering",
+    """
+    SELECT p.n, e.customer_id, bool_or(b.customer_id IS NOT NULL) AS is_converted
+    FROM step_entries e
+    JOIN calendar p ON p.day = e.day
+    LEFT JOIN step_entries b ON b.customer_id = e.customer_id AND b.step = 'PURCHASE'
+        AND b.entered_at >= e.entered_at AND b.entered_at < e.entered_at + INTERVAL '90 days'
+    WHERE e.step = 'CONSIDER'
+    GROUP BY p.n, e.customer_id
+    """,
+    {"is_converted": "Whether a stage of the step PURCHASE was entered within 90 days."},
+)
+"""Who entered a stage of the step CONSIDER in the window, in any lifecycle."""
+
+
+@metric(
+    "visits", unit=Unit.COUNT, better=Better.HIGHER, step=CanonicalStep.AWARE, marketing_only=True, en="Visits",
+    fa="بازدیدها",
+)  # fmt: skip
+def visits() -> Figure:
+    """Sessions of known customers: visits with less than 30 minutes between them are one, suspected machines none."""
+    return sum_of(CONTACTED, "visits")
+
+
+@metric(
+    "visitors", unit=Unit.COUNT, better=Better.HIGHER, step=CanonicalStep.AWARE, marketing_only=True, en="Visitors",
+    fa="بازدیدکنندگان",
+)  # fmt: skip
+def visitors() -> Figure:
+    """Customers with at least one visit."""
+    return number_of(count(CONTACTED, "visits > 0"))
+
+
+@metric(
+    "ad_views", unit=Unit.COUNT, better=Better.HIGHER, step=CanonicalStep.AWARE, marketing_only=True, en="Ad views",
+    fa="بازدید آگهی",
+)  # fmt: skip
+def ad_views() -> Figure:
+    """Viewable impressions as the source reports them; that each is another person's is not claimed."""
+    return sum_of(CONTACTED, "ad_views")
+
+
+@metric(
+    "inquiries", unit=Unit.COUNT, better=Better.HIGHER, step=CanonicalStep.CONSIDER, en="Inquiries", fa="درخواست‌ها"
+)  # fmt: skip
+def inquiries() -> Figure:
+    """Inquiries and forms that came in, and first contacts that the customer made."""
+    return sum_of(CONTACTED, "inquiries")
+
+
+@metric("leads", unit=Unit.COUNT, better=Better.HIGHER, step=CanonicalStep.CONSIDER, en="Leads", fa="سرنخ‌ها")
+def leads() -> Figure:
+    """Customers who entered a stage of the step CONSIDER."""
+    return number_of(count(CONSIDERING))
+
+
+@metric(
+    "conversion_rate", unit=Unit.RATIO, better=Better.HIGHER, step=CanonicalStep.PURCHASE, en="Conversion rate",
+    fa="نرخ تبدیل",
+)  # fmt: skip
+def conversion_rate() -> Figure:
+    """Of the customers who entered CONSIDER in the window, those who entered PURCHASE within 90 days of it.
+
+    It belongs to those who came, not to those who were won: of a window that ended less than 90 days ago it can grow.
+    """
+    return ratio(count(CONSIDERING, "is_converted"), count(CONSIDERING))

@@ -1,0 +1,58 @@
+"""Whether customers use what they have: adoption, what lies unused, how often, and how steadily."""
+
+from __future__ import annotations
+
+from domain.metrics.catalogue import Facts, Figure, count, metric, number_of, ratio, total
+from domain.metrics.rules import Better, Unit
+from domain.stages.rules import CanonicalStep
+
+OWNER = Facts(
+    "owner",
+    """
+    SELECT o.n, o.customer_id, count(u.day) FILTER (WHERE u.day >= o.starts_on) AS used_days,
+        count(u.day) FILTER (WHERE u.day >= o.ends_on - 30) > 0 AS used_lately, o.ends_on - o.starts_on AS days
+    FROM (
+        SELECT p.n, p.starts_on, p.ends_on, s.customer_id
+        FROM points p JOIN contract_spans s ON s.from_on < p.ends_on AND s.till_on >= p.ends_on
+        UNION
+        SELECT p.n, p.starts_on, p.ends_on, s.customer_id
+        FROM points p JOIN bought_spans s ON s.first_on < p.ends_on
+    ) AS o
+    LEFT JOIN used_days u ON u.customer_id = o.customer_id AND u.day < o.ends_on
+        AND u.day >= least(o.starts_on, o.ends_on - 30)
+    GROUP BY o.n, o.customer_id, o.starts_on, o.ends_on
+    """,
+    {
+        "used_days": "Days of the window with a use of a product.",
+        "used_lately": "Whether there was one in the last 30 days of it.",
+        "days": "How many days the window has.",
+    },
+)
+"""Who is entitled to a product on the window's last day: under contract, or by a purchase that was kept."""
+
+_STEP = CanonicalStep.USE
+
+
+@metric("adoption", unit=Unit.RATIO, better=Better.HIGHER, step=_STEP, en="Adoption", fa="نرخ به‌کارگیری")
+def adoption() -> Figure:
+    """Owners who used a product in the window, of all owners at its end."""
+    return ratio(count(OWNER, "used_days > 0"), count(OWNER))
+
+
+@metric("unused", unit=Unit.COUNT, better=Better.LOWER, step=_STEP, en="Unused", fa="مالکان بی‌استفاده")
+def unused() -> Figure:
+    """Owners without any use in the last 30 days of the window."""
+    return number_of(count(OWNER, "NOT used_lately"))
+
+
+@metric("usage_frequency", unit=Unit.RATIO, better=Better.HIGHER, step=_STEP, en="Usage frequency", fa="دفعات استفاده")
+def usage_frequency() -> Figure:
+    """Days with a use by days of the window, over all owners."""
+    return ratio(total(OWNER, "used_days"), total(OWNER, "days"), n=count(OWNER))
+
+
+@metric("stickiness", unit=Unit.RATIO, better=Better.HIGHER, step=_STEP, en="Stickiness", fa="چسبندگی")
+def stickiness() -> Figure:
+    """The mean number of users a day by the number of users in the window."""
+    users = "used_days > 0"
+    return ratio(total(OWNER, "used_days", users), total(OWNER, "days", users), n=count(OWNER, users))

@@ -1,0 +1,145 @@
+"""Relations over documents that keep their versions, so that figures can be read now and as they were once believed."""
+
+from __future__ import annotations
+
+import re
+
+from domain.metrics.relations import BELIEVED, RELATIONS
+from domain.metrics.rollups import KNOWN, NOW
+
+_CURRENT = re.compile(r"CURRENT\((\w+)\)")
+
+
+def relation(name: str, sql: str) -> None:
+    """Add a relation; in its SQL `CURRENT(t)` stands for the version of a document `t` that counts."""
+    RELATIONS[name] = _CURRENT.sub(lambda found: NOW.format(t=found[1]), sql)
+    BELIEVED[name] = _CURRENT.sub(lambda found: KNOWN.format(t=found[1]), sql)
+
+
+relation(
+    "compared_periods",
+    """
+    SELECT p.n, p.starts_on, p.ends_on, coalesce(q.starts_on, p.starts_on - (p.ends_on - p.starts_on)) AS before_on
+    FROM points p LEFT JOIN points q ON p.n > 1 AND q.n > 1 AND q.ends_on = p.starts_on
+    """,
+)  # Every window with the beginning of the one before it: the period before in a series, else as many days.
+
+relation(
+    "bought_days",
+    """
+    SELECT p.customer_id, d.day FROM purchase_days d JOIN people p ON p.id = d.customer_id
+    WHERE d.tenant_id = :tenant AND d.{orders} > 0
+    """,
+)  # Every purchase occasion that is known, also those after the windows.
+
+relation(
+    "bought_spans",
+    "SELECT customer_id, min(day) AS first_on, max(day) AS last_on FROM bought_days GROUP BY customer_id",
+)
+
+relation(
+    "used_days",
+    """
+    SELECT DISTINCT p.customer_id, d.day FROM activity_days d JOIN people p ON p.id = d.customer_id
+    WHERE d.tenant_id = :tenant AND d.day < :until AND d.usage > 0
+    """,
+)
+
+_SHARES = """
+    SELECT a.customer_id, a.day, a.category, CAST(a.amount_base AS numeric) AS amount, 0 AS unrated,
+        true AS is_allocated
+    FROM cost_allocations a WHERE a.tenant_id = :tenant AND a.day >= :since AND a.day < :until
+    UNION ALL
+"""
+_ENTRIES = """
+    SELECT CAST(NULL AS uuid) AS customer_id, e.starts_on AS day, e.category,
+        CAST(coalesce(e.base_amount, 0) - {shared} AS numeric) AS amount, (e.base_amount IS NULL)::int AS unrated,
+        false AS is_allocated
+    FROM cost_entries e
+    WHERE e.tenant_id = :tenant AND e.starts_on >= :since AND e.starts_on < :until AND {current}
+"""
+RELATIONS["spending"] = _SHARES + _ENTRIES.format(shared="coalesce(e.allocated_amount, 0)", current=NOW.format(t="e"))
+# How an entry was shared at an earlier moment is not kept: its whole amount stands on its first day then.
+BELIEVED["spending"] = _ENTRIES.format(shared="0", current=KNOWN.format(t="e"))
+
+relation(
+    "deals",
+    """
+    SELECT p.customer_id, o.local_day AS opened_on, o.closed_on, o.status
+    FROM opportunities o JOIN people p ON p.id = o.customer_id
+    WHERE o.tenant_id = :tenant AND o.status IN ('WON', 'LOST') AND CURRENT(o)
+    """,
+)
+
+relation(
+    "contract_steps",
+    """
+    SELECT p.customer_id, e.contract_id, e.position, e.kind, e.local_day, e.base_mrr, e.term_ends_on,
+        coalesce(r.family_id, e.family_id) AS family_id, lead(e.local_day) OVER following AS next_on,
+        lag(e.kind) OVER following AS kind_before, lag(e.base_mrr) OVER following AS mrr_before,
+        lag(coalesce(r.family_id, e.family_id)) OVER following AS family_before
+    FROM contracts c
+    JOIN people p ON p.id = c.customer_id
+    JOIN contract_events e ON e.tenant_id = :tenant AND e.contract_id = c.id AND e.contract_version = c.version
+    LEFT JOIN products r ON r.tenant_id = :tenant AND r.id = e.product_id AND r.valid_to IS NULL
+    WHERE c.tenant_id = :tenant AND CURRENT(c)
+    WINDOW following AS (PARTITION BY e.contract_id ORDER BY e.position)
+    """,
+)  # Everything that happened to contracts, each with what came before it and when the next thing did.
+
+relation(
+    "contract_spans",
+    """
+    SELECT customer_id, local_day AS from_on, coalesce(least(term_ends_on, next_on), 'infinity') AS till_on, base_mrr
+    FROM contract_steps
+    WHERE kind NOT IN ('CANCEL', 'END') AND local_day < coalesce(least(term_ends_on, next_on), 'infinity')
+    """,
+)  # The days on which a contract holds, as `purchases.contracts.spans` says; a pause earns nothing and is no end.
+
+relation(
+    "contract_terms",
+    """
+    SELECT customer_id, contract_id, began_on, due_on, ended_on,
+        lead(began_on) OVER (PARTITION BY contract_id ORDER BY term) AS next_began_on
+    FROM (
+        SELECT customer_id, contract_id, term, min(local_day) AS began_on,
+            (array_agg(term_ends_on ORDER BY position DESC) FILTER (WHERE kind NOT IN ('CANCEL', 'END')))[1] AS due_on,
+            max(local_day) FILTER (WHERE kind IN ('CANCEL', 'END')) AS ended_on
+        FROM (
+            SELECT *, count(*) FILTER (WHERE kind IN ('START', 'RENEW') OR kind_before IN ('CANCEL', 'END'))
+                OVER (PARTITION BY contract_id ORDER BY position) AS term
+            FROM contract_steps
+        ) AS numbered
+        GROUP BY customer_id, contract_id, term
+    ) AS terms
+    """,
+)  # The terms of contracts, as `purchases.contracts.due_within` sees them.
+
+relation(
+    "sold_families",
+    """
+    SELECT p.customer_id, f.family_id, o.local_day AS day, max(f.tier_rank) AS tier,
+        sum(CASE WHEN o.amount = 0 THEN 0 ELSE round(CAST(l.amount AS numeric) * o.base_amount / o.amount) END)
+            AS amount,
+        count(*) FILTER (WHERE o.base_amount IS NULL) AS unrated
+    FROM orders o
+    JOIN people p ON p.id = o.customer_id
+    JOIN order_lines l ON l.tenant_id = :tenant AND l.order_id = o.id AND l.order_version = o.version
+    JOIN products f ON f.tenant_id = :tenant AND f.id = l.product_id AND f.valid_to IS NULL AND f.family_id IS NOT NULL
+    WHERE o.tenant_id = :tenant AND o.kind = 'SALE' AND o.status = 'COMPLETED' AND o.local_day < :until AND CURRENT(o)
+        AND (o.amount <= 0 OR o.amount > coalesce((
+            SELECT sum(b.amount) FROM refunds b
+            WHERE b.tenant_id = :tenant AND b.order_id = o.id AND b.currency = o.currency AND CURRENT(b)
+        ), 0))
+    GROUP BY p.customer_id, f.family_id, o.local_day
+    """,
+)  # Each day on which a customer bought of a product family: the highest tier, and for how much.
+
+relation(
+    "step_entries",
+    """
+    SELECT i.customer_id, s.step, i.entered_at, CAST(i.entered_at AT TIME ZONE :zone AS date) AS day
+    FROM stage_intervals i JOIN stages s ON s.tenant_id = :tenant AND s.id = i.stage_id
+    WHERE i.tenant_id = :tenant
+    """,
+)  # Every time that a customer entered a stage, with the canonical step that the stage stands for.

@@ -1,0 +1,83 @@
+"""What it costs to win, keep and serve customers, and how many opportunities are won."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from sqlalchemy import select
+
+from domain.costs import AllocationRule
+from domain.costs.model import CostEntry
+from domain.metrics.rules import Grain
+from domain.purchases.rules import MissingReason, Window
+from tests.domain.costs.conftest import catch_up
+from tests.domain.metrics.definitions.conftest import at, on
+
+if TYPE_CHECKING:
+    from tests.domain.metrics.definitions.conftest import Business
+
+
+async def test_costs_by_the_customers_that_they_won_kept_and_served(business: Business) -> None:
+    for who, *days in (("A", "04-05", "05-05"), ("B", "04-09", "05-09", "05-10"), ("C", "05-11"), ("D", "04-02")):
+        for day in days:
+            await business.bought(who, day)
+    await business.happened("D", "CASE_OPENED", at("05-20"), payload={"case_id": "c1"})
+    for category, euros in (
+        ("ACQUISITION_MARKETING", "60"), ("ACQUISITION_SALES", "40"), ("RETENTION_MARKETING", "30"),
+        ("RETENTION_SALES", "20"), ("SERVICE", "18"), ("INITIATIVE", "7"),
+    ):  # fmt: skip
+        await business.spent(category, euros, "05-01", "06-01")
+    await business.spent("SERVICE", "1000", "04-01", "05-01")
+    await business.settle()
+    assert await business.values(
+        "costs", "acquisition_cost", "retention_cost", "cost_to_serve", "cost_per_case", "acquire_retain_ratio",
+        "cost_per_sale",
+    ) == {
+        "costs": 175_00, "acquisition_cost": 100_00, "retention_cost": 25_00, "cost_to_serve": 4_50,
+        "cost_per_case": 18_00, "acquire_retain_ratio": 4, "cost_per_sale": 15_00,
+    }  # fmt: skip
+
+
+async def test_what_is_borne_and_what_is_not_add_up_to_the_entries(business: Business) -> None:
+    for who in "ABC":
+        await business.bought(who, "05-05")
+    await business.settle()
+    await business.spent("SERVICE", "100", "05-01", "06-01", rule=AllocationRule.EQUAL)
+    await business.spent("SERVICE", "31", "05-10", "06-10", rule=AllocationRule.BY_TIME)
+    await business.spent("SERVICE", "9.99", "05-20", "05-21", customer_id=business["A"])
+    await business.spent("RETENTION_SALES", "50", "05-20", "05-21")
+    await catch_up(business.database, business.tenant)
+    keys = ("costs", "allocated_costs", "unallocated_costs")
+    whole = await business.values(*keys, window=Window(on("05-01"), on("07-01")))
+    async with business.database.reading(business.tenant) as reading:
+        entries = await reading.all(select(CostEntry.base_amount).where(CostEntry.tenant_id == business.tenant))
+    assert whole == {"costs": sum(filter(None, entries)), "allocated_costs": 140_99, "unallocated_costs": 50_00}
+    months = [await business.course(key, Window(on("05-01"), on("07-01")), Grain.MONTH) for key in keys]
+    assert months == [[181_99, 9_00], [131_99, 9_00], [50_00, 0]]
+
+
+async def test_without_a_new_or_a_kept_customer_there_is_no_cost_of_one(business: Business) -> None:
+    await business.spent("ACQUISITION_SALES", "10", "05-01", "06-01")
+    await business.settle()
+    nothing = MissingReason.DENOMINATOR_ZERO
+    assert await business.values("acquisition_cost", "retention_cost", "acquire_retain_ratio", "cost_per_sale") == {
+        "acquisition_cost": nothing, "retention_cost": nothing, "acquire_retain_ratio": nothing,
+        "cost_per_sale": nothing,
+    }  # fmt: skip
+
+
+async def test_opportunities_are_won_more_often_with_those_who_have_bought(business: Business) -> None:
+    await business.bought("A", "05-01")
+    await business.bought("B", "05-20")
+    for who, opened, closed, status in (
+        ("A", "05-02", "05-09", "WON"), ("A", "05-03", "05-31", "WON"), ("A", "05-04", "05-10", "LOST"),
+        ("A", "04-01", "05-10", "LOST"), ("B", "05-20", "05-25", "WON"), ("C", "05-02", "05-09", "LOST"),
+        ("C", "05-02", "06-01", "WON"),
+    ):  # fmt: skip
+        await business.offered(who, opened, closed, status)
+    await business.settle()
+    found = await business.measured("win_rate_existing", "win_rate_new")
+    told = {key: (value.numerator, value.denominator) for key, value in found.items()}
+    assert told == {"win_rate_existing": (2, 3), "win_rate_new": (1, 3)}
+    assert found["win_rate_existing"].value == Decimal("0.666667")

@@ -1,0 +1,56 @@
+"""What is measured of each step of a lifecycle."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from domain import stages
+from domain.purchases.rules import MissingReason
+from domain.stages import queries
+from domain.stages.rules import CanonicalStep, CauseKind
+from tests.domain.metrics.definitions.conftest import at
+
+if TYPE_CHECKING:
+    from tests.domain.metrics.definitions.conftest import Business
+
+
+async def test_visits_are_sessions_and_inquiries_are_first_contacts(business: Business) -> None:
+    for minutes in (0, 20, 49, 80):
+        await business.happened("A", "VISIT", at("05-02") + timedelta(minutes=minutes))
+    await business.happened("B", "VISIT", at("05-02"), machine_suspected=True)
+    await business.happened("B", "AD_VIEW", at("05-02"))
+    await business.happened("B", "AD_VIEW", at("05-02"))
+    await business.happened("B", "INQUIRY", at("05-03"), direction="INBOUND")
+    await business.settle()
+    assert await business.values("visits", "visitors", "ad_views", "inquiries") == {
+        "visits": 2, "visitors": 1, "ad_views": 2, "inquiries": 1,
+    }  # fmt: skip
+
+
+async def test_of_those_who_consider_some_buy_within_ninety_days(business: Business) -> None:
+    async with business.database.unit_of_work(business.tenant) as work:
+        await stages.create_from_template(work, "buyer")
+        keys = {one.step: one.key for one in (await queries.lifecycle(work, "buyer")).definition.stages}
+        moves = [
+            ("A", "CONSIDER", at("05-02")), ("A", "PURCHASE", at("05-20")), ("B", "CONSIDER", at("05-03")),
+            ("B", "PURCHASE", at("08-15")), ("C", "CONSIDER", at("05-31")), ("D", "CONSIDER", at("04-30")),
+            ("D", "PURCHASE", at("05-20")),
+        ]  # fmt: skip
+        for who, step, moment in moves:
+            await stages.move(
+                work, business[who], keys[CanonicalStep(step)], occurred_at=moment, cause=CauseKind.CONNECTOR
+            )  # fmt: skip
+    await business.happened("F", "CALL", at("01-05"))
+    await business.settle()
+    found = await business.measured("leads", "conversion_rate")
+    rate = found["conversion_rate"]
+    assert (found["leads"].value, rate.numerator, rate.denominator) == (3, 1, 3)
+
+
+async def test_without_leads_there_is_no_conversion(business: Business) -> None:
+    await business.bought("A", "05-01")
+    await business.settle()
+    assert await business.values("leads", "conversion_rate") == {
+        "leads": 0, "conversion_rate": MissingReason.DENOMINATOR_ZERO,
+    }  # fmt: skip

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import text
 
-from domain.tenants import actions as tenants
 from sync import imports, registry
 from sync.runs import Counts
+from tests.acceptance.online_retail import CONFIG
 from tests.acceptance.reading import read
-from tests.conftest import SHARED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from uuid import UUID
 
     from domain.core.database import Database
+    from tests.acceptance.conftest import Retail
 
-FILE = SHARED / "data" / "online_retail.parquet"
-MAPPING = Path(__file__).parents[2] / "plugins" / "files" / "examples" / "online_retail.toml"
+pytestmark = pytest.mark.xdist_group("retail")
 
 FIGURES = {
     "SELECT count(*), sum(line_count) FROM orders WHERE $t": [(22_064, 532_621)],
@@ -110,17 +108,13 @@ async def found(database: Database, tenant: UUID, statement: str, **values: Any)
 
 
 @pytest.mark.shared
-async def test_online_retail_once_and_once_again(database: Database) -> None:
-    new = tenants.NewTenant("retail", "Online Retail", time_zone="Europe/London", base_currency="GBP")
-    tenant = await tenants.create_tenant(database, new)
-    config = {"file": str(FILE), "mapping": str(MAPPING)}
-    connector = registry.load().connector("files")
-    first = await imports.run(database, tenant, connector, config)
-    assert first.counts == Counts(read=541_909, created=25_900 + 4_372 + 4_070)
+async def test_online_retail_once_and_once_again(database: Database, retail: Retail) -> None:
+    tenant = retail.tenant
+    assert retail.counts == Counts(read=541_909, created=25_900 + 4_372 + 4_070)
     await check(database, tenant)
     history = await found(database, tenant, "SELECT id, version, updated_at FROM customers WHERE $t ORDER BY id")
 
-    again = await imports.run(database, tenant, connector, config)
+    again = await imports.run(database, tenant, registry.load().connector("files"), CONFIG)
     assert again.counts == Counts(read=541_909, unchanged=25_900 + 4_372 + 4_070)
     await check(database, tenant)
     assert history == await found(

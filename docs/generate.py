@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from api import messages, refusals
 from api.schema import core
 from cli.main import app
+from docs import metrics
 from docs.records import kinds, shapes
 from domain.core.problems import first_paragraph
 from domain.core.settings import Settings
@@ -21,7 +22,7 @@ from domain.stages.conditions import encode
 from domain.stages.templates import LifecycleTemplate, templates
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from pydantic.fields import FieldInfo
 
@@ -38,6 +39,17 @@ def main() -> None:
     """Bring every page up to date."""
     for name in PARTS:
         (REFERENCE / f"{name}.md").write_text(page(name), encoding="utf-8")
+    _write_all(REFERENCE / "metrics", metrics.pages())
+
+
+def _write_all(directory: Path, pages: Mapping[str, str]) -> None:
+    """A directory that holds these pages and no other."""
+    directory.mkdir(exist_ok=True)
+    for old in directory.glob("*.md"):
+        if old.name not in pages:
+            old.unlink()
+    for name, text in pages.items():
+        (directory / name).write_text(text, encoding="utf-8")
 
 
 def page(name: str) -> str:

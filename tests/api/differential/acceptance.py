@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 MOST = 500
 _PURCHASES, _CONTENT, _TOKENS = "purchases:read", "interactions:content", "tokens:admin"
-_INTEGRATIONS = "integrations:admin"
+_INTEGRATIONS, _METRICS = "integrations:admin", "metrics:read"
 
 TYPE_SCOPES = {
     **dict.fromkeys(
@@ -50,6 +50,7 @@ TYPE_SCOPES = {
         _PURCHASES,
     ),
     **dict.fromkeys(("ApiToken", "AuditEntry"), _TOKENS),
+    **dict.fromkeys(("Cost", "Objective"), _METRICS),
     "PrivacyRequest": "privacy:admin",
     **dict.fromkeys(
         (
@@ -74,6 +75,7 @@ FIELD_SCOPES = {
     **dict.fromkeys(("Query.invoice", "Query.invoices", "Query.payments", "Query.creditNotes"), _PURCHASES),
     **dict.fromkeys([f"CommerceInteraction.{name}" for name in ("invoice", "payment", "creditNote")], _PURCHASES),
     "Customer.identities": "pii:read",
+    **dict.fromkeys(("Customer.costs", "Query.costs", "Query.costTotals", "Query.objectives"), _METRICS),
     "CommerceInteraction.order": _PURCHASES,
     "MessageInteraction.text": _CONTENT,
     "CallInteraction.recordingUrl": _CONTENT,
@@ -102,6 +104,8 @@ FIELD_SCOPES = {
 
 _IDS = {
     "CustomerFilter.id": "cus", "InteractionFilter.integration": "ing", "OrderFilter.customer": "cus",
+    "CustomerFilter.department": "dep", "CostFilter.customer": "cus", "CostFilter.department": "dep",
+    "CostFilter.integration": "ing",
     "OrderFilter.integration": "ing", "RefundFilter.customer": "cus", "RefundFilter.integration": "ing",
     **{
         f"{bill}Filter.{name}": kind for bill in ("Invoice", "Payment", "CreditNote")

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from tests.api.differential import spending
 from tests.api.differential.things import read_id
 
 if TYPE_CHECKING:
@@ -65,6 +66,10 @@ def _same_customer(column: str) -> Condition:
     return holds
 
 
+def _in_department(naive: Naive, asked: Mapping[str, Any], row: Row) -> bool:
+    return _same_id("department", "dep")(naive, asked, {"department": spending.department_of(naive, row)})
+
+
 _DOCUMENT: dict[str, Condition] = {
     "customer": _same_customer("customer_id"),
     "hasCustomer": lambda _, asked, row: (row["customer_id"] is not None) == asked,
@@ -96,6 +101,19 @@ CONDITIONS: dict[str, dict[str, Condition]] = {
         ),
         "interactions": lambda naive, asked, row: naive.has_interactions(asked, row),
         "attribute": lambda naive, asked, row: naive.has_attribute(asked, row),
+        "department": _in_department,
+    },
+    "CostFilter": {
+        "category": _text("category"),
+        "startsOn": _time("starts_on"),
+        "endsOn": _time("ends_on"),
+        "rule": _text("rule"),
+        "customer": _same_customer("customer_id"),
+        "campaignKey": _text("campaign_key"),
+        "caseKey": _text("case_key"),
+        "department": _same_id("department_id", "dep"),
+        "integration": _same_id("integration_id", "ing"),
+        "isShared": lambda _, asked, row: (row["allocated_at"] is not None) == asked,
     },
     "StageFilter": {
         "lifecycle": lambda _, asked, row: row["lifecycle_key"] == asked,

@@ -566,10 +566,15 @@ class Generator:
         return self.random.random() < chance
 
 
-_LEAF_FILTERS = {"StringFilter", "IdFilter", "DateTimeFilter", "DateFilter", "ChannelFilter", "DirectionFilter"}
+_LEAF_FILTERS = {
+    "StringFilter", "IdFilter", "DateTimeFilter", "DateFilter", "ChannelFilter", "DirectionFilter",
+    "CostCategoryFilter", "AllocationRuleFilter",
+}  # fmt: skip
 _KIND_OF_ID = {
     "CustomerFilter.id": "cus", "OrderFilter.customer": "cus", "RefundFilter.customer": "cus",
     "OrderFilter.integration": "ing", "RefundFilter.integration": "ing", "InteractionFilter.integration": "ing",
+    "CustomerFilter.department": "dep", "CostFilter.customer": "cus", "CostFilter.department": "dep",
+    "CostFilter.integration": "ing",
     "CustomerRef.id": "cus", "OrderRef.id": "ord", "InvoiceRef.id": "inv",
     **{
         f"{bill}Filter.{name}": kind for bill in ("Invoice", "Payment", "CreditNote")

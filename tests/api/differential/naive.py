@@ -33,6 +33,7 @@ from domain.core.money import minor_units
 from domain.customers.folding import mask_text, matches
 from domain.stages import history
 from domain.stages.rules import CanonicalStep, CauseKind, Lifecycle, Stage, StageKind, Text
+from tests.api.differential import spending
 from tests.api.differential.amounts import added_up, round_half_up, whole_seconds, within
 from tests.api.differential.conditions import CONDITIONS, fits_value
 from tests.api.differential.ledger import Cursor, Ledger, Origin, leaves
@@ -169,6 +170,8 @@ class Naive:
                 return self.customer(uuid)
             case "ord" | "ref" | "inv" | "pay" | "crn":
                 return self.document(TABLE_OF[prefix], PREFIXES[prefix], uuid)
+            case "cst":
+                return spending.latest(self, uuid)
             case "prd":
                 return next((row for row in self.products() if row["id"] == uuid), None)
             case "int":

@@ -57,6 +57,13 @@ ORDERS: dict[str, dict[str, Callable[[Row], Any]]] = {
         },
     },
     **dict.fromkeys(("SurveyResponse", "Review", "SocialMention", "Referral"), _BY_TIME),
+    "Cost": _BY_ID | {"STARTS_ON": lambda row: row["starts_on"]},
+    "CostShare": {
+        "DAY": lambda row: row["day"], "ID": lambda row: f"{row['entry_id']}{row['customer_id']}".encode(),
+    },
+    "Department": _BY_ID | {"KEY": lambda row: row["key"].encode()},
+    "DepartmentMembership": _BY_ID | {"SINCE": _moment("valid_from")},
+    "Objective": _BY_ID,
     "Case": _BY_ID | {"OPENED_AT": _moment("opened_at")},
     "CampaignResponse": {"ID": lambda row: row["campaign_key"].encode()},
     "StageInterval": _BY_ID | {"ENTERED_AT": _moment("entered_at")},
@@ -73,6 +80,8 @@ ORDERS: dict[str, dict[str, Callable[[Row], Any]]] = {
 
 _DEFAULTS = {
     **dict.fromkeys(("SurveyResponse", "Review", "SocialMention", "Referral"), ("OCCURRED_AT", True)),
+    "Cost": ("STARTS_ON", True), "CostShare": ("DAY", True), "Department": ("KEY", False),
+    "DepartmentMembership": ("SINCE", True), "Objective": ("ID", True),
     "Case": ("OPENED_AT", True), "CampaignResponse": ("ID", False),
     "Customer": ("ID", False), "MergeCandidate": ("SCORE", True), "StageInterval": ("ENTERED_AT", False),
     "StageNote": ("OCCURRED_AT", True), "Interaction": ("OCCURRED_AT", True), "Order": ("OCCURRED_AT", True),

@@ -21,6 +21,8 @@ _COLUMN_OF = {
     "name": ("products", "name"),
     "lifecycle": ("lifecycles", "key"),
     "connector": ("integrations", "connector"),
+    "campaignKey": ("cost_entries", "campaign_key"),
+    "caseKey": ("cost_entries", "case_key"),
 }
 
 

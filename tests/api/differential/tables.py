@@ -26,7 +26,8 @@ NAMES = (
     "transition_rules", "stage_intervals", "stage_notes", "product_families", "products", "orders", "order_lines",
     "refunds", "refund_lines", "invoices", "payments", "credit_notes", "payment_allocations", "credit_note_allocations",
     "exchange_rates", "interactions", "interaction_contents", "cases", "survey_responses", "reviews", "social_mentions",
-    "referrals", "campaign_responses",
+    "referrals", "campaign_responses", "cost_entries", "cost_allocations", "departments", "department_members",
+    "objectives",
 )  # fmt: skip
 
 
@@ -56,7 +57,7 @@ async def load(superuser: asyncpg.Connection, tenant_id: UUID) -> Tables:
 
 _JSON = {
     "emails", "phones", "addresses", "attributes", "features", "labels", "needs", "payload", "config", "ownership",
-    "streams", "counters", "base", "ours", "theirs",
+    "streams", "counters", "base", "ours", "theirs", "kpis",
 }  # fmt: skip
 
 

@@ -36,6 +36,15 @@ PROBES = {
         for bill, of in (("Invoice", "invoices"), ("Payment", "payments"), ("CreditNote", "creditNotes"))
         for name, kind in (("customer", "cus"), ("integration", "ing"))
     },
+    "CustomerFilter.department": (
+        "dep", "query ($id: ID!) { customers(first: 9, filter: {department: {eq: $id}}) { nodes { id } totalCount } }"
+    ),
+    **{
+        f"CostFilter.{name}": (
+            kind, f"query ($id: ID!) {{ costs(first: 9, filter: {{{name}: {{eq: $id}}}}) {{ nodes {{ id }} }} }}"
+        )
+        for name, kind in (("customer", "cus"), ("department", "dep"), ("integration", "ing"))
+    },
     "CustomerFilter.id": (
         "cus", "query ($id: ID!) { customers(first: 9, filter: {id: {eq: $id}}) { nodes { id } totalCount } }"
     ),

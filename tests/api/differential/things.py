@@ -19,6 +19,7 @@ PREFIXES = {
     "inv": "Invoice", "pay": "Payment", "crn": "CreditNote",
     "int": "Interaction", "ten": "Tenant", "pri": "Principal", "tok": "ApiToken", "atd": "AttributeDefinition",
     "prv": "PrivacyRequest", "str": "StageTransition", "run": "SyncRun", "dlt": "DeadLetter", "cft": "SyncConflict",
+    "cst": "Cost", "dep": "Department", "obj": "Objective",
     "cas": "Case", "srv": "SurveyResponse", "rvw": "Review", "smn": "SocialMention", "rfl": "Referral",
     "bkd": "BulkDelete", "lkc": "LinkCandidate", "obc": "OutboundChange", "rec": "ReconciliationReport",
 }  # fmt: skip
@@ -39,6 +40,9 @@ TABLE_OF = {
     "lkc": "link_candidates",
     "obc": "outbound_changes",
     "rec": "reconciliation_reports",
+    "cst": "cost_entries",
+    "dep": "departments",
+    "obj": "objectives",
     "cas": "cases",
     "srv": "survey_responses",
     "rvw": "reviews",

@@ -59,7 +59,7 @@ from domain.stages.model import (
     TransitionRule,
 )
 from domain.tenants.model import ApiToken, Principal, Role, Tenant
-from tests.api.differential import connected, proved
+from tests.api.differential import connected, proved, spent
 
 if TYPE_CHECKING:
     from domain.core.unit_of_work import Writing
@@ -118,6 +118,7 @@ async def write(work: Writing, name: str) -> None:
     documents = await _purchases(world, people, integrations)
     await _interactions(world, people, integrations, documents)
     await proved.evidence(world, people)
+    await spent.money(world, people)
 
 
 # Who asks

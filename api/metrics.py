@@ -34,6 +34,7 @@ describe(
     Kind, "MetricKind",
     TOTAL="A sum.", COUNT="A number.", RATIO="One sum by another.", MEAN="A mean.", MEDIAN="A middle value.",
 )  # fmt: skip
+describe(CanonicalStep)
 describe(Better, HIGHER="More is better.", LOWER="Less is better.")
 describe(
     Grain,
@@ -179,12 +180,11 @@ async def _definitions(_sought: Sought) -> str:
 async def _series(sought: Sought) -> str:
     """The series that are asked for, as rows with their points."""
     asked = sought.arguments
-    window = asked["window"]
     answer = await queries.series(
         _snapshot(sought),
         queries.Question(
             keys=asked["keys"],
-            window=Window(window.get("start"), window.get("end")),
+            window=_window(asked),
             grain=asked.get("grain"),
             segments=[ids.reader("seg")(each) for each in asked.get("segments") or ()],
             stages=[queries.StageName(each["key"], each.get("lifecycle")) for each in asked.get("stages") or ()],
@@ -209,6 +209,32 @@ def _row(series: queries.Series, currency: str, moments: Mapping[str, datetime])
             for each, value in series.points
         ],
     }
+
+
+async def _of_stages(sought: Sought) -> str:
+    """The measures of some stages: each has those of the canonical step that it stands for."""
+    steps = await sought.connection.fetch(
+        "select id, step from stages where tenant_id = $1 and id = any($2)", sought.tenant_id, list(sought.keys)
+    )
+    asked = sought.arguments
+    measures = [each for each in CATALOGUE if each.step in {row["step"] for row in steps}]
+    question = queries.Question(
+        [each.key for each in measures], _window(asked), asked.get("grain"), as_of=asked.get("asOf")
+    )
+    answer = await queries.series(_snapshot(sought), question)
+    moments = {"asOf": answer.as_of, "watermark": answer.watermark}
+    return _json(
+        [
+            {"stage_id": row["id"], **_row(each, answer.currency, moments)}
+            for row in steps
+            for each in answer.series
+            if each.definition.step == row["step"]
+        ]
+    )
+
+
+def _window(asked: Mapping[str, Any]) -> Window:
+    return Window(asked["window"].get("start"), asked["window"].get("end"))
 
 
 async def _of_customers(sought: Sought) -> str:
@@ -302,6 +328,23 @@ def metrics_of_customer() -> Any:
     )  # fmt: skip
 
 
+_OF_SERIES = ", segment_id uuid, lifecycle_key text, stage_key text, total jsonb, points jsonb"
+
+
+def measures_of_stage() -> Any:
+    """What is measured of the step that a stage stands for."""
+    return listing(
+        "metrics.MetricSeries", _rows(f"{_OF_SERIES}, stage_id uuid"), order="{t}.place", keys="{p}.id",
+        link="stage_id", find=_of_stages, scope=SCOPE,
+        arguments={
+            "window": Argument(WindowInput, "Of which days; both sides are needed."),
+            "grain": Argument(Grain | None, "How long each point of the series is; without it there are none."),
+            "asOf": Argument(datetime | None, "As it was known at this moment, under the identities of then."),
+        },
+        description="The metrics of the canonical step that the stage stands for, of the whole tenant.",
+    )  # fmt: skip
+
+
 class Queries:
     """What the root offers of metrics."""
 
@@ -311,7 +354,7 @@ class Queries:
     )  # fmt: skip
     metrics = listing(
         "metrics.MetricSeries",
-        _rows(", segment_id uuid, lifecycle_key text, stage_key text, total jsonb, points jsonb"),
+        _rows(_OF_SERIES),
         order="{t}.place", find=_series, scope=SCOPE,
         arguments={
             "keys": Argument(list[str], "Which metrics."),
@@ -325,4 +368,12 @@ class Queries:
     )  # fmt: skip
 
 
-__all__ = ["CustomerMetric", "MetricDefinition", "MetricSeries", "MetricValue", "Queries", "metrics_of_customer"]
+__all__ = [
+    "CustomerMetric",
+    "MetricDefinition",
+    "MetricSeries",
+    "MetricValue",
+    "Queries",
+    "measures_of_stage",
+    "metrics_of_customer",
+]

@@ -7,7 +7,7 @@ from typing import Any
 
 import strawberry
 
-from api import filters, reading
+from api import filters, metrics, reading
 from api.expose import Node, column, computed, describe, expose, listing, one, page_of, part
 from api.purchases import WindowInput
 from api.reads.mapping import Argument, Condition
@@ -16,7 +16,6 @@ from api.survivors import survivor
 from domain.stages import model, queries, rules, templates
 
 describe(rules.StageKind)
-describe(rules.CanonicalStep)
 describe(rules.CauseKind)
 describe(rules.Movement)
 describe(model.NoteKind)
@@ -211,6 +210,7 @@ class Stage(Node):
         str, sql="{t}.needs", finish=reading.label_or_none, null=True,
         description="What a customer here typically needs.",
     )  # fmt: skip
+    measures = metrics.measures_of_stage()
 
 
 @expose(model.TransitionRule)

@@ -10,7 +10,7 @@ import msgspec
 from sqlalchemy import text
 
 from domain.core.money import UnknownCurrency
-from domain.core.problems import DomainError, Invalid
+from domain.core.problems import DomainError
 from sync.landing import cells, customers, lines, tables
 from sync.landing.customers import Merged
 from sync.landing.tables import sql
@@ -29,8 +29,12 @@ Saying = TypeVar("Saying", bound=Record)
 Kept = TypeVar("Kept")
 
 
-class Unkept(Invalid):
-    """This cannot be kept."""
+class Unkept(ValueError):
+    """What a field says cannot be kept."""
+
+    def __init__(self, field: str, reason: str) -> None:
+        super().__init__(reason)
+        self.field = field
 
 
 class Told(NamedTuple):
@@ -134,6 +138,8 @@ def kept(records: Iterable[Saying], make: Callable[[Saying], Kept]) -> tuple[lis
     for record in records:
         try:
             found.append(make(record))
+        except Unkept as problem:
+            rejects.append(Reject(None, problem.field, None, str(problem), record.id))
         except DomainError as problem:
             field = ".".join(re.sub(r"[A-Z]", lambda letter: f"_{letter[0].lower()}", part) for part in problem.path)
             rejects.append(Reject(None, field or None, None, str(problem), record.id))
@@ -145,9 +151,9 @@ def minor(field: str, amount: Decimal, currency: str) -> int:
     try:
         return int(lines.minor(amount, currency))
     except UnknownCurrency as problem:
-        raise Unkept(str(problem), path=("currency",)) from problem
+        raise Unkept("currency", str(problem)) from problem
     except ValueError as problem:
-        raise Unkept(str(problem), path=(field,)) from problem
+        raise Unkept(field, str(problem)) from problem
 
 
 def digest(record: Record) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -13,8 +14,20 @@ from api import messages
 from api.changing import inputs
 from api.reading import Reader, personal
 from domain.core.audit import AuditChainBroken
-from domain.core.problems import Conflict, DomainError, Invalid, NotAllowed, NotFound, StaleVersion, first_paragraph
+from domain.core.problems import (
+    Conflict,
+    DomainError,
+    Invalid,
+    NotAllowed,
+    NotEnoughData,
+    NotFound,
+    StaleVersion,
+    first_paragraph,
+)
 from domain.customers.edges import MergeVetoed
+from domain.initiatives.comparing import TierNotPossible
+from domain.initiatives.plans import Tier
+from domain.initiatives.waiting import TooEarly
 from domain.tenants.actions import SlugTaken
 from domain.tenants.rules import BadSlug, ScopeMissing, TokenRefused
 
@@ -151,6 +164,10 @@ def _kind(name: str, description: str, **details: Detail) -> Kind:
     return Kind(name, strawberry.type(type(name, (Problem,), body), description=description), details)
 
 
+def _told(problem: DomainError, name: str) -> Any:
+    return problem.details[name]
+
+
 _KINDS: dict[type[DomainError], Kind] = {
     Invalid: _kind("InvalidInput", "The input cannot be accepted as it is."),
     NotFound: _kind("NotFound", "Nothing with this id or key exists here."),
@@ -171,6 +188,26 @@ _KINDS: dict[type[DomainError], Kind] = {
             "Who decided that they are two, when and why.",
             lambda problem, reader: [veto.told(reader) for veto in problem.details["evidence"]],
         ),
+    ),
+    TooEarly: _kind(
+        "TooEarly",
+        "The day for it has not come.",
+        earliest_at=Detail(
+            date, "The first day on which it can be done.", lambda problem, _: _told(problem, "earliest_at")
+        ),
+        rule=Detail(str, "The rule that this day follows from.", lambda problem, _: _told(problem, "rule")),
+    ),
+    NotEnoughData: _kind(
+        "NotEnoughData",
+        "There is too little to answer from.",
+        have=Detail(int, "How much there is.", lambda problem, _: _told(problem, "have")),
+        need=Detail(int, "How much is needed.", lambda problem, _: _told(problem, "need")),
+        of=Detail(str, "Of what.", lambda problem, _: _told(problem, "of")),
+    ),
+    TierNotPossible: _kind(
+        "TierNotPossible",
+        "It cannot be measured as strictly as asked.",
+        possible=Detail(list[Tier], "How strictly it can be measured.", lambda problem, _: _told(problem, "possible")),
     ),
 }
 PROBLEMS = [kind.type for kind in _KINDS.values()]

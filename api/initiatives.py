@@ -1,0 +1,461 @@
+"""Initiatives over GraphQL: what the business did, what was sealed before it, and whether it made things better."""
+
+from datetime import date
+from enum import Enum
+from typing import Any
+
+from api.expose import Node, amount, column, describe, embedded, entry, expose, listing, many, one, page_of, part
+from api.reading import Reader
+from api.reads.completion import loads
+from api.reads.mapping import Order as By
+from domain.initiatives import findings, model, plans, queries, report
+from domain.initiatives.model import InitiativeKind, InitiativeStatus
+
+SCOPE = "metrics:read"
+
+
+def _named(enum: type[Enum], name: str, **words: str) -> None:
+    """An enum under a name that stands for itself in the whole schema."""
+    made: Any = describe(enum, **words)
+    made.__strawberry_definition__.name = name
+
+
+describe(InitiativeKind, CRM_ROLLOUT="A system or a way of working was introduced.", OTHER="Anything else.")
+describe(
+    InitiativeStatus,
+    PLANNED="Its baseline is not sealed yet.",
+    SEALED="Its baseline is sealed; it waits to be measured.",
+    MEASURED="It was measured at least once.",
+)
+_named(
+    plans.Tier,
+    "MeasurementTier",
+    QUICK="The change and its direction beside what happens anyway; no verdict.",
+    STANDARD="Before and after, judged beside fake go-lives of earlier times.",
+    RIGOROUS="Beside customers like them who were left alone; without any, by the weeks of a series.",
+)
+_named(
+    plans.Question,
+    "InitiativeQuestion",
+    FREQUENCY="Do customers buy more often?",
+    RECENCY="Did they buy more recently?",
+    SIZE="Are their purchases larger?",
+    SERVICE_COST="Do they cost less to serve?",
+    RESPONSE="Do they respond better to marketing?",
+    ACQUISITION_AND_RETENTION="Do winning and keeping customers cost less?",
+)
+_named(
+    plans.Selection,
+    "ScopeSelection",
+    EVERYONE="It is for everybody.",
+    SEGMENT="By segments, as they were when the baseline began.",
+    LIST="By hand, one by one.",
+    DEPARTMENTS="All customers of some departments.",
+)
+_named(
+    plans.MeasurementKind,
+    "MeasurementKind",
+    PRELIMINARY="Before as many days have passed as the baseline has.",
+    FINAL="The first one after that; it alone has an overall verdict.",
+    MONITORING="Any later one.",
+)
+_named(
+    findings.Verdict,
+    "Verdict",
+    BETTER="It got better, and not by chance.",
+    WORSE="It got worse, and not by chance.",
+    NO_EVIDENCE="Nothing shows that anything changed.",
+)
+_named(
+    findings.Overall,
+    "OverallVerdict",
+    GOOD_FIT="Something got better and nothing worse.",
+    SWITCH="Something got worse and nothing better.",
+    MIXED="Some things got better and others worse.",
+    NO_EVIDENCE="Nothing shows that anything changed.",
+)
+_named(
+    findings.Reason,
+    "NoEvidenceReason",
+    NOT_MEASURED="There is nothing to measure it by.",
+    TOO_SMALL="The change is smaller than what matters, or than what chance brings.",
+    TOO_FEW="There are too few customers or weeks.",
+    PLACEBO="The same comparison shows as much where nothing was done.",
+    PLACEBO_IMPOSSIBLE="The sealed history is too short to try the comparison where nothing was done.",
+    NO_OVERLAP="Those chosen were like nobody who was left alone.",
+    PRE_TREND="Those chosen went another way than the others before it began.",
+    SELECTED_ON_BASELINE="Customers were chosen by what they did inside the baseline.",
+    FEW_UNITS="There are fewer than five departments on a side.",
+    OPPOSED="Two measures of the question went opposite ways.",
+)
+_named(
+    findings.Flag,
+    "MeasurementFlag",
+    RETROSPECTIVE="The baseline was sealed after go-live.",
+    SEASONALITY="Other parts of the year are compared.",
+    IMMATURE="The latest days were read at a younger age than the sealed ones.",
+    LATE="Measuring began after the slowest repeat purchasers had time to come again.",
+    LOW_SAMPLE="Fewer than ten customers buy repeatedly.",
+    BASELINE_TOO_SHORT="Some gaps between purchases are longer than half of the baseline.",
+    CEILING_RAISED="The ceiling of the wait was raised to its floor.",
+    SELECTED_ON_BASELINE="Customers were chosen by what they did inside the baseline.",
+    EXPLORATORY="Something was chosen after the seal; it has no verdict.",
+)
+_named(
+    findings.Method,
+    "ComparisonMethod",
+    BEFORE_AFTER="Before and after.",
+    MATCHED="Beside customers like them who were left alone.",
+    TIME_SERIES="By the level and the slope of a weekly series.",
+)
+_named(
+    findings.Measure,
+    "InitiativeMeasure",
+    FREQUENCY="Days with a purchase in a year of each customer.",
+    RECENCY="Days from the last purchase to the end of the window, at most its length.",
+    SIZE="What a purchase is worth.",
+    SERVICE_COST="What serving a customer costs in a year.",
+    RESPONSE="Campaigns answered, of those delivered.",
+    ACQUISITION_COST="What winning a customer costs.",
+    RETENTION_COST="What keeping a customer costs.",
+)
+
+
+class MeasureUnit(Enum):
+    """What a measure is counted in."""
+
+    PER_YEAR = "PER_YEAR"
+    DAYS = "DAYS"
+    SHARE = "SHARE"
+    MONEY = "MONEY"
+
+
+describe(MeasureUnit, MONEY="Units of the measurement's currency.", SHARE="A fraction of 1.")
+
+
+def _kept(annotation: Any, name: str, description: str, *, null: bool = True) -> Any:
+    return entry(annotation, name, null=null, description=description)
+
+
+def _inside(target: str, name: str, description: str, *, null: bool = True) -> Any:
+    return embedded(f"initiatives.{target}", name, many=False, null=null, description=description)
+
+
+@expose()
+class Span:
+    """Local days, from the first up to but without the end."""
+
+    start = _kept(date, "start", "The first day.", null=False)
+    end = _kept(date, "end", "The first day after it.", null=False)
+
+
+@expose()
+class Range:
+    """Where a figure lies."""
+
+    low = _kept(float, "low", "The lower end.", null=False)
+    high = _kept(float, "high", "The upper end.", null=False)
+
+
+@expose()
+class Ratio:
+    """A value with what it is made of; null, never zero, where there is nothing to divide by."""
+
+    value = _kept(float, "value", "The value.")
+    numerator = _kept(float, "numerator", "What is divided.", null=False)
+    denominator = _kept(float, "denominator", "What it is divided by.", null=False)
+    n = _kept(int, "n", "How many customers, or weeks, are in it.", null=False)
+
+
+@expose()
+class Placebo:
+    """What the same comparison finds where nothing was done."""
+
+    changes = _kept(list[float], "changes", "The changes at the fake go-lives, the latest first.", null=False)
+    low = _kept(float, "low", "The deepest fall that came by itself.", null=False)
+    high = _kept(float, "high", "The highest rise that came by itself.", null=False)
+    at_go_live = _kept(
+        float, "at_go_live", "The change at the true go-live, with windows of the same length.", null=False
+    )
+
+
+@expose()
+class Detectable:
+    """The smallest changes that would have been seen four times out of five; fractions above 0."""
+
+    rise = _kept(float, "rise", "The smallest rise.", null=False)
+    fall = _kept(float, "fall", "The smallest fall.", null=False)
+
+
+@expose()
+class Battery:
+    """The fake go-lives at which a comparison was tried."""
+
+    days = _kept(int, "days", "How long the windows on both sides are.", null=False)
+    go_lives = _kept(list[date], "go_lives", "The first days after each.", null=False)
+
+
+@expose()
+class ComparedCustomers:
+    """How many customers a measurement rests on; those left alone are counted where they are compared with."""
+
+    treated = _kept(int, "treated", "Customers whom it was for and who had bought before the baseline.", null=False)
+    treated_units = _kept(int, "treated_units", "They, with an organisation and its people as one.", null=False)
+    treated_erased = _kept(int, "treated_erased", "Those of them who were erased since; they are left out.", null=False)
+    untouched = _kept(int, "untouched", "Customers who were left alone.")
+    untouched_units = _kept(int, "untouched_units", "They, with an organisation and its people as one.")
+    untouched_erased = _kept(int, "untouched_erased", "Those of them who were erased since; they are left out.")
+    matched = _kept(int, "matched", "Treated customers who found somebody like them.")
+
+
+@expose()
+class PanelFigures:
+    """What the customers of a measurement did in a window: plain figures, no claim."""
+
+    active_customers = _kept(int, "active_customers", "Those who bought.", null=False)
+    occasions = _kept(int, "occasions", "Their purchases: distinct customers and days.", null=False)
+    occasions_per_active = _kept(float, "occasions_per_active", "Purchases of each who bought.")
+    units_per_occasion = _kept(float, "units_per_occasion", "Units of each purchase.")
+    repeat_rate = _kept(float, "repeat_rate", "Of those who bought, the share who did so twice or more.")
+
+
+@expose()
+class StartingPoint:
+    """How many of those with exactly one purchase bought again: in the baseline, in the compared window, and after."""
+
+    baseline = _inside("Ratio", "baseline", "In the baseline.", null=False)
+    before = _inside("Ratio", "before", "In the window that is compared with.", null=False)
+    after = _inside("Ratio", "after", "After go-live.", null=False)
+    change = _kept(float, "change", "The change, a fraction.")
+    interval = _inside("Range", "interval", "Where the change lies (95 %).")
+    placebo = _inside("Placebo", "placebo", "What the same comparison finds where nothing was done.")
+    verdict = _kept(findings.Verdict, "verdict", "What may be said of it.")
+    reason = _kept(findings.Reason, "reason", "Why there is no evidence.")
+
+
+@expose()
+class Returns:
+    """What an initiative brought and cost, with the ends of each 95 % interval."""
+
+    cost = amount("cost", "currency", null=False, description="What it cost.")
+    gain = amount("gain", "currency", description="What it brought beyond what was to be expected.")
+    gain_low = amount("gain_low", "currency", description="The lower end of it.")
+    gain_high = amount("gain_high", "currency", description="The upper end of it.")
+    roi = _kept(float, "roi", "Return on investment: (gain - cost) / cost.")
+    roi_low = _kept(float, "roi_low", "The lower end of it.")
+    roi_high = _kept(float, "roi_high", "The upper end of it.")
+    return_on_customer = _kept(float, "return_on_customer", "(Cash from customers + change of equity) / equity before.")
+    return_on_customer_low = _kept(float, "return_on_customer_low", "The lower end of it.")
+    return_on_customer_high = _kept(float, "return_on_customer_high", "The upper end of it.")
+    payback_on = _kept(date, "payback_on", "The day from which the gain stays above the cost.")
+    payback_earliest = _kept(date, "payback_earliest", "The earliest that this day may be.")
+    payback_latest = _kept(date, "payback_latest", "The latest that this day may be.")
+    shown_to_have_paid = _kept(bool, "shown_to_have_paid", "Whether even the lower end of the return is not below 0.",
+                               null=False)  # fmt: skip
+
+
+@expose()
+class Gaps:
+    """The gaps between purchases of repeat purchasers within the baseline, from which the wait follows; in days."""
+
+    repeat_purchasers = _kept(int, "repeat_purchasers", "Customers who bought twice or more.", null=False)
+    top_decile = _kept(int, "top_decile", "The tenth of them who bought most often.", null=False)
+    median_gap = _kept(float, "median_gap", "The median of the top decile's mean gaps.", null=False)
+    mean_gap = _kept(float, "mean_gap", "Their mean.", null=False)
+    largest_gap = _kept(float, "largest_gap", "The largest of them.", null=False)
+    floor_days = _kept(int, "floor_days", "Rule 1: the median in whole days.", null=False)
+    floor_days_strict = _kept(int, "floor_days_strict", "Rule 1, strictly: the largest in whole days.", null=False)
+    ceiling_days = _kept(int, "ceiling_days", "Rule 2: the gap of the slowest of all.", null=False)
+    ceiling_days_robust = _kept(int, "ceiling_days_robust", "Rule 2, robustly: the 95th percentile.", null=False)
+
+
+@expose(model.BaselineSnapshot)
+class WaitingWindow:
+    """When an initiative can be measured, and when that counts."""
+
+    earliest_measurement_on = column(description="Before it no measurement is taken; null where nobody bought twice.")
+    preliminary_begin_by = column(description="A first measurement after it is late; null where nobody bought twice.")
+    final_on = column(description="The first measurement from it on is the final one.")
+    gaps = embedded(
+        "initiatives.Gaps", "{t}.waiting", many=False, null=True,
+        description="Where the dates come from; null where nobody bought twice: insufficient data.",
+    )  # fmt: skip
+    flags = column(
+        list[findings.Flag],
+        sql="array(select jsonb_array_elements_text(coalesce({t}.waiting -> 'flags', '[]')))",
+        description="What weakens these dates.",
+    )
+
+
+@expose(model.BaselineSnapshot, prefix="bas", by_id="baseline.seals {t} where {t}.tenant_id = $1 and {t}.id = {k}",
+        scope=SCOPE)  # fmt: skip
+class Baseline(Node):
+    """What was known before an initiative, sealed for good."""
+
+    sealed_at = column()
+    watermark = column()
+    time_zone = column()
+    go_live_on = column()
+    first_day = column()
+    baseline_days = column()
+    tier = column(plans.Tier)
+    selection = column(plans.Selection)
+    selected_on = column()
+    treated = column()
+    customers = column()
+    days = column()
+    questions = column(list[plans.Question])
+    is_retrospective = column()
+    paid_only = column()
+    seed = column(str, sql="{t}.seed::text", description="Where the random draws of every comparison begin.")
+    size_cutoff = amount(
+        "{t}.size_cutoff", "{t}.currency", description="The 99th percentile of purchases; larger ones count as it."
+    )
+    head = column(
+        str, sql="encode({t}.head, 'hex')", description="The last hash of the chain; keep it to prove the rest."
+    )
+    waiting = part("initiatives.WaitingWindow", description="When the initiative can be measured.")
+
+
+@expose(model.Verdict)
+class InitiativeAnswer:
+    """The answer to one question."""
+
+    question = column(plans.Question)
+    verdict = column(findings.Verdict)
+    reason = column(findings.Reason)
+    minimum_effect = column(float, description="The smallest change that was called one before; a fraction.")
+
+
+def _of_measure(target: str, name: str, description: str, *, null: bool = True) -> Any:
+    return embedded(
+        f"initiatives.{target}", f"nullif({{t}}.details -> '{name}', 'null')", many=False, null=null,
+        description=description,
+    )  # fmt: skip
+
+
+def _figure(name: str, description: str) -> Any:
+    return column(float, sql=f"({{t}}.details ->> '{name}')::float8", null=True, description=description)
+
+
+@expose(model.Comparison)
+class MeasureComparison:
+    """One measure before and after, its change, and what may be said of it."""
+
+    measure = column(findings.Measure)
+    question = column(plans.Question)
+    unit = column(MeasureUnit, sql="{t}.details ->> 'unit'", description="What it is counted in.")
+    before = _of_measure("Ratio", "before", "In the window that is compared with.", null=False)
+    after = _of_measure("Ratio", "after", "After go-live.", null=False)
+    expected = _figure("expected", "What it would have come to, as the customers left alone or the weeks before tell.")
+    change = column()
+    absolute = _figure("absolute", "The change in the measure's unit.")
+    interval = _of_measure("Range", "interval", "Where the change lies (95 %).")
+    judged_interval = _of_measure("Range", "judged_interval", "The wider one for several questions at once.")
+    placebo = _of_measure("Placebo", "placebo", "What the same comparison finds where nothing was done.")
+    pre_trend = _figure("pre_trend", "The same at a fake go-live in the middle of the baseline, in standard errors.")
+    detectable = _of_measure("Detectable", "detectable", "The smallest change that could have been seen.")
+    verdict = column(findings.Verdict)
+    reason = column(findings.Reason)
+
+
+def _found(target: str, name: str, description: str, *, null: bool = True) -> Any:
+    return embedded(
+        f"initiatives.{target}", f"nullif({{t}}.findings -> '{name}', 'null')", many=False, null=null,
+        description=description,
+    )  # fmt: skip
+
+
+def _written(stored: Any, reader: Reader) -> str:
+    return report.page(loads(stored), reader.language)
+
+
+@expose(model.Measurement, prefix="mea", scope=SCOPE)
+class Measurement(Node):
+    """What was found when an initiative was measured."""
+
+    number = column()
+    kind = column(plans.MeasurementKind)
+    measured_at = column()
+    watermark = column()
+    starts_on = column()
+    ends_on = column()
+    is_late = column()
+    tier = column(plans.Tier)
+    overall = column(findings.Overall)
+    flags = column(list[findings.Flag])
+    next_on = column()
+    method = column(findings.Method, sql="{t}.findings ->> 'method'", description="How the changes were found.")
+    late_occasions = column()
+    late_amount = amount("{t}.late_amount", "{t}.currency", null=False, description="What they are worth.")
+    baseline_window = _found("Span", "baseline", "The sealed baseline.", null=False)
+    before_window = _found("Span", "before", "The days that are compared with.", null=False)
+    customers = _found("ComparedCustomers", "groups", "Whom it rests on.", null=False)
+    figures_baseline = _found("PanelFigures", "figures_baseline", "What they did in the baseline.", null=False)
+    figures_before = _found("PanelFigures", "figures_before", "What they did in the compared window.", null=False)
+    figures_after = _found("PanelFigures", "figures_after", "What they did after go-live.", null=False)
+    battery = _found("Battery", "battery", "The fake go-lives; null where there are none.")
+    starting_point = _found("StartingPoint", "starting_point", "How many one-time buyers bought again.")
+    returns = _found("Returns", "returns", "What it brought and cost; null where that cannot be known.")
+    answers = listing(
+        "initiatives.InitiativeAnswer", "verdicts {t} where {t}.tenant_id = $1", order="{t}.position", keys="{p}.id",
+        link="measurement_id", description="The answer to each question.",
+    )  # fmt: skip
+    comparisons = listing(
+        "initiatives.MeasureComparison", "comparisons {t} where {t}.tenant_id = $1", order="{t}.position",
+        keys="{p}.id", link="measurement_id", description="The measures behind the answers.",
+    )  # fmt: skip
+    report = column(
+        str, sql=f"({queries.TOLD.format(tenant='$1', measurement='{t}.id')})", finish=_written,
+        description="All of it as a page for people, in Markdown.",
+    )  # fmt: skip
+
+
+@expose(model.Initiative, prefix="ini", scope=SCOPE)
+class Initiative(Node):
+    """Something the business did, or is about to do, and whether it made things better."""
+
+    name = column()
+    kind = column(InitiativeKind)
+    status = column(InitiativeStatus)
+    go_live_on = column()
+    baseline_days = column()
+    tier = column(plans.Tier)
+    paid_only = column()
+    strict_floor = column()
+    robust_ceiling = column()
+    chosen_customers = column(
+        int, sql="cardinality({t}.customer_ids)", description="How many customers were chosen by hand."
+    )
+    segments = listing(
+        "segments.Segment", "segments {t} where {t}.tenant_id = $1", order="{t}.key", keys="{p}.segment_ids", link="id",
+        description="The segments that it is for.",
+    )  # fmt: skip
+    departments = listing(
+        "departments.Department", "departments {t} where {t}.tenant_id = $1", order="{t}.key",
+        keys="{p}.department_ids", link="id", scope="customers:read", description="The departments that do it.",
+    )  # fmt: skip
+    baseline = one(
+        "initiatives.Baseline", "baseline.seals {t} where {t}.tenant_id = $1 and {t}.initiative_id = {p}.id",
+        description="Its sealed baseline; null before it is sealed.",
+    )  # fmt: skip
+    measurements = listing(
+        "initiatives.Measurement", "measurements {t} where {t}.tenant_id = $1", order="{t}.number", keys="{p}.id",
+        link="initiative_id", description="What was found, the first measurement first.",
+    )  # fmt: skip
+    created_at = column()
+    updated_at = column()
+    version = column()
+
+
+InitiativeConnection = page_of(Initiative, "initiatives")
+
+
+class Queries:
+    """What the root offers of initiatives."""
+
+    initiatives = many(
+        "initiatives.Initiative", "initiatives {t} where {t}.tenant_id = $1",
+        orders={"ID": By("{t}.id", "id")}, default=(("ID", True),), scope=SCOPE,
+        description="What the business did to make things better, the newest first.",
+    )  # fmt: skip

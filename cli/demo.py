@@ -16,9 +16,10 @@ from cli import terminal
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from uuid import UUID
 
+    from cli.business.promises import Kept
     from cli.vendors.running import Vendors
     from domain.core.database import Database
     from domain.core.settings import Settings
@@ -104,17 +105,19 @@ async def _served(settings: Settings, listening: socket.socket, vendors: Vendors
     from cli.vendors import admitting
 
     issued = ""
+    kept: list[Kept] = []
     listens = asyncio.Event()
     connected: asyncio.Future[Database] = asyncio.get_running_loop().create_future()
 
     async def prepare(database: Database) -> None:
         nonlocal issued
         issued = await _prepared(database, customers)
+        kept.extend(await _measured(database))
         await _connected(settings, database, vendors, issued, customers)
         connected.set_result(database)
 
     def announce(address: str) -> None:
-        typer.echo(_guide(address, issued, vendors.addresses))
+        typer.echo(_guide(address, issued, vendors.addresses, kept))
         listens.set()
 
     async def live() -> None:
@@ -179,6 +182,15 @@ async def _prepared(database: Database, customers: int) -> str:
     return await token(database, tenant_id)
 
 
+async def _measured(database: Database) -> list[Kept]:
+    """Both initiatives, measured."""
+    from cli.business.promises import measured
+    from domain.tenants.queries import by_slug
+
+    with terminal.waiting("Measuring two initiatives"):
+        return await measured(database, await by_slug(database, TENANT))
+
+
 def _write_for_me_alone(file: Path, text: str) -> None:
     """Write a file that is whole or not there, and that nobody else can read at any moment."""
     new = file.with_suffix(".new")
@@ -203,7 +215,32 @@ def _bar() -> Iterator[Callable[[float], None]]:
         yield lambda share: bar.update(task, completed=share)
 
 
-def _guide(address: str, bearer: str, vendors: Mapping[str, str]) -> str:
+def _told(kept: Sequence[Kept]) -> str:
+    """What was found of the initiatives, with the truths beside it."""
+    if not kept:
+        return ""
+    lines = [
+        f"  {each.promise.name:<16}{each.verdict:<13}{_change(each.change):<34}truth: {_truth(each.promise.effect)}"
+        for each in kept
+    ]
+    return f"""
+Two initiatives were for half of the customers each. Their baselines are sealed, and they were measured:
+{chr(10).join(lines)}
+The whole answer as a page with pictures, and whether the seals are intact:
+  . {ENVIRONMENT}; .venv/bin/tenure initiative report ini_{kept[0].initiative_id.hex} --tenant {TENANT}
+  . {ENVIRONMENT}; .venv/bin/tenure baseline verify --tenant {TENANT}
+"""
+
+
+def _change(change: float | None) -> str:
+    return "" if change is None else f"purchases of each customer {change:+.1%}"
+
+
+def _truth(effect: float) -> str:
+    return f"{effect:+.0%}" if effect else "it changes nothing"
+
+
+def _guide(address: str, bearer: str, vendors: Mapping[str, str], kept: Sequence[Kept]) -> str:
     return f"""
 Tenure listens on {address}/graphql
 The token (also in {HOME / "token"}):
@@ -222,6 +259,7 @@ QuickBooks and Outlook are connected, as sandboxes on this machine ({vendors["qu
   . {ENVIRONMENT}; .venv/bin/tenure sync status quickbooks --tenant {TENANT} --follow
   . {ENVIRONMENT}; .venv/bin/tenure reconcile quickbooks --tenant {TENANT}
 
+{_told(kept)}
   docs/tutorial/first-look.md    ten minutes with this data
 Ctrl-C stops the demo; its data stays in {HOME}.
 """

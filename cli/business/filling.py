@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import text
+from sqlalchemy import select, text
 
-from cli.business import catalogue, counter, laws, shirin
+from cli.business import catalogue, counter, laws, promises, shirin
 from cli.business.lives import HOUSEHOLD, lives
+from cli.business.regulars import regulars
 from domain import customers
 from domain.core.unit_of_work import Actor
 from domain.customers.model import AttributeType, ConsentDecision
+from domain.integrations.model import RecordLink
 from domain.stages import actions as stages
 from domain.stages import queries as lifecycles
 from domain.stages.model import NoteKind
@@ -35,6 +37,8 @@ LIFECYCLE = "buyer"
 _CONNECTOR, _ACCOUNT = "demo", Account("shop", "The demo's shop")
 _STREAM = Stream("business", (Product, ExchangeRate, Customer, Order, Refund, Interaction))
 _PORTION = 25 * HOUSEHOLD
+_LIVED = 0.8
+"""How much of the work is done when all but the regulars have lived."""
 _ATTRIBUTES = {
     "tier": (AttributeType.TEXT, {"en": "Tier", "fa": "سطح"}),
     "loyalty_points": (AttributeType.INTEGER, {"en": "Loyalty points", "fa": "امتیاز وفاداری"}),
@@ -67,13 +71,31 @@ async def fill(database: Database, tenant_id: UUID, count: int, report: Callable
         run = await runs.begin(work, integration, _STREAM, mode="FULL")
         await land.land(work, run, Page(_shop(count, work.now)))
         manager = await create_principal(work, "Account manager", Role.AGENT, PrincipalKind.PERSON)
+        lived = _LIVED if count >= promises.LEAST else 1.0
         for share, portion in _portions(count, work.now):
             await land.land(work, run, Page(_records(portion)))
             work.actor = Actor(manager.id)
             await _do_by_hand(work, run, portion)
             work.actor = Actor.SYSTEM
-            report(share)
+            report(share * lived)
+        if count >= promises.LEAST:
+            await _promise(work, run)
+            report(1.0)
         await runs.finish(work, run)
+
+
+async def _promise(work: Writing, run: Run) -> None:
+    """Let the regulars live, and both initiatives be sealed: as of today, as most businesses do."""
+    lived = list(regulars(work.now))
+    for start in range(0, len(lived), _PORTION):
+        await land.land(work, run, Page(_records(lived[start : start + _PORTION])))
+    known = await work.rows(
+        select(RecordLink.remote_id, RecordLink.local_id).where(
+            RecordLink.tenant_id == work.tenant_id, RecordLink.integration_id == run.integration_id,
+            RecordLink.type == "customer",
+        )
+    )  # fmt: skip
+    await promises.seal(work, [(row.remote_id, row.local_id) for row in known])
 
 
 def _shop(count: int, until: datetime) -> list[Record]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from cli.business import catalogue, laws, names
+from cli.business import catalogue, laws, names, promises
 from cli.business.diary import Consent, Diary, Move, Note
 from tenure_sdk import (
     Call,
@@ -84,7 +85,7 @@ def _life(number: int, until: datetime) -> Diary:
         _become_known(chance, diary, known)
         first = known + timedelta(days=chance.expovariate(1 / 12))
         if chance.random() < 0.72:
-            _buy(chance, diary, laws.habit(chance, is_organisation=False), first)
+            _buy(chance, diary, _habit(chance, diary), first)
     if diary.customer.attributes["newsletter"]:
         _read(chance, diary, known)
     _decide(chance, diary, known)
@@ -106,7 +107,7 @@ def _organisation(chance: Random, number: int, known: datetime, until: datetime)
     first = laws.opening_hour(chance, known + timedelta(days=5 + chance.expovariate(1 / 20)))
     _contract(chance, diary, first)
     if chance.random() < 0.8:
-        orders = _buy(chance, diary, laws.habit(chance, is_organisation=True), first)
+        orders = _buy(chance, diary, _habit(chance, diary), first)
         _take_care(chance, diary, orders)
     return _with_attributes(diary)
 
@@ -161,6 +162,12 @@ def _buy(chance: Random, diary: Diary, habit: Habit, first: datetime) -> list[Or
     if orders and chance.random() < 0.25:
         _abandon(chance, diary, orders[-1].occurred_at + timedelta(days=9))
     return orders
+
+
+def _habit(chance: Random, diary: Diary) -> Habit:
+    """How a customer buys, and how much more often once an initiative is for them that works."""
+    habit = laws.habit(chance, is_organisation=diary.customer.kind == "ORGANISATION")
+    return replace(habit, lifted_from=promises.lifted_from(diary.customer.id, diary.until))
 
 
 def _follow_up(chance: Random, diary: Diary, order: Order, nth: int) -> None:

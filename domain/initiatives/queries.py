@@ -43,6 +43,13 @@ async def guarded(reading: Reading, initiative_id: UUID) -> Initiative:
     return _found(await reading.one(_initiative(reading, initiative_id).with_for_update()), initiative_id)
 
 
+async def initiatives(reading: Reading) -> Sequence[Initiative]:
+    """Every initiative of the tenant, the oldest first."""
+    return await reading.all(
+        select(Initiative).where(Initiative.tenant_id == reading.tenant_id).order_by(Initiative.id)
+    )  # fmt: skip
+
+
 async def seal_of(reading: Reading, initiative_id: UUID) -> BaselineSnapshot:
     """The header of an initiative's seal. Raises NotSealed."""
     found = await reading.one(_seals(reading).where(BaselineSnapshot.initiative_id == initiative_id))

@@ -47,22 +47,18 @@ class InvoiceOrderBy:
     direction: OrderDirection = strawberry.field(default=OrderDirection.ASC, description="In which direction.")
 
 
-def _current(table: str, id_: str = "") -> str:
+def current(table: str, id_: str = "") -> str:
     """The current versions of documents, or that of one of them."""
     one_of_them = f" and {{t}}.id = {id_}" if id_ else ""
     return f"{table} {{t}} where {{t}}.tenant_id = $1{one_of_them} and {{t}}.superseded_at is null"
 
 
-def _paper(record: str) -> dict[str, Any]:
-    """The fields that every document has."""
+def versioned(record: str) -> dict[str, Any]:
+    """The fields that everything has that is recorded in versions."""
     return {
         "number": column(),
         "version": column(),
         "recorded_at": column(),
-        "base_total": amount(
-            "{t}.base_amount", "{t}.base_currency",
-            description="The total in the tenant's base currency at the rate of its day; null without a rate.",
-        ),
         "customer": one(
             "customers.Customer", survivor("{p}.customer_id"), description="Whose it is; null where nobody is known."
         ),
@@ -71,6 +67,17 @@ def _paper(record: str) -> dict[str, Any]:
             f"(select {{p}}.integration_id, '{record}'::text as type, {{p}}.remote_id"
             " where {p}.integration_id is not null) {t}",
             description="Where it was read.",
+        ),
+    }  # fmt: skip
+
+
+def _paper(record: str) -> dict[str, Any]:
+    """The fields that every document has."""
+    return {
+        **versioned(record),
+        "base_total": amount(
+            "{t}.base_amount", "{t}.base_currency",
+            description="The total in the tenant's base currency at the rate of its day; null without a rate.",
         ),
     }  # fmt: skip
 
@@ -96,10 +103,10 @@ def _allocation(owner: str, target: str, words: str) -> dict[str, Any]:
     return {
         "amount": amount("{t}.amount", currency, null=False, description="How much of the invoice it settles."),
         "invoice": one(
-            "invoices.Invoice", _current("invoices", "{p}.invoice_id"),
+            "invoices.Invoice", current("invoices", "{p}.invoice_id"),
             description="The invoice that is settled; null until it is known here.",
         ),
-        owner: one(f"invoices.{target}", _current(f"{owner}s", f"{{p}}.{owner}_id"), null=False, description=words),
+        owner: one(f"invoices.{target}", current(f"{owner}s", f"{{p}}.{owner}_id"), null=False, description=words),
     }  # fmt: skip
 
 
@@ -115,7 +122,7 @@ class CreditNoteAllocation:
     """Which part of a credit note settles which invoice."""
 
 
-@expose(model.Invoice, prefix="inv", scope=SCOPE, also=_paper("invoice"), by_id=_current("invoices", "{k}"))
+@expose(model.Invoice, prefix="inv", scope=SCOPE, also=_paper("invoice"), by_id=current("invoices", "{k}"))
 class Invoice(Node):
     """A bill. It is the sale itself: its order has the lines, and counts as the purchase."""
 
@@ -132,12 +139,12 @@ class Invoice(Node):
     )
     total = amount("{t}.amount", "{t}.currency", null=False, description="What it says in all.")
     balance = amount("{t}.balance", "{t}.currency", description="What is still owed; null when that is not known.")
-    order = one("purchases.Order", _current("orders", "{p}.id"), null=False, description="The sale that it bills.")
+    order = one("purchases.Order", current("orders", "{p}.id"), null=False, description="The sale that it bills.")
     payments = _allocations("payment", "PaymentAllocation", "invoice_id", "What payments settle of it.")
     credit_notes = _allocations("credit_note", "CreditNoteAllocation", "invoice_id", "What credit notes settle of it.")
 
 
-@expose(model.Payment, prefix="pay", scope=SCOPE, also=_paper("payment"), by_id=_current("payments", "{k}"))
+@expose(model.Payment, prefix="pay", scope=SCOPE, also=_paper("payment"), by_id=current("payments", "{k}"))
 class Payment(Node):
     """Money that came in, or should have."""
 
@@ -150,7 +157,7 @@ class Payment(Node):
 
 
 @expose(
-    model.CreditNote, prefix="crn", scope=SCOPE, also=_paper("credit_note"), by_id=_current("credit_notes", "{k}")
+    model.CreditNote, prefix="crn", scope=SCOPE, also=_paper("credit_note"), by_id=current("credit_notes", "{k}")
 )  # fmt: skip
 class CreditNote(Node):
     """A sale taken back in part or whole. It counts as a refund, which has the lines."""
@@ -158,7 +165,7 @@ class CreditNote(Node):
     occurred_at = column()
     total = amount("{t}.amount", "{t}.currency", null=False, description="What it gives back in all.")
     balance = amount("{t}.balance", "{t}.currency", description="What of it is not used yet; null when not known.")
-    refund = one("purchases.Refund", _current("refunds", "{p}.id"), null=False, description="The refund that it is.")
+    refund = one("purchases.Refund", current("refunds", "{p}.id"), null=False, description="The refund that it is.")
     allocations = _allocations("credit_note", "CreditNoteAllocation", "credit_note_id", "What it settles.")
 
 
@@ -168,32 +175,32 @@ InvoiceConnection = page_of(Invoice, "invoices")
 PaymentConnection = page_of(Payment, "payments")
 CreditNoteConnection = page_of(CreditNote, "credit notes")
 
-_OF_BILLS = {
+OF_BILLS = {
     **{name: condition for name, condition in SHARED.items() if name not in {"customer", "hasCustomer"}},
     "customer": filters.customer("{t}.customer_id", "Whose it is; the id of anybody merged with them will do."),
     "hasCustomer": filters.yes("{t}.customer_id is not null", "Whether it is known whose it is."),
 }
 InvoiceFilter = filters.filter_input(
     "InvoiceFilter", "Conditions on invoices.", "api.invoices",
-    **{name: condition for name, condition in _OF_BILLS.items() if name != "occurredAt"},
+    **{name: condition for name, condition in OF_BILLS.items() if name != "occurredAt"},
     issuedAt=filters.moment("{t}.occurred_at", "When it was issued."),
     dueOn=filters.day("{t}.due_on", "The day by which it is to be paid."),
     status=filters.choice(model.InvoiceStatus, "{t}.status", "How far it has come."),
 )  # fmt: skip
 PaymentFilter = filters.filter_input(
-    "PaymentFilter", "Conditions on payments.", "api.invoices", **_OF_BILLS,
+    "PaymentFilter", "Conditions on payments.", "api.invoices", **OF_BILLS,
     status=filters.choice(model.PaymentStatus, "{t}.status", "Whether the money came in."),
     method=filters.text("{t}.method", "How it was paid."),
 )  # fmt: skip
 CreditNoteFilter = filters.filter_input(
-    "CreditNoteFilter", "Conditions on credit notes.", "api.invoices", **_OF_BILLS
+    "CreditNoteFilter", "Conditions on credit notes.", "api.invoices", **OF_BILLS
 )  # fmt: skip
 
 
 def invoices(**options: Any) -> Any:
     """A page of invoices, the latest first unless asked otherwise."""
     return many(
-        "invoices.Invoice", _current("invoices"),
+        "invoices.Invoice", current("invoices"),
         orders={"ISSUED_AT": By("{t}.occurred_at"), "ID": By("{t}.id", "id")}, default=(("ISSUED_AT", True),),
         filter="InvoiceFilter", scope=SCOPE,
         arguments={
@@ -218,7 +225,7 @@ def credit_notes(**options: Any) -> Any:
 
 def _latest_first(target: str, table: str, filter_name: str, fitting: Argument, **options: Any) -> Any:
     return many(
-        target, _current(table), orders={"OCCURRED_AT": By("{t}.occurred_at"), "ID": By("{t}.id", "id")},
+        target, current(table), orders={"OCCURRED_AT": By("{t}.occurred_at"), "ID": By("{t}.id", "id")},
         default=(("OCCURRED_AT", True),), filter=filter_name, scope=SCOPE, arguments={"filter": fitting}, **options,
     )  # fmt: skip
 
@@ -235,7 +242,7 @@ def _invoice_by(asked: Sourcing) -> str:
     id_ = asked.part("by", "id", ids.reader("inv"), "uuid")
     number = asked.part("by", "number")
     found = f"{{t}}.id = {id_}" if id_ else f"{{t}}.number = {number}"
-    return f"{_current('invoices')} and {found}"
+    return f"{current('invoices')} and {found}"
 
 
 class Queries:

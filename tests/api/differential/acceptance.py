@@ -46,6 +46,8 @@ TYPE_SCOPES = {
             "Invoice",
             "Payment",
             "CreditNote",
+            "Contract",
+            "Opportunity",
         ),
         _PURCHASES,
     ),
@@ -72,6 +74,8 @@ FIELD_SCOPES = {
     "Customer.orders": _PURCHASES,
     "Customer.orderTotals": _PURCHASES,
     **dict.fromkeys(("Customer.invoices", "Customer.payments", "Customer.creditNotes"), _PURCHASES),
+    **dict.fromkeys(("Customer.contracts", "Customer.opportunities"), _PURCHASES),
+    **dict.fromkeys(("Query.contracts", "Query.opportunities"), _PURCHASES),
     **dict.fromkeys(("Query.invoice", "Query.invoices", "Query.payments", "Query.creditNotes"), _PURCHASES),
     **dict.fromkeys([f"CommerceInteraction.{name}" for name in ("invoice", "payment", "creditNote")], _PURCHASES),
     "Customer.identities": "pii:read",
@@ -108,7 +112,7 @@ _IDS = {
     "CostFilter.integration": "ing",
     "OrderFilter.integration": "ing", "RefundFilter.customer": "cus", "RefundFilter.integration": "ing",
     **{
-        f"{bill}Filter.{name}": kind for bill in ("Invoice", "Payment", "CreditNote")
+        f"{bill}Filter.{name}": kind for bill in ("Invoice", "Payment", "CreditNote", "Contract", "Opportunity")
         for name, kind in (("customer", "cus"), ("integration", "ing"))
     },
 }  # fmt: skip
@@ -138,7 +142,7 @@ class Acceptance:
         return self.found
 
     def _walk(self, of: GraphQLObjectType, sets: list[SelectionSetNode]) -> None:
-        self._need(TYPE_SCOPES.get(of.name))
+        self._need(TYPE_SCOPES.get(of.name.removesuffix("Connection")))
         fields: dict[str, list[FieldNode]] = {}
         for node in self._selected(of, sets):
             fields.setdefault((node.alias or node.name).value, []).append(node)

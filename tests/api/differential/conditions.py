@@ -139,6 +139,22 @@ CONDITIONS: dict[str, dict[str, Condition]] = {
     },
     "PaymentFilter": {**_DOCUMENT, "status": _text("status"), "method": _text("method")},
     "CreditNoteFilter": _DOCUMENT,
+    "ContractFilter": {
+        **{name: condition for name, condition in _DOCUMENT.items() if name != "occurredAt"},
+        "startedAt": _time("occurred_at"),
+        "status": _text("status"),
+        "plan": _text("plan"),
+        "termEndsOn": _time("term_ends_on"),
+        "endedOn": _time("ended_on"),
+    },
+    "OpportunityFilter": {
+        **{name: condition for name, condition in _DOCUMENT.items() if name != "occurredAt"},
+        "openedAt": _time("opened_at"),
+        "status": _text("status"),
+        "stage": _text("stage"),
+        "closedOn": _time("closed_on"),
+        "expectedCloseOn": _time("expected_close_on"),
+    },
     "ProductFilter": {"sku": _text("sku"), "name": _text("name")},
 }
 

@@ -577,7 +577,7 @@ _KIND_OF_ID = {
     "CostFilter.integration": "ing",
     "CustomerRef.id": "cus", "OrderRef.id": "ord", "InvoiceRef.id": "inv",
     **{
-        f"{bill}Filter.{name}": kind for bill in ("Invoice", "Payment", "CreditNote")
+        f"{bill}Filter.{name}": kind for bill in ("Invoice", "Payment", "CreditNote", "Contract", "Opportunity")
         for name, kind in (("customer", "cus"), ("integration", "ing"))
     },
 }  # fmt: skip

@@ -168,7 +168,7 @@ class Naive:
         match prefix:
             case "cus":
                 return self.customer(uuid)
-            case "ord" | "ref" | "inv" | "pay" | "crn":
+            case "ord" | "ref" | "inv" | "pay" | "crn" | "con" | "opp":
                 return self.document(TABLE_OF[prefix], PREFIXES[prefix], uuid)
             case "cst":
                 return spending.latest(self, uuid)

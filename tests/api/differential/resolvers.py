@@ -10,7 +10,7 @@ from uuid import UUID
 from graphql import GraphQLError
 
 from domain.customers.folding import mask_email, mask_phone, mask_text, normalise_email, normalise_phone
-from tests.api.differential import connecting, proving, spending
+from tests.api.differential import connecting, promising, proving, spending
 from tests.api.differential.amounts import money
 from tests.api.differential.ordering import ORDERS
 from tests.api.differential.things import PREFIXES, global_id
@@ -84,6 +84,7 @@ def resolvers(naive: Naive) -> dict[tuple[str, str], Callable[..., Any]]:
     connecting.add(naive, on)
     proving.add(naive, on)
     spending.add(naive, on)
+    promising.add(naive, on)
     return found
 
 

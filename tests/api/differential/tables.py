@@ -28,6 +28,7 @@ NAMES = (
     "exchange_rates", "interactions", "interaction_contents", "cases", "survey_responses", "reviews", "social_mentions",
     "referrals", "campaign_responses", "cost_entries", "cost_allocations", "departments", "department_members",
     "objectives",
+    "contracts", "contract_events", "opportunities",
 )  # fmt: skip
 
 

@@ -33,7 +33,10 @@ PROBES = {
             kind,
             f"query ($id: ID!) {{ {of}(first: 9, filter: {{{name}: {{eq: $id}}}}) {{ nodes {{ id }} totalCount }} }}",
         )
-        for bill, of in (("Invoice", "invoices"), ("Payment", "payments"), ("CreditNote", "creditNotes"))
+        for bill, of in (
+            ("Invoice", "invoices"), ("Payment", "payments"), ("CreditNote", "creditNotes"),
+            ("Contract", "contracts"), ("Opportunity", "opportunities"),
+        )
         for name, kind in (("customer", "cus"), ("integration", "ing"))
     },
     "CustomerFilter.department": (

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 PREFIXES = {
     "cus": "Customer", "mca": "MergeCandidate", "lcy": "Lifecycle", "stg": "Stage", "siv": "StageInterval",
     "sno": "StageNote", "ing": "Integration", "fam": "ProductFamily", "prd": "Product", "ord": "Order", "ref": "Refund",
-    "inv": "Invoice", "pay": "Payment", "crn": "CreditNote",
+    "inv": "Invoice", "pay": "Payment", "crn": "CreditNote", "con": "Contract", "opp": "Opportunity",
     "int": "Interaction", "ten": "Tenant", "pri": "Principal", "tok": "ApiToken", "atd": "AttributeDefinition",
     "prv": "PrivacyRequest", "str": "StageTransition", "run": "SyncRun", "dlt": "DeadLetter", "cft": "SyncConflict",
     "cst": "Cost", "dep": "Department", "obj": "Objective",
@@ -26,7 +26,7 @@ PREFIXES = {
 TABLE_OF = {
     "mca": "merge_candidates", "lcy": "lifecycles", "stg": "stages", "siv": "stage_intervals", "sno": "stage_notes",
     "ing": "integrations", "fam": "product_families", "prd": "products", "ord": "orders", "ref": "refunds",
-    "inv": "invoices", "pay": "payments", "crn": "credit_notes",
+    "inv": "invoices", "pay": "payments", "crn": "credit_notes", "con": "contracts", "opp": "opportunities",
     "int": "interactions",
     "pri": "principals",
     "tok": "api_tokens",

@@ -59,7 +59,7 @@ from domain.stages.model import (
     TransitionRule,
 )
 from domain.tenants.model import ApiToken, Principal, Role, Tenant
-from tests.api.differential import connected, proved, spent
+from tests.api.differential import connected, promised, proved, spent
 
 if TYPE_CHECKING:
     from domain.core.unit_of_work import Writing
@@ -119,6 +119,7 @@ async def write(work: Writing, name: str) -> None:
     await _interactions(world, people, integrations, documents)
     await proved.evidence(world, people)
     await spent.money(world, people)
+    await promised.business(world, people)
 
 
 # Who asks

@@ -106,8 +106,8 @@ class Resampling:
     def group_sums(self, rows: Amounts, unit: Indexes, group: Indexes, groups: int) -> Amounts:
         """The same apart for each group of rows: (draws, groups, columns)."""
         order = np.argsort(group, kind="stable")
-        names, begins = np.unique(group[order], return_index=True)
-        parts = list(zip(names, begins, [*begins[1:], len(rows)], strict=True))
+        names, begins, sizes = np.unique(group[order], return_index=True, return_counts=True)
+        parts = list(zip(names, begins, begins + sizes, strict=True))
         values, members = rows[order].astype(np.float32), unit[order]
         found = np.zeros((self.draws, groups, rows.shape[1]))
         done = 0

@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+from typing import Any
+
+import pytest
+
+from domain.initiatives.comparing import compare
+from domain.initiatives.findings import Span
+from domain.initiatives.plans import Plan, Tier
+from domain.initiatives.statistics.windows import (
+    Calendar,
+    EmptyWindow,
+    WindowBeforeData,
+    WindowNotOver,
+    Windows,
+    WindowsOverlap,
+    first_day_to_seal,
+)
+from tests.domain.initiatives.histories import history
+
+GO_LIVE = date(2026, 3, 1).toordinal()
+PLAN = Plan(go_live=GO_LIVE, baseline_days=90, measured_on=GO_LIVE + 60, tier=Tier.STANDARD, seed=1)
+
+
+def test_a_short_after_window_is_compared_with_the_last_days_of_the_baseline() -> None:
+    found = Calendar(GO_LIVE - 400, PLAN).compared
+    assert found == Windows(Span(GO_LIVE - 60, GO_LIVE), Span(GO_LIVE, GO_LIVE + 60))
+    assert not found.same_days_of_the_year
+
+
+def test_a_long_after_window_keeps_the_whole_baseline() -> None:
+    found = Calendar(GO_LIVE - 400, replace(PLAN, measured_on=GO_LIVE + 120)).compared
+    assert (found.before.days, found.after.days, found.recency_cap) == (90, 120, 90)
+
+
+def test_with_two_years_the_same_days_of_the_year_before_are_compared() -> None:
+    found = Calendar(GO_LIVE - 730, PLAN).compared
+    assert found.before == Span(date(2025, 3, 1).toordinal(), date(2025, 3, 1).toordinal() + 60)
+    assert found.same_days_of_the_year
+    assert Calendar(GO_LIVE - 729, PLAN).compared.before == Span(GO_LIVE - 60, GO_LIVE)
+
+
+def test_the_29th_of_february_is_compared_with_the_28th() -> None:
+    go_live = date(2028, 2, 29).toordinal()
+    found = Calendar(go_live - 800, replace(PLAN, go_live=go_live, measured_on=go_live + 60)).compared
+    assert found.before.first == date(2027, 2, 28).toordinal()
+
+
+def test_whole_years_have_no_season() -> None:
+    for days, holds in ((365, True), (364, False), (367, False), (731, True)):
+        windows = Windows(Span(GO_LIVE - days, GO_LIVE), Span(GO_LIVE, GO_LIVE + days))
+        assert windows.same_days_of_the_year is holds
+
+
+def test_fake_go_lives_lie_within_the_sealed_history() -> None:
+    found = list(Calendar(GO_LIVE - 180, PLAN).fakes(60))
+    assert [fake.after.first for fake in found] == [GO_LIVE - 60, GO_LIVE - 90, GO_LIVE - 120]
+    assert all(fake.before.first >= GO_LIVE - 180 and fake.after.last <= GO_LIVE for fake in found)
+
+
+def test_fake_go_lives_look_a_year_back_like_the_true_one() -> None:
+    found = list(Calendar(GO_LIVE - 730, PLAN).fakes(60))
+    assert found[0] == Windows(
+        Span(date(2024, 12, 31).toordinal(), date(2024, 12, 31).toordinal() + 60), Span(GO_LIVE - 60, GO_LIVE)
+    )
+
+
+def test_a_seal_goes_back_two_baselines_and_two_years_as_far_as_there_is_anything() -> None:
+    assert first_day_to_seal(1_000, 90, 0) == 1_000 - 731
+    assert first_day_to_seal(1_000, 450, 0) == 100
+    assert first_day_to_seal(1_000, 90, 600) == 600
+
+
+@pytest.mark.parametrize(
+    ("problem", "asked", "details"),
+    [
+        (EmptyWindow, {"measured_on": 100}, {"baseline_days": 50, "after_days": 0}),
+        (EmptyWindow, {"baseline_days": 0}, {"baseline_days": 0, "after_days": 20}),
+        (WindowsOverlap, {"go_live": 99}, {"go_live": 99, "before_ends": 100, "after_begins": 100}),
+        (WindowNotOver, {"measured_on": 121}, {"known_until": 120, "measured_on": 121}),
+        (WindowBeforeData, {"baseline_days": 101}, {"known_from": 0, "baseline_begins": -1}),
+    ],
+)
+def test_windows_that_cannot_be_compared_are_refused(
+    problem: type[Exception], asked: dict[str, Any], details: dict[str, int]
+) -> None:
+    plan = replace(Plan(go_live=100, baseline_days=50, measured_on=120, tier=Tier.QUICK, seed=1), **asked)
+    before, after = history([], customers=0, days=(0, 100)), history([], customers=0, days=(100, 120))
+    with pytest.raises(problem) as refused:
+        compare(before, after, plan)
+    assert refused.value.details == details  # type: ignore[attr-defined]
+
+
+def test_histories_that_overlap_are_refused() -> None:
+    plan = Plan(go_live=100, baseline_days=50, measured_on=120, tier=Tier.QUICK, seed=1)
+    with pytest.raises(WindowsOverlap):
+        compare(history([], customers=0, days=(0, 100)), history([], customers=0, days=(99, 120)), plan)

@@ -7,12 +7,12 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from domain.metrics import definitions
-from domain.metrics.catalogue import CATALOGUE, Span
+from domain.metrics.catalogue import CATALOGUE, FACTS, Span
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from domain.metrics.catalogue import Aggregate, Definition, Figure
+    from domain.metrics.catalogue import Aggregate, Definition, Facts, Figure
 
 __all__ = ["definitions", "pages"]
 
@@ -49,7 +49,16 @@ def _listed() -> str:
         ]
         table = ["| key | name | unit | better |", "| --- | --- | --- | --- |", *rows]
         parts += [f"## {_SECTIONS.get(section, section.replace('_', ' ').capitalize())}", "\n".join(table)]
+    parts += ["## Facts", _FACTS, *map(_facts, (facts for facts in FACTS.values() if facts.columns))]
     return "\n\n".join(parts) + "\n"
+
+
+_FACTS = """What metrics are made of, and what a plugin can build its own of: rows of each customer in each window."""
+
+
+def _facts(facts: Facts) -> str:
+    rows = [f"| `{facts.name}.{name}` | {words} |" for name, words in facts.columns.items()]
+    return "\n".join([f"### `{facts.name}`", "", "| fact | meaning |", "| --- | --- |", *rows])
 
 
 def _page(one: Definition) -> str:

@@ -9,7 +9,9 @@ from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
 from domain.core.problems import DomainError, NotFound
+from domain.metrics.catalogue import CATALOGUE
 from domain.stages.templates import KEYS
+from sync import metrics
 from sync.entries import GROUP, Plugin
 from sync.templates import translated
 from tenure_sdk import Connector
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
     from domain.core.settings import Settings
+    from domain.metrics.catalogue import Definition
     from domain.stages.templates import LifecycleTemplate
 
 CONTRACT = 1
@@ -97,6 +100,7 @@ class Registry:
     origins: dict[str, Origin] = field(default_factory=dict)
     """Where the connectors come from, by their keys; one that was handed in here has none."""
     templates: dict[str, LifecycleTemplate] = field(default_factory=dict)
+    metrics: dict[str, Definition] = field(default_factory=dict)
     listeners: list[Listener] = field(default_factory=list)
 
     def connector(self, key: str) -> type[Connector[Any]]:
@@ -178,6 +182,7 @@ def _loaded(entry: EntryPoint, registry: Registry, admission: Admission) -> Load
     registry.connectors.update(brought.connectors)
     registry.origins.update(dict.fromkeys(brought.connectors, Origin(entry.value, _normal(distribution))))
     registry.templates.update(brought.templates)
+    registry.metrics.update(brought.metrics)
     registry.listeners.extend(brought.listeners)
     return Loaded(
         entry.name, distribution, version, Status.LOADED, tuple(sorted(brought.connectors)), unknown_hooks=unknown
@@ -189,12 +194,14 @@ def _brought(plugin: Plugin, entry: EntryPoint, known: Registry) -> Registry:
     connectors = {connector.key: connector for connector in map(_checked, plugin.connectors())}
     found = map(translated, plugin.collected("register_lifecycle_templates"))
     brought = {template.key: template for template in found}
+    measures = {metric.key: metric for metric in map(metrics.translated, plugin.collected("register_metrics"))}
     _check_free(connectors.keys() & known.connectors.keys())
+    _check_free({key for key in measures if key in known.metrics or CATALOGUE.is_ours(key)})
     _check_free(brought.keys() & {*known.templates, *KEYS})
     listeners = [
         Listener(entry.name, frozenset(connectors), hear) for hear in plugin.implementations("on_event") if connectors
     ]
-    return Registry(connectors, templates=brought, listeners=listeners)
+    return Registry(connectors, templates=brought, metrics=measures, listeners=listeners)
 
 
 def _check_free(taken: set[str]) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Self
 
 import structlog
 
+from domain.metrics.catalogue import CATALOGUE
 from sync import registry as plugins
 from sync.access.authorizations import Authorizations
 from sync.access.remotes import Remotes
@@ -38,6 +39,7 @@ class Switchboard:
         for plugin in self.registry.report:
             if plugin.error is not None:
                 log.warning("plugin.left_out", plugin=plugin.entry, status=plugin.status, error=plugin.error)
+        CATALOGUE.admit(self.registry.metrics.values())
         self.remotes = Remotes(database, settings, self.registry, transports)
         self.authorizations = Authorizations(self.remotes)
 

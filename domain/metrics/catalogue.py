@@ -216,10 +216,11 @@ class Definition:
 
 
 class Catalogue:
-    """All metrics, in the order in which they are written."""
+    """All metrics, in the order in which they are written; behind them those that plugins brought."""
 
     def __init__(self) -> None:
         self._known: dict[str, Definition] = {}
+        self._brought: frozenset[str] = frozenset()
 
     def __iter__(self) -> Iterator[Definition]:
         return iter(self._known.values())
@@ -238,6 +239,18 @@ class Catalogue:
             message = f"two metrics are called {definition.key}"
             raise ValueError(message)
         self._known[definition.key] = definition
+
+    def is_ours(self, key: str) -> bool:
+        """Whether a key is taken by a metric that no plugin brought."""
+        return key in self._known and key not in self._brought
+
+    def admit(self, brought: Iterable[Definition]) -> None:
+        """Take in what plugins bring, in the place of what plugins brought before."""
+        for key in self._brought:
+            del self._known[key]
+        admitted = {definition.key: definition for definition in brought}
+        self._known |= admitted
+        self._brought = frozenset(admitted)
 
     def chosen(self, keys: Iterable[str]) -> Sequence[Definition]:
         """The metrics with these keys, each once, in their order. Raises UnknownMetric."""

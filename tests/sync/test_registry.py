@@ -9,16 +9,21 @@ import msgspec
 import pytest
 
 from domain.core.settings import Settings
+from domain.metrics.catalogue import CATALOGUE
 from sync import registry
 from sync.entries import GROUP
 from sync.registry import Admission, Loaded, Origin, PluginsBroken, Status, speaks
 from tenure_sdk import (
     Connector,
     Customer,
+    CustomerCount,
     LifecycleTemplate,
+    Metric,
     TemplateRule,
     TemplateStage,
     TemplateText,
+    Total,
+    Where,
     hookimpl,
     stream,
 )
@@ -101,6 +106,25 @@ class Templates:
         return self.given
 
 
+def metric(key: str, fact: str = "bought.net") -> Metric:
+    """Money by customer, of those who bought twice."""
+    twice = (Where(fact="occasions", at_least=2),)
+    return Metric(
+        key=key, label=TemplateText(en="Worth of the faithful"), description="Net by customers who bought twice.",
+        unit="MONEY", numerator=Total(fact=fact, where=twice), denominator=CustomerCount(facts="bought", where=twice),
+        better="HIGHER", step="RETAIN", personal="LIFETIME",
+    )  # fmt: skip
+
+
+class Measuring:
+    def __init__(self, *given: object) -> None:
+        self.given = given
+
+    @hookimpl
+    def register_metrics(self) -> tuple[object, ...]:
+        return self.given
+
+
 class Listening(Plugin):
     @hookimpl
     async def on_event(self, event: object) -> None:
@@ -117,6 +141,9 @@ def module() -> ModuleType:
     made.Short = Templates(template("short"))  # type: ignore[attr-defined]
     made.Classic = Templates(template("classic"))  # type: ignore[attr-defined]
     made.NoTemplate = Templates({"key": "x"})  # type: ignore[attr-defined]
+    made.Faithful = Measuring(metric("faithful"))  # type: ignore[attr-defined]
+    made.Recency = Measuring(metric("recency"))  # type: ignore[attr-defined]
+    made.Sly = Measuring(metric("sly", "bought.net) FROM customers --"))  # type: ignore[attr-defined]
     sys.modules["a_plugin"] = made
     return made
 
@@ -245,6 +272,20 @@ def test_a_template_of_a_plugin_is_made_as_those_that_ship(module: ModuleType) -
     short = found.templates["short"]
     assert (short.title.fa, [stage.key for stage in short.lifecycle.stages]) == ("کوتاه", ["met", "won"])
     assert [(rule.source, rule.target) for rule in short.lifecycle.rules] == [(None, "met"), ("met", "won")]
+
+
+def test_a_metric_of_a_plugin_is_made_of_the_facts_that_there_are(module: ModuleType) -> None:
+    found = registry.load([entry("Faithful"), entry("Recency"), entry("Sly")])
+    assert [loaded.status for loaded in found.report] == [Status.LOADED, Status.FAILED, Status.FAILED]
+    assert found.report[1].error == "ValueError: another distribution already brings recency"
+    assert "has no fact" in str(found.report[2].error)
+    (faithful,) = found.metrics.values()
+    assert faithful.figure.numerator.sql == "coalesce(sum(net) FILTER (WHERE occasions >= 2), 0)"
+    assert faithful.labels == {"en": "Worth of the faithful", "fa": "Worth of the faithful"}
+    CATALOGUE.admit([faithful])
+    assert CATALOGUE["faithful"] in CATALOGUE.personal()
+    CATALOGUE.admit([])
+    assert "faithful" not in CATALOGUE
 
 
 def test_who_listens_is_known_with_the_connectors_that_it_brings(module: ModuleType) -> None:

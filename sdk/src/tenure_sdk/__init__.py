@@ -62,6 +62,7 @@ from tenure_sdk.hooks import (
 from tenure_sdk.http import Answer, Context, Host, Window
 from tenure_sdk.limits import RateLimit, duration
 from tenure_sdk.mapping import left_over, mapped
+from tenure_sdk.metrics import CustomerCount, Metric, Total, Where
 from tenure_sdk.pages import (
     LINE_COLUMNS,
     LINE_TYPES,
@@ -171,6 +172,7 @@ __all__ = [
     "CursorExpired",
     "Custom",
     "Customer",
+    "CustomerCount",
     "Declaration",
     "Delivery",
     "Document",
@@ -199,6 +201,7 @@ __all__ = [
     "MeetingCreated",
     "Merge",
     "Message",
+    "Metric",
     "NotFound",
     "Note",
     "OAuth2",
@@ -238,6 +241,7 @@ __all__ = [
     "TemplateRule",
     "TemplateStage",
     "TemplateText",
+    "Total",
     "Totals",
     "Transient",
     "Unsupported",
@@ -245,6 +249,7 @@ __all__ = [
     "Verifier",
     "Visit",
     "Webhook",
+    "Where",
     "Window",
     "action",
     "duration",

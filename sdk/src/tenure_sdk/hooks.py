@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterable
 
     from tenure_sdk.connector import Connector
+    from tenure_sdk.metrics import Metric
 
 PROJECT = "tenure"
 
@@ -101,6 +102,12 @@ def register_connectors() -> Iterable[type[Connector[Any]]]:
 @hookspec
 def register_lifecycle_templates() -> Iterable[LifecycleTemplate]:
     """The lifecycle templates that the plugin brings, beside those that ship; asked when it is loaded."""
+    raise NotImplementedError
+
+
+@hookspec
+def register_metrics() -> Iterable[Metric]:
+    """The metrics that the plugin brings, over the facts that there are; asked when it is loaded."""
     raise NotImplementedError
 
 

@@ -8,15 +8,20 @@ from strawberry.schema.config import StrawberryConfig
 
 from api import (
     connectors,
+    contracts,
     costs,
     customers,
     departments,
+    initiatives,
     integrations,
     interactions,
     invoices,
+    metrics,
     objectives,
+    opportunities,
     purchases,
     rate_limit,
+    segments,
     stages,
     tenants,
 )
@@ -27,10 +32,13 @@ from api.changing import costing as of_costing
 from api.changing import customers as of_customers
 from api.changing import deciding as of_deciding
 from api.changing import imports as of_imports
+from api.changing import initiating as of_initiating
 from api.changing import integrations as of_integrations
 from api.changing import invoicing as of_invoicing
 from api.changing import leaving as of_leaving
 from api.changing import records as of_records
+from api.changing import segmenting as of_segmenting
+from api.changing import selling as of_selling
 from api.changing import stages as of_stages
 from api.changing import tenants as of_tenants
 from api.expose import NodeQueries, roots
@@ -39,14 +47,15 @@ from api.refusals import PROBLEMS, problem_codes
 from api.scalars import SCALARS
 
 Query = roots(
-    "Query", NodeQueries, tenants.Queries, rate_limit.Queries, customers.Queries, stages.Queries, interactions.Queries,
-    purchases.Queries, invoices.Queries, integrations.Queries, connectors.Queries, costs.Queries,
-    departments.Queries, objectives.Queries,
+    "Query", NodeQueries, tenants.Queries, rate_limit.Queries, customers.Queries, stages.Queries,
+    interactions.Queries, purchases.Queries, invoices.Queries, contracts.Queries, opportunities.Queries,
+    integrations.Queries, connectors.Queries, segments.Queries, costs.Queries,
+    departments.Queries, objectives.Queries, initiatives.Queries, metrics.Queries,
 )  # fmt: skip
 problem_codes()
 Mutation = mutations(
-    of_tenants, of_customers, of_stages, of_records, of_imports, of_integrations, of_invoicing, of_connecting,
-    of_deciding, of_leaving, of_acting, of_costing,
+    of_tenants, of_customers, of_stages, of_records, of_selling, of_imports, of_integrations, of_invoicing,
+    of_connecting, of_deciding, of_leaving, of_acting, of_segmenting, of_costing, of_initiating,
 )  # fmt: skip
 
 schema = strawberry.Schema(

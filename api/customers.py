@@ -9,10 +9,14 @@ from typing import Any
 
 import strawberry
 
+from api import contracts as agreements
 from api import costs as expenses
 from api import departments as caretakers
-from api import evidence, filters, ids, interactions, purchases, reading, stages
+from api import equity, evidence, filters, ids, interactions, purchases, reading, stages
 from api import invoices as bills
+from api import metrics as measures
+from api import opportunities as prospects
+from api import segments as belonging
 from api.expose import Node, column, describe, embedded, entry, expose, listing, many, one, page_of, part, union_of
 from api.pages import MOST
 from api.reads.inputs import Given
@@ -269,7 +273,16 @@ class Customer(Node):
     credit_notes = bills.credit_notes(
         keys="{p}.member_ids", link="customer_id", description="What the customer was given back by credit notes."
     )
+    contracts = agreements.contracts(
+        keys="{p}.member_ids", link="customer_id", description="Recurring business with the customer."
+    )
+    opportunities = prospects.opportunities(
+        keys="{p}.member_ids", link="customer_id", description="Sales to the customer that may come about."
+    )
     costs = expenses.of_customer()
+    segments = belonging.of_customer()
+    metrics = measures.metrics_of_customer()
+    lifetime_value = equity.of_customer()
     identities = listing(
         "customers.Identity", "identity_claims {t} where {t}.tenant_id = $1 and {t}.valid_to is null",
         order="{t}.scheme, {t}.id", keys="{p}.member_ids", link="customer_id", scope="pii:read",
@@ -287,6 +300,9 @@ class Customer(Node):
 
 
 CustomerConnection = page_of(Customer, "customers")
+SegmentMemberConnection = page_of(
+    Customer, "members of a segment", "SegmentMember", belonging.model.SegmentMember, **belonging.membership()
+)
 
 
 @expose(model.AttributeDefinition, prefix="atd")
@@ -444,6 +460,7 @@ CustomerFilter = filters.filter_input(
         "OrderFilter", "api.purchases", "An order that fits.", scope=purchases.SCOPE,
     ),
     interactions=Condition(HavingInteractions, "Interactions that fit, how many and how recent.", _interactions),
+    segment=belonging.IS_IN,
     department=caretakers.condition(),
     attribute=Condition(AttributeFilter, "A value of an attribute.", _attribute),
 )  # fmt: skip

@@ -12,6 +12,7 @@ from api import (
     costs,
     customers,
     departments,
+    equity,
     initiatives,
     integrations,
     interactions,
@@ -50,7 +51,7 @@ Query = roots(
     "Query", NodeQueries, tenants.Queries, rate_limit.Queries, customers.Queries, stages.Queries,
     interactions.Queries, purchases.Queries, invoices.Queries, contracts.Queries, opportunities.Queries,
     integrations.Queries, connectors.Queries, segments.Queries, costs.Queries,
-    departments.Queries, objectives.Queries, initiatives.Queries, metrics.Queries,
+    departments.Queries, objectives.Queries, initiatives.Queries, metrics.Queries, equity.Queries,
 )  # fmt: skip
 problem_codes()
 Mutation = mutations(

@@ -90,6 +90,7 @@ class Business:
     principal: str
     token: str
     lifecycle: str
+    segment: str
     department: str
     cost: str
     objective: str
@@ -122,6 +123,7 @@ async def found(engine: Engine, database: Database, tenant: UUID, lifecycle: str
         "moveCustomer", {"customer": ada, "lifecycle": lifecycle, "toStage": "education", "occurredAt": NOON},
         "transition { id }",
     )  # fmt: skip
+    repeat = await caller.do("createSegment", {"template": "repeat_purchasers"}, "segment { id }")
     south = await caller.do("defineDepartment", {"key": "south", "name": "South"}, "department { id }")
     spent = await caller.do("recordCost", {**COST, "customer": ada}, "cost { id }")
     aim = await caller.do("createObjective", {"statement": "Sell more.", "kpis": [KPI]}, "objective { id }")
@@ -130,7 +132,7 @@ async def found(engine: Engine, database: Database, tenant: UUID, lifecycle: str
     return Business(
         caller, acme, ada, bea, version, cora, dora, merged["edges"][0], vetoed["edges"][0], candidates[0]["id"],
         order["order"]["id"], moved["transition"]["id"], f"pri_{admin.id.hex}", f"tok_{token.id.hex}", lifecycle,
-        south["department"]["id"], spent["cost"]["id"], aim["objective"]["id"],
+        repeat["segment"]["id"], south["department"]["id"], spent["cost"]["id"], aim["objective"]["id"],
     )  # fmt: skip
 
 

@@ -57,6 +57,11 @@ def _of(name: str, **more: Any) -> Callable[[Business], dict[str, Any]]:
     return lambda of: {"id": of.connected[name], **more}
 
 
+def _often(_: Business) -> dict[str, Any]:
+    """Who bought twice and has not gone on since."""
+    return {"all": [{"occasions": {"gte": 2}}, {"inStage": {"step": "PURCHASE"}}]}
+
+
 ROWS = {
     "enableConnector": Row(INTEGRATIONS, lambda _: {"connector": "outlook"}),
     "disableConnector": Row(INTEGRATIONS, lambda _: {"connector": "files"}),
@@ -193,6 +198,19 @@ ROWS = {
             "orders": [{"id": "o1", "customer": "c1", "occurredAt": NOON, "currency": "EUR", "total": "5"}],
         },
     ),
+    "recordContract": Row(
+        "purchases:write",
+        lambda of: {
+            "customer": of.ada, "currency": "EUR",
+            "events": [{"kind": "START", "occurredAt": MORNING, "mrr": "99", "termEndsOn": "2027-03-01"}],
+        },
+    ),
+    "recordOpportunity": Row(
+        "purchases:write",
+        lambda of: {
+            "customer": of.ada, "openedAt": MORNING, "amount": "500", "currency": "EUR", "probability": "0.4",
+        },
+    ),
     "recordCost": Row("purchases:write", lambda of: {**COST, "customer": of.ada, "department": of.department}),
     "changeCost": Row(
         "purchases:write", lambda of: {"id": of.cost, "version": 1, "cost": {**COST, "customer": of.acme}}
@@ -207,6 +225,12 @@ ROWS = {
             "id": of.objective, "version": 1, "status": "REACHED",
             "objective": {"statement": "Sell more.", "kpis": [KPI], "dueOn": "2026-12-31"},
         },
+    ),
+    "createSegment": Row("customers:write", lambda of: {"key": "often", "criteria": _often(of)}),
+    "updateSegment": Row("customers:write", lambda of: {"id": of.segment, "version": 1, "criteria": _often(of)}),
+    "archiveSegment": Row("customers:write", lambda of: {"id": of.segment, "version": 1}),
+    "previewSegment": Row(
+        "customers:write", lambda of: {"criteria": {"not": {"segment": of.segment}}}, changes=False
     ),
 }  # fmt: skip
 MUTATIONS = sorted(core.mutation_type.fields)

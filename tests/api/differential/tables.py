@@ -27,8 +27,7 @@ NAMES = (
     "refunds", "refund_lines", "invoices", "payments", "credit_notes", "payment_allocations", "credit_note_allocations",
     "exchange_rates", "interactions", "interaction_contents", "cases", "survey_responses", "reviews", "social_mentions",
     "referrals", "campaign_responses", "cost_entries", "cost_allocations", "departments", "department_members",
-    "objectives",
-    "contracts", "contract_events", "opportunities",
+    "objectives", "contracts", "contract_events", "opportunities",
 )  # fmt: skip
 
 

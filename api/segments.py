@@ -134,10 +134,13 @@ def _published(name: str) -> str:
     )
 
 
-_NEWEST = (
-    "(select v.criteria from segment_versions v where v.tenant_id = $1 and v.segment_id = {t}.id"
-    " order by v.number desc limit 1)"
-)
+def _newest(name: str) -> str:
+    return (
+        f"(select v.{name} from segment_versions v where v.tenant_id = $1 and v.segment_id = {{t}}.id"
+        " order by v.number desc limit 1)"
+    )
+
+
 _BY_ID = {"ID": Order("{t}.id", "id")}
 
 
@@ -213,7 +216,7 @@ class Segment(Node):
     archived_at = column()
     version = column()
     criteria = embedded(
-        "segments.SegmentCriterion", _NEWEST, finish=_conditions,
+        "segments.SegmentCriterion", _newest("criteria"), finish=_conditions,
         description="Who is to belong to it: every condition of the newest version, each before those below it.",
     )  # fmt: skip
     last_run_at = column(
@@ -225,7 +228,8 @@ class Segment(Node):
         description="What was known here until then counted for everybody; what came later counts for whom it touched.",
     )  # fmt: skip
     stale = column(
-        bool, sql="coalesce({t}.due_at <= {now} and {t}.archived_at is null, false)", null=False,
+        bool, null=False, sql="({t}.archived_at is null and (coalesce({t}.due_at <= {now}, false)"
+        f" or {{t}}.published_version_id is distinct from {_newest('id')}))",
         description="Whether its members are still those of older criteria, or of an earlier day.",
     )  # fmt: skip
     last_run = one("segments.SegmentRun", _run(""), description="The last time that it was worked out, or was to be.")

@@ -11,12 +11,12 @@ from sqlalchemy import func, select
 from domain.core.events import OutboxEvent, on
 from domain.core.problems import Conflict, Invalid, StaleVersion
 from domain.segments import queries, settling
-from domain.segments.criteria import AttributeIs, Criteria, Spent, encode, nodes
+from domain.segments.criteria import AttributeIs, Criteria, Metric, Spent, encode, nodes
 from domain.segments.model import Segment, SegmentRole, SegmentVersion
 from domain.segments.templates import template
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from domain.core.unit_of_work import Writing
 
@@ -150,6 +150,11 @@ async def settle_attribute(work: Writing, event: OutboxEvent) -> None:
     """Work the segments out anew that ask about an attribute whose values may be others now."""
     key = event.body["key"]
     await _again(work, lambda node: isinstance(node, AttributeIs) and node.key == key)
+
+
+async def measured_anew(work: Writing, keys: Collection[str]) -> None:
+    """Work the segments out anew that ask about these measures: what everybody is placed against is another now."""
+    await _again(work, lambda node: isinstance(node, Metric) and node.key in keys)
 
 
 @on("purchases.RateRecorded")

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from sqlalchemy import TextClause
     from sqlalchemy.types import TypeEngine
 
+    from domain.segments.measures import Figure
+
 
 class NotDated(Invalid):
     """What a customer was at an earlier moment is not known of this. Ask about purchases, interactions or stages."""
@@ -39,22 +41,28 @@ class UnknownKind(Invalid):
 
 @dataclass(frozen=True)
 class Known:
-    """What criteria mean in a tenant: its attributes, its currency, and the criteria of its segments."""
+    """What criteria mean in a tenant: its attributes, its currency, the criteria of its segments.
+
+    `figures` are those that were worked out for the customers who are asked about, by the keys of their measures.
+    """
 
     base_currency: str
     attributes: Mapping[str, AttributeType] = field(default_factory=dict)
     segments: Mapping[UUID, Criteria] = field(default_factory=dict)
+    figures: Mapping[str, Mapping[UUID, Figure]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Compiled:
     """A condition on the surviving customer `c`, never null, and those that it is made of in the end.
 
-    The statement that they are put into names the tenant `:tenant`; it becomes one with `statement`.
+    The statement that they are put into has `joins` behind `customers c`, and names the tenant `:tenant`; it becomes
+    one with `statement`.
     """
 
     condition: str
     literals: tuple[tuple[Criteria, str], ...]
+    joins: str
     _values: Mapping[str, tuple[Any, TypeEngine[Any]]] = field(repr=False)
 
     def statement(self, sql: str) -> TextClause:
@@ -66,19 +74,21 @@ class Compiled:
 def compiled(criteria: Criteria, known: Known, moment: datetime, *, dated: bool = False) -> Compiled:
     """What criteria ask of a customer at a moment; `dated`: what happened from then on is left out.
 
-    Raises UnknownAttribute, WrongAttributeType, UnknownKind, UnknownMetric, NoPercentile, or NotDated where the past
+    Raises UnknownAttribute, WrongAttributeType, UnknownKind, UnknownMeasure, NoPercentile, or NotDated where the past
     of what is asked is not known.
     """
     compiler = _Compiler(known, moment, dated=dated)
     return Compiled(
         compiler.condition(criteria),
         tuple((literal, compiler.condition(literal)) for literal in asked.literals(criteria)),
+        "".join(compiler.joins.values()),
         compiler.values,
     )
 
 
 _MOMENT = DateTime(timezone=True)
 _TEXT = Text(collation="C")
+_FIGURES = ARRAY(Numeric())
 
 
 class _Compiler:
@@ -86,6 +96,7 @@ class _Compiler:
 
     def __init__(self, known: Known, moment: datetime, *, dated: bool) -> None:
         self.values: dict[str, tuple[Any, TypeEngine[Any]]] = {"moment": (moment, _MOMENT)}
+        self.joins: dict[str, str] = {}
         self._known, self._moment, self._dated = known, moment, dated
         self._names: dict[tuple[str, Any], str] = {}
 
@@ -155,24 +166,19 @@ class _Compiler:
         net = f"""(
             SELECT CASE WHEN count(*) = count(part.minor) THEN coalesce(sum(part.minor), 0) END
             FROM (
-                SELECT o.base_amount AS minor FROM orders o
-                WHERE o.tenant_id = :tenant AND o.customer_id = ANY(c.member_ids) AND o.superseded_at IS NULL
-                    AND o.kind = 'SALE' AND o.status = 'COMPLETED'{self._in_time("o.occurred_at", leaf.within_days)}
+                SELECT o.base_amount AS minor FROM {_own("orders", "o")}
+                WHERE o.kind = 'SALE' AND o.status = 'COMPLETED'{self._in_time("o.occurred_at", leaf.within_days)}
                 UNION ALL
-                SELECT -f.base_amount FROM refunds f
+                SELECT -f.base_amount FROM {_own("refunds", "f")}
                 LEFT JOIN orders o ON o.tenant_id = :tenant AND o.id = f.order_id AND o.superseded_at IS NULL
-                WHERE f.tenant_id = :tenant AND f.customer_id = ANY(c.member_ids)
-                    AND {COUNTED_REFUND}{self._in_time(booked_at, leaf.within_days)}
+                WHERE {COUNTED_REFUND}{self._in_time(booked_at, leaf.within_days)}
             ) AS part
         )"""
         return self._compared(net, {">=": minor.get("gte"), "<": minor.get("lt")}, BigInteger())
 
     def _purchases(self, figure: str, within_days: int | None = None) -> str:
-        return f"""(
-            SELECT {figure} FROM orders o
-            WHERE o.tenant_id = :tenant AND o.customer_id = ANY(c.member_ids)
-                AND {PURCHASE}{self._in_time("o.occurred_at", within_days)}
-        )"""
+        in_time = self._in_time("o.occurred_at", within_days)
+        return f"(SELECT {figure} FROM {_own('orders', 'o')} WHERE {PURCHASE}{in_time})"
 
     # What happened
 
@@ -185,11 +191,8 @@ class _Compiler:
                 raise UnknownKind(f"There is no interaction of the kind {kind!r}.", kind=kind)
         # A move from stage to stage is no contact with the customer, though it stands on the timeline.
         wanted = f"i.kind = ANY({self._bind(kinds, ARRAY(_TEXT))})" if kinds else f"i.family <> '{Family.STAGE}'"
-        return f"""(
-            SELECT {figure} FROM interactions i
-            WHERE i.tenant_id = :tenant AND i.customer_id = ANY(c.member_ids) AND i.superseded_at IS NULL
-                AND NOT i.machine_suspected AND {wanted}{self._in_time("i.occurred_at", within_days)}
-        )"""
+        in_time = self._in_time("i.occurred_at", within_days)
+        return f"(SELECT {figure} FROM {_own('interactions', 'i')} WHERE NOT i.machine_suspected AND {wanted}{in_time})"
 
     def _days_since(self, leaf: asked.DaysSince) -> str:
         return self._ago(self._moment_of(leaf), leaf)
@@ -239,10 +242,23 @@ class _Compiler:
         measure = measures.measure(leaf.key)
         if not measure.dated:
             self._only_now(f"the metric {leaf.key!r}")
-        if leaf.percentile and measure.percentile is None:
+        if leaf.percentile and measure.percentile is None and measure.figures is None:
             raise measures.NoPercentile(metric=leaf.key)
-        figure = measure.percentile if leaf.percentile else measure.value
-        return self._compared(f"({figure})", {">=": leaf.gte, "<=": leaf.lte}, Numeric())
+        if measure.figures is not None:
+            figure = self._figure(leaf)
+        else:
+            figure = f"({measure.percentile if leaf.percentile else measure.value})"
+        return self._compared(figure, {">=": leaf.gte, "<=": leaf.lte}, Numeric())
+
+    def _figure(self, leaf: asked.Metric) -> str:
+        """A figure that was worked out before, joined to the customers."""
+        known = self._known.figures.get(leaf.key, {})
+        told = {customer: each.percentile if leaf.percentile else each.value for customer, each in known.items()}
+        name = f"figure_{leaf.key}_{leaf.percentile}".lower()
+        if name not in self.joins:
+            customers, figures = self._bind(tuple(told), ARRAY(Uuid())), self._bind(tuple(told.values()), _FIGURES)
+            self.joins[name] = f" LEFT JOIN unnest({customers}, {figures}) AS {name} (id, figure) ON {name}.id = c.id"
+        return f"{name}.figure"
 
     def _in_segment(self, leaf: asked.InSegment) -> str:
         return f"""(
@@ -288,6 +304,15 @@ class _Compiler:
         name = self._names.setdefault((repr(kind), repr(held)), f"given_{len(self._names):03}")
         self.values[name] = (held, kind)
         return f"CAST(:{name} AS {_sql_of(kind)})"
+
+
+def _own(table: str, alias: str) -> str:
+    """The current rows of the customer and all members, for a FROM."""
+    # The fence keeps PostgreSQL to the index by customers: by time, it would go through what everybody did.
+    return (
+        f"(SELECT {alias}.* FROM {table} {alias} WHERE {alias}.tenant_id = :tenant"
+        f" AND {alias}.customer_id = ANY(c.member_ids) AND {alias}.superseded_at IS NULL OFFSET 0) AS {alias}"
+    )
 
 
 _TYPES: dict[AttributeType, TypeEngine[Any]] = {

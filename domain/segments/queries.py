@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import Uuid, bindparam, func, or_, select, text
 
 from domain.core.problems import Conflict, Invalid, NotFound
 from domain.customers import queries as customers
@@ -29,13 +29,17 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from domain.core.unit_of_work import Reading
+    from domain.segments.measures import Figure, Figures
+
+PORTION = 1_000
+"""Of how many customers figures are worked out at once."""
 
 SAMPLE = 10
 """How many customers a preview names."""
 
 
 class UnknownSegment(NotFound):
-    """There is no segment with this id here. Check the id; one of another tenant gets the same answer."""
+    """There is no segment with this id. Check the id; one of another tenant gets the same answer."""
 
 
 class SegmentCycle(Invalid):
@@ -147,6 +151,30 @@ async def check(reading: Reading, criteria: Criteria, *, of: Segment | None = No
     return known
 
 
+async def with_figures(
+    reading: Reading, known: Known, asking: Iterable[Criteria], roots: Sequence[UUID] | None = None
+) -> Known:
+    """The same with the figures of these surviving customers, or of all, as far as criteria ask for such."""
+    wanted: defaultdict[Figures, set[str]] = defaultdict(set)
+    for node in (node for criteria in asking for node in asked.nodes(criteria) if isinstance(node, asked.Metric)):
+        if (figures := measures.measure(node.key).figures) is not None:
+            wanted[figures].add(node.key)
+    if not wanted:
+        return known
+    whose = roots if roots is not None else await _everybody(reading)
+    found: defaultdict[str, dict[UUID, Figure]] = defaultdict(dict)
+    for figures, keys in wanted.items():
+        for start in range(0, len(whose), PORTION):
+            for key, of in (await figures(reading, whose[start : start + PORTION], keys)).items():
+                found[key].update(of)
+    return replace(known, figures=found)
+
+
+async def _everybody(reading: Reading) -> list[UUID]:
+    everybody = text(customers_who()).bindparams(bindparam("tenant", type_=Uuid()))
+    return [row.id for row in await reading.rows(everybody, {"tenant": reading.tenant_id})]
+
+
 async def meaning(reading: Reading, published: Iterable[SegmentInForce]) -> Known:
     """What criteria mean in this tenant, with these segments."""
     tenant = await tenants.tenant(reading)
@@ -170,23 +198,27 @@ async def members_as_of(reading: Reading, criteria: Criteria, as_of: datetime) -
     Raises NotDated as `compiled` does.
     """
     fitting = await compiled(reading, criteria, as_of)
-    found = fitting.statement(f"{CUSTOMERS} AND {fitting.condition} ORDER BY c.id")
+    found = fitting.statement(f"{customers_who(fitting)} ORDER BY c.id")
     return [row.id for row in await reading.rows(found, {"tenant": reading.tenant_id})]
 
 
 async def preview(reading: Reading, criteria: Criteria) -> Preview:
     """How many customers criteria fit now, and the first few of them; nothing is kept. Raises what `check` raises."""
-    fitting = compile_(criteria, await check(reading, criteria), reading.now)
+    known = await with_figures(reading, await check(reading, criteria), [criteria])
+    fitting = compile_(criteria, known, reading.now)
     statement = fitting.statement(
         f"SELECT count(*) AS customers, (array_agg(id ORDER BY id))[1:{SAMPLE}] AS sample"
-        f" FROM ({CUSTOMERS} AND {fitting.condition}) AS fitting"
+        f" FROM ({customers_who(fitting)}) AS fitting"
     )
     row = (await reading.rows(statement, {"tenant": reading.tenant_id}))[0]
     return Preview(row.customers, tuple(row.sample or ()))
 
 
-CUSTOMERS = "SELECT c.id FROM customers c WHERE c.tenant_id = :tenant AND c.status = 'ACTIVE' AND c.root_id = c.id"
-"""SQL: the surviving customers of the tenant, as `c`, to which conditions can be added."""
+def customers_who(fitting: Compiled | None = None) -> str:
+    """SQL: the ids of the surviving customers of the tenant, `c` in conditions; only those whom criteria fit."""
+    joins, condition = ("", "") if fitting is None else (fitting.joins, f" AND {fitting.condition}")
+    surviving = "c.tenant_id = :tenant AND c.status = 'ACTIVE' AND c.root_id = c.id"
+    return f"SELECT c.id FROM customers c{joins} WHERE {surviving}{condition}"
 
 
 async def dependents(reading: Reading, segment_id: UUID) -> Sequence[Segment]:

@@ -10,7 +10,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import orjson
-from sqlalchemy import ARRAY, Text, Uuid, bindparam, func, select, text
+from sqlalchemy import ARRAY, Text, Uuid, bindparam, func, select, text, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from domain.core import events
@@ -167,7 +167,8 @@ async def sweep_due(work: Writing, _key: str) -> datetime | None:
     if sweep is None:
         sweep = SegmentSweep(started_at=work.now, evaluated=0)
         work.add(sweep)
-    portion = [row.id for row in await work.rows(_PORTION, {"tenant": work.tenant_id, "reached": sweep.reached})]
+    who = {"tenant": work.tenant_id, "reached": sweep.reached, "most": BATCH}
+    portion = [row.id for row in await work.rows(_PORTION, who)]
     if portion:
         await _settle(work, timed, await queries.meaning(work, segments), portion)
         sweep.reached, sweep.evaluated = portion[-1], sweep.evaluated + len(portion)
@@ -180,10 +181,11 @@ async def sweep_due(work: Writing, _key: str) -> datetime | None:
 _OF_TENANT = bindparam("tenant", type_=Uuid())
 
 _PORTION = text(f"""
-{queries.CUSTOMERS} AND (CAST(:reached AS uuid) IS NULL OR c.id > CAST(:reached AS uuid)) ORDER BY c.id LIMIT {BATCH}
+{queries.customers_who()} AND (CAST(:reached AS uuid) IS NULL OR c.id > CAST(:reached AS uuid))
+ORDER BY c.id LIMIT :most
 """).bindparams(_OF_TENANT, bindparam("reached", type_=Uuid()))
 
-_EVERYBODY = text(f"SELECT count(*) AS customers FROM ({queries.CUSTOMERS}) AS everybody").bindparams(_OF_TENANT)
+_EVERYBODY = text(f"SELECT count(*) AS customers FROM ({queries.customers_who()}) AS everybody").bindparams(_OF_TENANT)
 
 _GONE = text("""
 SELECT m.segment_id, m.customer_id, c.status FROM segment_members m
@@ -228,6 +230,7 @@ async def _settle(work: Writing, segments: Sequence[SegmentInForce], known: Know
     roots = [family.root for family in families if not family.is_erased]
     members = {member for family in families for member in family.members} | set(customers)
     gone = await work.rows(_GONE, {"tenant": work.tenant_id, "customers": list(members)})
+    known = await queries.with_figures(work, known, [segment.criteria for segment in segments], roots)
     changed = 0
     for segment in segments:
         fitting = compiled(segment.criteria, known, work.now)
@@ -243,7 +246,7 @@ async def _settle(work: Writing, segments: Sequence[SegmentInForce], known: Know
 async def _worked_out(work: Writing, of: Segment, version: SegmentVersion) -> tuple[int, list[Change]]:
     """Make the members of a segment those whom a version fits: how many customers were looked at, and who changed."""
     criteria = decode(version.criteria)
-    known = await queries.check(work, criteria, of=of)
+    known = await queries.with_figures(work, await queries.check(work, criteria, of=of), [criteria])
     gone = await work.rows(_ALL_GONE, {"tenant": work.tenant_id, "segment": of.id})
     everybody = (await work.rows(_EVERYBODY, {"tenant": work.tenant_id}))[0].customers
     changes = _left(gone) + await _differing(work, of.id, compiled(criteria, known, work.now), None)
@@ -259,7 +262,7 @@ async def _differing(work: Writing, segment_id: UUID, fitting: Compiled, roots: 
     # The condition is asked of each customer for himself, so that a few of many cost what a few of a few do.
     statement = fitting.statement(f"""
         SELECT c.id, m.customer_id IS NOT NULL AS is_member, ARRAY[{literals}] AS holding
-        FROM customers c
+        FROM customers c{fitting.joins}
         LEFT JOIN segment_members m
             ON m.tenant_id = :tenant AND m.segment_id = :segment AND m.customer_id = c.id
         WHERE c.tenant_id = :tenant AND c.status = 'ACTIVE' AND c.root_id = c.id
@@ -326,6 +329,9 @@ async def _publish(work: Writing, of: Segment, version: SegmentVersion, made: Se
     if version.published_at is None:
         version.published_at = work.now
     await work.flush()
+    if of.id in {each.id for each in await queries.in_force(work) if each.timed}:
+        of.due_at = await _next_day(work)
+        await events.make_due(work.session, work.tenant_id, SWEEP, "", of.due_at)
     work.emit(
         "segments.SegmentPublished", of.id, segment=of.key, version=version.number, entered=made.entered,
         exited=made.exited,
@@ -333,8 +339,6 @@ async def _publish(work: Writing, of: Segment, version: SegmentVersion, made: Se
     if made.entered or made.exited:
         for other in await queries.dependents(work, of.id):
             await run_soon(work, other)
-    if any(each.timed for each in await queries.in_force(work)):
-        await events.make_due(work.session, work.tenant_id, SWEEP, "", await _next_day(work))
 
 
 async def _swept(work: Writing, timed: Sequence[SegmentInForce], sweep: SegmentSweep) -> datetime:
@@ -357,9 +361,19 @@ async def _swept(work: Writing, timed: Sequence[SegmentInForce], sweep: SegmentS
                 milliseconds=(work.now - sweep.started_at) // timedelta(milliseconds=1), published_at=work.now,
             )
         )  # fmt: skip
+    tomorrow = await _next_day(work)
     await work.flush()
     await work.session.delete(sweep)
-    return await _next_day(work)
+    await work.execute(
+        update(Segment)
+        .where(
+            Segment.tenant_id == work.tenant_id, within(Segment.id, [each.id for each in timed]),
+            Segment.due_at <= work.now,
+        )
+        .values(due_at=tomorrow)
+        .execution_options(synchronize_session=False)
+    )  # fmt: skip
+    return tomorrow
 
 
 async def _next_day(work: Writing) -> datetime:

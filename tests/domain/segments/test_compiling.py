@@ -31,7 +31,7 @@ from domain.segments.criteria import (
     Since,
     Spent,
 )
-from domain.segments.measures import Measure, NoPercentile, UnknownMetric
+from domain.segments.measures import Measure, NoPercentile, UnknownMeasure
 from domain.stages import actions as stages
 from domain.stages.queries import UnknownLifecycle
 from domain.stages.rules import UnknownStage
@@ -181,7 +181,7 @@ async def test_the_past_is_what_was_until_then(shop: Shop) -> None:
     ("criteria", "problem"),
     [
         (AttributeIs(key="tier", eq="gold"), UnknownAttribute),
-        (Metric(key="weight", gte=Decimal(1)), UnknownMetric),
+        (Metric(key="weight", gte=Decimal(1)), UnknownMeasure),
         (Metric(key="ever", gte=Decimal(1), percentile=True), NoPercentile),
         (Interactions(kinds=("TELEPATHY",), gte=1), UnknownKind),
         (InStage(stage="limbo"), UnknownStage),

@@ -18,7 +18,7 @@ from api.reads.inputs import Variables
 from api.reads.mapping import REGISTRY, Computed, Find, Sought
 from api.reads.operation import Operation, Operations, Plan
 from api.reads.plan import RootPlan
-from domain.core.database import Database, ReadConnection
+from domain.core.database import Database, ReadConnection, dsn_of
 from domain.core.problems import DomainError
 from domain.core.settings import Settings
 from domain.core.unit_of_work import Actor
@@ -53,6 +53,8 @@ class Prepared:
     values: Mapping[str, list[Any]]
     reader: Reader
     cost: int = 0
+    address: str = field(default="", repr=False)
+    """Of the database, for what reads it in a way of its own."""
 
 
 class Engine:
@@ -63,6 +65,7 @@ class Engine:
         switchboard: Switchboard | None = None,
     ) -> None:  # fmt: skip
         self.database = database
+        self.address = dsn_of(database.url)
         self.switchboard = switchboard or Switchboard(database, Settings())
         self.budget = Budget(database, budget_per_minute)
         self.hints = Hints(database)
@@ -85,7 +88,7 @@ class Engine:
             identity.token_id,
         )  # fmt: skip
         values = {key: _made(root, key, variables, reader) for key, root in plan.fields.items()}
-        return Prepared(ask, operation, variables, plan, values, reader, cost)
+        return Prepared(ask, operation, variables, plan, values, reader, cost, self.address)
 
     async def answer(self, prepared: Prepared) -> dict[str, Any]:
         """The response document: `data`, and `errors` where there are any."""
@@ -216,7 +219,7 @@ class Fetch:
         """What is computed before rows can be read. Raises RequestRefused."""
         reader, tenant = self.prepared.reader, self.prepared.ask.identity.tenant_id
         try:
-            return await find(Sought(self.connection, tenant, reader, arguments, keys))
+            return await find(Sought(self.connection, self.prepared.address, tenant, reader, arguments, keys))
         except DomainError as refused:
             raise BadUserInput(messages.message(refused, reader.language), problem=refused.code) from refused
 

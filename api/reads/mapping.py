@@ -16,6 +16,7 @@ class Sought:
     """What is to be found before rows can be read: where, for whom, by which arguments, for which parents."""
 
     connection: Any
+    address: str
     tenant_id: UUID
     reader: Any
     arguments: Mapping[str, Any]
@@ -104,12 +105,14 @@ class Part(Field):
 class One(Field):
     """At most one row of another type, or an aggregate over several: a column of its parent's statement.
 
-    `source` is a FROM clause with its WHERE: `{t}` is the target, `{p}` the parent, `{name}` an argument.
+    `source` is a FROM clause with its WHERE: `{t}` is the target, `{p}` the parent, `{name}` an argument. At the root
+    it can have something to `find` first, as a listing can.
     """
 
     target: str
     source: str | Callable[[Any], str]
     null: bool = True
+    find: "Find | None" = None
 
 
 @dataclass(frozen=True)

@@ -105,7 +105,7 @@ class Planner:
             message = f"{spec} is no root"
             raise TypeError(message)
         body = self._object(spec.target, _sets(nodes), level.alias, level.row, level)
-        source = self._source(spec, level.alias, "", arguments)
+        source = self._source(spec, level.alias, "", arguments, **self._found(spec, arguments, level))
         index = self._statement(f"select {level.row.listed} from (select {level.alias}.* from {source}) {level.source}")
         level.fetch(f"await q({index}, a)")
         level.stream(body)
@@ -342,7 +342,7 @@ class Planner:
         level.stream(body)
         return f"{level.documents}[slice(*{level.bounds})]" if level.nested else level.documents
 
-    def _found(self, spec: Listing, arguments: Mapping[str, Input], level: Level) -> dict[str, str]:
+    def _found(self, spec: One | Listing, arguments: Mapping[str, Input], level: Level) -> dict[str, str]:
         """The place in SQL of what has to be found before a level can be read, and the line that finds it."""
         if spec.find is None:
             return {}

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from domain.metrics.reading import Snapshot
+    from domain.metrics.rules import Periods
 
 __all__ = ["definitions"]
 
@@ -46,6 +47,11 @@ class Setting:
     def day_of(self, moment: datetime) -> date:
         """The tenant's calendar day of a moment."""
         return moment.astimezone(ZoneInfo(self.zone)).date()
+
+    @property
+    def periods(self) -> Periods:
+        """The tenant's calendar."""
+        return Jalali() if self.calendar == "JALALI" else Gregorian()
 
 
 @dataclass(frozen=True)
@@ -130,7 +136,7 @@ async def series(snapshot: Snapshot, question: Question) -> Answer:
     watermark = question.as_of or snapshot.now
     today = setting.day_of(watermark)
     start, end = check_window(question.window, today)
-    calendar = Jalali() if setting.calendar == "JALALI" else Gregorian()
+    calendar = setting.periods
     periods = points(start, end, question.grain, calendar, today) if question.grain else []
     grouping = Grouping.TENANT if groups == [Group()] else Grouping.MEMBERS
     asked = [Asked(one.key, one.figure, one.min_n) for one in chosen]

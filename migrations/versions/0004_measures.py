@@ -765,7 +765,7 @@ def upgrade() -> None:
         sa.Column("discount", sa.Numeric(precision=20, scale=6), nullable=False),
         sa.Column("missing", sa.Text(collation="C"), nullable=True),
         sa.CheckConstraint(
-            "missing IN ('TOO_FEW_CUSTOMERS', 'TOO_FEW_REPEAT_CUSTOMERS', 'TOO_SHORT', 'TOO_FEW_CONTRACTS', 'NO_OPTIMUM', 'SPEND_NOT_INDEPENDENT', 'NO_PURCHASES')",
+            "missing IN ('NOT_FITTED', 'TOO_FEW_CUSTOMERS', 'TOO_FEW_REPEAT_CUSTOMERS', 'TOO_SHORT', 'TOO_FEW_CONTRACTS', 'NO_OPTIMUM', 'SPEND_NOT_INDEPENDENT', 'NO_PURCHASES')",
             name=op.f("customer_values_missing_check"),
         ),
         sa.ForeignKeyConstraint(
@@ -823,6 +823,7 @@ def upgrade() -> None:
         sa.Column("as_of", sa.Date(), nullable=False),
         sa.Column("computed_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("currency", sa.Text(collation="C"), nullable=False),
+        sa.Column("margin", sa.Numeric(precision=20, scale=6), nullable=False),
         sa.Column("customers", sa.BigInteger(), nullable=False),
         sa.Column("acquired_per_month", sa.Numeric(precision=20, scale=6), nullable=False),
         sa.Column("current", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=False),
@@ -889,7 +890,7 @@ def upgrade() -> None:
             "kind IN ('MBG_NBD', 'PARETO_NBD', 'BG_NBD', 'SBG', 'GAMMA_GAMMA')", name=op.f("model_attempts_kind_check")
         ),
         sa.CheckConstraint(
-            "missing IN ('TOO_FEW_CUSTOMERS', 'TOO_FEW_REPEAT_CUSTOMERS', 'TOO_SHORT', 'TOO_FEW_CONTRACTS', 'NO_OPTIMUM', 'SPEND_NOT_INDEPENDENT', 'NO_PURCHASES')",
+            "missing IN ('NOT_FITTED', 'TOO_FEW_CUSTOMERS', 'TOO_FEW_REPEAT_CUSTOMERS', 'TOO_SHORT', 'TOO_FEW_CONTRACTS', 'NO_OPTIMUM', 'SPEND_NOT_INDEPENDENT', 'NO_PURCHASES')",
             name=op.f("model_attempts_missing_check"),
         ),
         sa.ForeignKeyConstraint(

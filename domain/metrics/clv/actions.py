@@ -16,7 +16,6 @@ from domain.tenants import queries as tenants
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from datetime import date
     from uuid import UUID
 
     from domain.core.database import Database
@@ -55,7 +54,7 @@ async def fit_models(database: Database, tenant_id: UUID) -> Outcome | None:
 async def _keep(work: Writing, outcome: Outcome, currency: str) -> None:
     versions = {kind: await _attempt(work, kind, found) for kind, found in outcome.models.items()}
     for curve in outcome.curves:
-        work.add(_curve(work, curve, versions, outcome.as_of, currency))
+        work.add(_curve(work, curve, versions, outcome, currency))
     # A projection of the models' latest versions: what was valued by earlier ones is not kept.
     await work.execute(delete(CustomerValue).where(CustomerValue.tenant_id == work.tenant_id))
     rows = list(_rows(work, outcome, versions, currency))
@@ -73,6 +72,8 @@ async def _attempt(work: Writing, kind: ModelKind, found: FittedModel | NotEnoug
         work.add(version)
         await work.flush()
         attempt.version_id = version.id
+        if not found.checks.get("independent", True):
+            attempt.missing = Shortage.SPEND_NOT_INDEPENDENT
     else:
         attempt.missing, attempt.have, attempt.need = found.missing, found.have, found.need
     work.add(attempt)
@@ -98,26 +99,31 @@ def _version(work: Writing, found: FittedModel, number: int) -> ModelVersion:
         unit=found.unit,
         parameters=dict(zip(found.names, found.fit.parameters, strict=True)),
         covariance={"rows": found.fit.covariance.tolist()},
-        log_likelihood=Decimal(f"{found.fit.log_likelihood:.6f}"),
+        log_likelihood=_decimal(found.fit.log_likelihood),
         back_test=dict(found.back_test),
         checks=dict(found.checks),
     )
 
 
 def _curve(
-    work: Writing, curve: Curve, versions: Mapping[ModelKind, UUID | None], as_of: date, currency: str
+    work: Writing, curve: Curve, versions: Mapping[ModelKind, UUID | None], outcome: Outcome, currency: str
 ) -> EquityCurve:  # fmt: skip
     return EquityCurve(
         version_id=versions[curve.kind],
         spend_version_id=versions[ModelKind.GAMMA_GAMMA],
-        as_of=as_of,
+        as_of=outcome.as_of,
         computed_at=work.now,
         currency=currency,
+        margin=_decimal(outcome.assumptions.margin),
         customers=curve.customers,
-        acquired_per_month=Decimal(f"{curve.acquired_per_month:.6f}"),
+        acquired_per_month=_decimal(curve.acquired_per_month),
         current=_flows(curve.current, 0),
         future=_flows(curve.future, 3),
     )
+
+
+def _decimal(number: float) -> Decimal:
+    return Decimal(f"{number:.6f}")
 
 
 def _flows(flows: Flows, decimals: int) -> dict[str, Any]:
@@ -136,8 +142,8 @@ def _rows(
         "as_of": outcome.as_of,
         "currency": currency,
         "horizon_months": assumed.horizon_months,
-        "margin": Decimal(f"{assumed.margin:.6f}"),
-        "discount": Decimal(f"{assumed.discount:.6f}"),
+        "margin": _decimal(assumed.margin),
+        "discount": _decimal(assumed.discount),
     }
     for customer, historic in zip(valued.ids, valued.historic, strict=True):
         future = valued.future.get(customer)

@@ -27,6 +27,7 @@ class ModelKind(StrEnum):
 class Shortage(StrEnum):
     """What a model lacks, or why a figure of a customer is not known."""
 
+    NOT_FITTED = "NOT_FITTED"
     TOO_FEW_CUSTOMERS = "TOO_FEW_CUSTOMERS"
     TOO_FEW_REPEAT_CUSTOMERS = "TOO_FEW_REPEAT_CUSTOMERS"
     TOO_SHORT = "TOO_SHORT"
@@ -57,7 +58,7 @@ class ModelVersion(Entity):
 
 
 class ModelAttempt(Entity):
-    """AO: An attempt to fit a model: the version that came of it, or what was missing."""
+    """AO: An attempt to fit a model: the version that came of it, and what was missing for it to be made or used."""
 
     __tablename__ = "model_attempts"
     __table_args__ = (
@@ -69,7 +70,7 @@ class ModelAttempt(Entity):
     kind: Mapped[str] = mapped_column(doc="Which model it was.")
     at: Mapped[datetime] = mapped_column(doc="When it was tried.")
     version_id: Mapped[UUID | None] = mapped_column(doc="What came of it.")
-    missing: Mapped[str | None] = mapped_column(doc="What there is too little of.")
+    missing: Mapped[str | None] = mapped_column(doc="What there is too little of, or what the model presumes in vain.")
     have: Mapped[int | None] = mapped_column(doc="How much of it there is.")
     need: Mapped[int | None] = mapped_column(doc="How much of it is needed.")
 
@@ -91,6 +92,7 @@ class EquityCurve(TenantTable):
     as_of: Mapped[date] = mapped_column(doc="The day at which customers are valued.")
     computed_at: Mapped[datetime] = mapped_column(doc="When it was computed.")
     currency: Mapped[str] = mapped_column(doc="The currency of the flows.")
+    margin: Mapped[Decimal] = mapped_column(doc="The share of net revenue that stays, as known then.")
     customers: Mapped[int] = mapped_column(doc="How many current customers there are.")
     acquired_per_month: Mapped[Decimal] = mapped_column(doc="New customers a month, as in the training window.")
     current: Mapped[dict[str, Any]] = mapped_column(doc="Flows of current customers in minor units: point and draws.")

@@ -15,7 +15,7 @@ from graphql import (
     get_named_type,
 )
 
-from api.reads.mapping import REGISTRY, Computed, Listing
+from api.reads.mapping import REGISTRY, Computed, Listing, One
 
 ENOUGH = 8
 """How often everything should be reached."""
@@ -85,7 +85,7 @@ def relational(of: Any) -> dict[str, Any]:
 
 
 def _is_worked_out(field: Any) -> bool:
-    return isinstance(field, Computed) or (isinstance(field, Listing) and field.find is not None)
+    return isinstance(field, Computed) or (isinstance(field, One | Listing) and field.find is not None)
 
 
 def reachable(schema: GraphQLSchema) -> list[Any]:

@@ -75,7 +75,9 @@ def interruption(series: Amounts, before: int) -> Interruption | None:
     """Level and slope before the go-live, their changes after it, by least squares with Newey-West errors (lag 4).
 
     The change is that of the mean of all weeks after, as a fraction of the mean that the line of before comes to; its
-    error follows by the delta method. Null where the series has gaps or the line of before comes to nothing.
+    error follows by the delta method. Newey-West errors of half a year come out too small where a week says nothing of
+    the next one, so the error is never taken to be smaller than the plain one. Null where the series has gaps or the
+    line of before comes to nothing.
     """
     if not np.isfinite(series).all():
         return None
@@ -84,15 +86,16 @@ def interruption(series: Amounts, before: int) -> Interruption | None:
     design: Amounts = np.stack((np.ones(len(series)), week, since, since * week), axis=1).astype(np.float64)
     fitted: Amounts = np.linalg.solve(design.T @ design, design.T @ series).astype(np.float64)
     residuals: Amounts = series - design @ fitted
-    covariance = newey_west(design, residuals)
     mean = (week[week >= 0]).mean()
     line, jump = np.array((1.0, mean, 0.0, 0.0)), np.array((0.0, 0.0, 1.0, mean))
     expected, effect = float(line @ fitted), float(jump @ fitted)
     if expected <= 0:
         return None
     gradient = jump / expected - line * effect / expected**2
-    error = sqrt(max(0.0, float(gradient @ covariance @ gradient)))
-    return Interruption(expected + effect, expected, effect / expected, error)
+    variances = (
+        gradient @ covariance @ gradient for covariance in (newey_west(design, residuals), plain(design, residuals))
+    )
+    return Interruption(expected + effect, expected, effect / expected, sqrt(max(0.0, *map(float, variances))))
 
 
 def newey_west(design: Amounts, residuals: Amounts) -> Amounts:
@@ -108,6 +111,13 @@ def newey_west(design: Amounts, residuals: Amounts) -> Amounts:
         together = scores[lag:].T @ scores[:-lag]
         middle += (1 - lag / (HAC_LAG + 1)) * (together + together.T)
     found: Amounts = inverse @ middle @ inverse * size / (size - coefficients)
+    return found
+
+
+def plain(design: Amounts, residuals: Amounts) -> Amounts:
+    """The covariance of least-squares coefficients where no week is like the one before it."""
+    size, coefficients = design.shape
+    found: Amounts = np.linalg.inv(design.T @ design) * float(residuals @ residuals) / (size - coefficients)
     return found
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from domain.initiatives.findings import Measure, Ratio, Reason, Span
 from domain.initiatives.statistics.bootstrap import Draws
-from domain.initiatives.statistics.effects import Effect
+from domain.initiatives.statistics.effects import LEAST_KNOWN_DRAWS, Effect
 from domain.initiatives.statistics.tallies import within
 
 if TYPE_CHECKING:
@@ -69,7 +69,10 @@ def _effect(measure: Measure, history: History, windows: Windows, plan: Plan) ->
     if min(len(before.costs), len(after.costs)) < FEWEST_WEEKS:
         return replace(plain, change=found, blocked=Reason.TOO_FEW)
     generator = np.random.default_rng((plan.seed, list(CATEGORIES).index(measure)))
-    drawn = after.drawn(generator, plan.draws) / before.drawn(generator, plan.draws) - 1
+    with np.errstate(divide="ignore", invalid="ignore"):
+        drawn = after.drawn(generator, plan.draws) / before.drawn(generator, plan.draws) - 1
+    if np.isfinite(drawn).mean() < LEAST_KNOWN_DRAWS:
+        return replace(plain, change=found, blocked=Reason.TOO_FEW)
     return replace(plain, change=found, spread=Draws.of(drawn))
 
 

@@ -9,24 +9,23 @@ import msgspec
 from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import insert
 
-from domain.core.due import due
 from domain.core.events import DueWork
 from domain.metrics.catalogue import CATALOGUE
 from domain.metrics.model import MetricDefinition, MetricDistribution
 from domain.metrics.queries import cohort, personal, personal_values, setting_of
 from domain.metrics.reading import snapshot
 from domain.metrics.statement import Grouping, statement
+from domain.segments.actions import measured_anew
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from datetime import datetime
 
     from domain.core.unit_of_work import Writing
     from domain.metrics.catalogue import Definition
     from domain.metrics.queries import Value
 
 PUBLISH = "metrics_publish"
-"""The kind of due work that publishes how the metrics of customers are spread."""
+"""The kind of due work that publishes how the metrics of customers are spread, and keeps those of the last month."""
 
 EVERY = timedelta(days=1)
 
@@ -38,13 +37,6 @@ SELECT key, count(value) AS n, avg(ln(1 + greatest(value, 0))) AS mean_log,
 FROM ({every_customer}) AS valued
 GROUP BY key
 """
-
-
-@due(PUBLISH)
-async def publish_due(work: Writing, _key: str) -> datetime | None:
-    """Publish, and again a day later."""
-    await publish(work)
-    return work.now + EVERY
 
 
 async def publish_daily(work: Writing) -> None:
@@ -70,6 +62,7 @@ async def publish(work: Writing) -> None:
     together = await cohort(here, chosen, setting)
     work.add(*(_distribution(work, one, spread.get(one.key), together[one.key]) for one in chosen))
     await work.flush()
+    await measured_anew(work, {one.key for one in chosen})
 
 
 def _distribution(work: Writing, one: Definition, spread: Any, together: Value) -> MetricDistribution:

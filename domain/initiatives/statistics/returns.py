@@ -56,7 +56,10 @@ def gains(
     flows = _Flows.of(history, windows.after, panel, group)
     cumulative = np.concatenate([flows.cumulative(counts, weight[draws]) for draws, counts in _counts(resampling)])
     elapsed = np.arange(1, windows.after.days + 1) / windows.after.days
-    return Gains(cumulative - _expected(sums, weight)[:, np.newaxis] * elapsed)
+    curves = cumulative - _expected(sums, weight)[:, np.newaxis] * elapsed
+    # A draw may hold more or fewer treated customers than there are: it tells what each of them brought.
+    held = np.where(weight > 0, sums[..., _CUSTOMERS], 0.0).sum(axis=1, keepdims=True)
+    return Gains(np.divide(curves * held[0], held, out=np.zeros_like(curves), where=held > 0))
 
 
 def returns(history: History, plan: Plan, scope: Mask, found: Gains | None, *, helped: bool) -> Returns:

@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from domain.initiatives.comparing import compare
+from domain.initiatives.plans import Equity, Plan, Selection, Spent, Tier
+from domain.initiatives.statistics import returns
+from tests.domain.initiatives.histories import history, split
+
+if TYPE_CHECKING:
+    from domain.initiatives.findings import Returns
+    from domain.initiatives.history import History
+
+T0 = date(2026, 1, 1).toordinal()
+PLAN = Plan(
+    go_live=T0, baseline_days=100, measured_on=T0 + 100, tier=Tier.STANDARD, seed=2, spent=(Spent(T0, 600.0),), draws=50
+)
+BOUGHT = (10, 30, 50, 70, 90)
+
+
+def world(treated: float, untouched: float = 0.0) -> History:
+    """40 treated customers, then 40 others: each bought five times before, for 10 each, and five times after."""
+    rows = [(who, T0 - 120) for who in range(80)]
+    rows += [(who, T0 - 100 + day, {"contribution": 10.0}) for who in range(80) for day in BOUGHT]
+    rows += [
+        (who, T0 + day, {"contribution": treated if who < 40 else untouched}) for who in range(80) for day in BOUGHT
+    ]
+    return history(rows, customers=80, days=(T0 - 130, T0 + 100))
+
+
+OURS = np.arange(80) < 40
+
+
+def brought(known: History, plan: Plan = PLAN) -> Returns:
+    found = compare(*split(known, T0), replace(plan, treated=OURS, selection=Selection.LIST, selected_on=T0 - 100))
+    assert found.returns
+    return found.returns
+
+
+def test_what_exceeds_the_rate_of_before_is_gained() -> None:
+    found = brought(world(16.0))
+    assert found.gain
+    assert found.roi
+    # 40 customers x 5 purchases x (16 - 10), for 600.
+    assert (found.gain.value, found.cost, found.roi.value) == pytest.approx((1_200, 600, 1.0))
+    assert (found.roi.interval.low, found.roi.interval.high) == pytest.approx((1.0, 1.0))
+
+
+def test_it_has_paid_back_from_the_day_on_which_it_stays_ahead() -> None:
+    payback = brought(world(16.0)).payback
+    assert payback
+    # On the 70th day 40 x 16 x 4 - 20 x 71 = 1,140; on the day before it were 520, less than 600.
+    assert (payback.day, payback.earliest, payback.latest) == (T0 + 70,) * 3
+
+
+def test_what_never_stays_ahead_has_not_paid_back() -> None:
+    payback = brought(world(12.0)).payback
+    assert payback
+    assert (payback.day, payback.earliest, payback.latest) == (None, None, None)
+
+
+def test_beside_untouched_customers_only_the_difference_counts() -> None:
+    found = brought(world(16.0, 13.0), replace(PLAN, tier=Tier.RIGOROUS))
+    assert found.gain
+    assert found.gain.value == pytest.approx(40 * 5 * (16 - 13))
+    assert (found.gain.interval.low, found.gain.interval.high) == pytest.approx((600, 600))
+    assert found.payback
+    assert found.payback.day is None or found.payback.day >= T0 + 90
+
+
+def test_nothing_counts_as_paid_while_no_question_is_answered_for_the_better() -> None:
+    assert not brought(world(16.0)).shown_to_have_paid
+    gains = returns.Gains(np.full((51, 100), 1_200.0))
+    everyone = np.ones(80, dtype=np.bool_)
+    assert returns.returns(world(16.0), PLAN, everyone, gains, helped=True).shown_to_have_paid
+    unsure = returns.Gains(np.concatenate((np.full((20, 100), 1_200.0), np.full((31, 100), 100.0))))
+    found = returns.returns(world(16.0), PLAN, everyone, unsure, helped=True)
+    assert found.roi
+    assert found.roi.value == 1.0
+    assert found.roi.interval.low < 0
+    assert not found.shown_to_have_paid
+
+
+def test_without_cost_there_is_no_return_and_without_contribution_no_gain() -> None:
+    free = brought(world(16.0), replace(PLAN, spent=()))
+    assert free.gain
+    assert (free.roi, free.payback, free.cost) == (None, None, 0.0)
+    rows = [(who, T0 + day) for who in range(80) for day in (-120, -20, 20)]
+    unknown = brought(history(rows, customers=80, days=(T0 - 130, T0 + 100)))
+    assert (unknown.gain, unknown.roi, unknown.payback) == (None, None, None)
+
+
+def test_costs_after_the_measurement_do_not_count_yet() -> None:
+    assert brought(world(16.0), replace(PLAN, spent=(Spent(T0 - 5, 100.0), Spent(T0 + 100, 9.0)))).cost == 100.0
+
+
+def test_return_on_customer_adds_what_they_brought_and_what_they_are_worth_more() -> None:
+    equity = Equity(before=np.full(80, 100.0), after=np.full(80, 110.0))
+    found = brought(world(16.0), replace(PLAN, equity=equity)).return_on_customer
+    assert found
+    assert found.value == pytest.approx((5 * 16 + 10) / 100)
+    assert (found.interval.low, found.interval.high) == pytest.approx((0.9, 0.9))
+    worthless = replace(PLAN, equity=Equity(np.zeros(80), np.ones(80)))
+    assert brought(world(16.0), worthless).return_on_customer is None

@@ -101,6 +101,10 @@ class Cost(Node):
     )  # fmt: skip
     customer = one("customers.Customer", survivor("{p}.customer_id"), description="Who alone bears it, where it says.")
     department = department("{p}.department_id", "The department that it was spent for.")
+    initiative = one(
+        "initiatives.Initiative", "initiatives {t} where {t}.tenant_id = $1 and {t}.id = {p}.initiative_id",
+        description="The initiative that it was spent on.",
+    )  # fmt: skip
     source = one(
         "integrations.SourceRecord",
         "(select {p}.integration_id, 'cost'::text as type, {p}.remote_id where {p}.integration_id is not null) {t}",
@@ -147,6 +151,7 @@ CostFilter = filters.filter_input(
     campaignKey=filters.text("{t}.campaign_key", "The campaign that it was spent on."),
     caseKey=filters.text("{t}.case_key", "The case that it was spent on."),
     department=filters.id_of("dep", "{t}.department_id", "The department that it was spent for."),
+    initiative=filters.id_of("ini", "{t}.initiative_id", "The initiative that it was spent on."),
     integration=filters.id_of("ing", "{t}.integration_id", "Where it was read."),
     isShared=filters.yes("{t}.allocated_at is not null", "Whether it has been shared."),
 )  # fmt: skip

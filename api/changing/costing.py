@@ -14,6 +14,7 @@ from domain import costs
 from domain.core.unit_of_work import Writing
 from domain.costs import AllocationRule, CostCategory
 from domain.customers import departments
+from domain.initiatives import queries as initiatives
 from domain.metrics import objectives
 from domain.metrics.objectives import KpiDirection, ObjectiveStatus
 
@@ -50,6 +51,7 @@ class RecordCostInput:
     campaign_key: str | None = given("The campaign that it was spent on.", None)
     case_key: str | None = given("The case that it was spent on; its customer bears it.", None)
     department: strawberry.ID | None = given("The department that it was spent for.", None)
+    initiative: strawberry.ID | None = given("The initiative that it was spent on.", None)
 
     def told(self) -> costs.NewCost:
         """The cost as the domain takes it."""
@@ -57,14 +59,14 @@ class RecordCostInput:
             category=self.category, amount=self.money.amount, currency=self.money.currency,
             starts_on=self.period.start, ends_on=self.period.end, rule=self.rule, description=self.description,
             customer_id=id_of("cus", self.customer), campaign_key=self.campaign_key, case_key=self.case_key,
-            department_id=id_of("dep", self.department),
+            department_id=id_of("dep", self.department), initiative_id=id_of("ini", self.initiative),
         )  # fmt: skip
 
 
 @mutation("cost", "costs.Cost", scope=PURCHASES)
 async def record_cost(work: Writing, asked: RecordCostInput) -> Done:
     """Record what was spent; a cost of one customer is shared at once, others soon after."""
-    made = await costs.record_cost(work, asked.told())
+    made = await costs.record_cost(work, await _known(work, asked))
     return Done(Reference("Cost", made.id))
 
 
@@ -80,8 +82,17 @@ class ChangeCostInput:
 @mutation("cost", "costs.Cost", scope=PURCHASES)
 async def change_cost(work: Writing, asked: ChangeCostInput) -> Done:
     """Correct a cost by a new version, which is shared anew."""
-    changed = await costs.change_cost(work, id_of("cst", asked.id), asked.version, asked.cost.told())
+    cost = await _known(work, asked.cost)
+    changed = await costs.change_cost(work, id_of("cst", asked.id), asked.version, cost)
     return Done(Reference("Cost", changed.id))
+
+
+async def _known(work: Writing, asked: RecordCostInput) -> costs.NewCost:
+    """The cost as the domain takes it. Costs know nothing of initiatives: here one is looked up. Raises NotFound."""
+    told = asked.told()
+    if told.initiative_id is not None:
+        await initiatives.initiative(work, told.initiative_id)
+    return told
 
 
 @strawberry.input(description="A cost that shall count in no figure any more.")

@@ -5,11 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from domain.core.due import due
 from domain.core.events import OutboxEvent, on
+from domain.metrics import measured
+from domain.metrics.observing import observe_month
+from domain.metrics.publishing import EVERY, PUBLISH, publish
 from domain.metrics.settling import roll_up, roll_up_everybody_soon, roll_up_unrated_soon
+from domain.segments.settling import settle
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from domain.core.unit_of_work import Writing
+
+ASKED_ABOUT = measured.__name__
+"""Importing it lets segments ask about metrics."""
 
 
 @on("interactions.InteractionRecorded")
@@ -17,9 +27,14 @@ if TYPE_CHECKING:
 @on("purchases.OrderRecorded")
 @on("purchases.RefundRecorded")
 async def roll_up_touched(work: Writing, event: OutboxEvent) -> None:
-    """Roll up the days of the customer whom an event names, and of the one who had the thing before."""
+    """Roll up the days of the customer whom an event names, and of the one who had the thing before.
+
+    Their segments follow, since these may ask about metrics.
+    """
     named = [event.body.get("customer_id"), *event.body.get("customers", ())]
-    await roll_up(work, [UUID(one) for one in named if one])
+    touched = [UUID(one) for one in named if one]
+    await roll_up(work, touched)
+    await settle(work, touched)
 
 
 @on("purchases.RateRecorded")
@@ -33,3 +48,11 @@ async def roll_up_other_days(work: Writing, event: OutboxEvent) -> None:
     """Roll up every customer's days anew where they begin at another hour."""
     if "time_zone" in event.body["fields"]:
         await roll_up_everybody_soon(work)
+
+
+@due(PUBLISH)
+async def publish_due(work: Writing, _key: str) -> datetime | None:
+    """Publish how metrics are spread over the customers, keep those of the last month, and again a day later."""
+    await publish(work)
+    await observe_month(work)
+    return work.now + EVERY

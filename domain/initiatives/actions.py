@@ -158,22 +158,20 @@ async def _checked(work: Writing, asked: Proposal) -> dict[str, Any]:
     effects = {question.value: effect for question, effect in (asked.minimum_effects or {}).items()}
     if not all(0 < effect < 1 for effect in effects.values()):
         raise BadMinimumEffect(path=("minimum_effects",))
-    for name, of in (("customer_ids", Customer), ("segment_ids", Segment), ("department_ids", Department)):
-        await _check_known(work, of, getattr(asked, name), name)
+    for of, ids in ((Customer, asked.customer_ids), (Segment, asked.segment_ids), (Department, asked.department_ids)):
+        await _check_known(work, of, ids)
     values = {field.name: getattr(asked, field.name) for field in fields(asked)}
     chosen = {name: sorted(set(values[name])) for name in ("customer_ids", "segment_ids", "department_ids")}
     return {**values, **chosen, "name": asked.name.strip(), "minimum_effects": effects}
 
 
-async def _check_known(
-    work: Writing, of: type[Customer | Segment | Department], ids: Sequence[UUID], name: str
-) -> None:
+async def _check_known(work: Writing, of: type[Customer | Segment | Department], ids: Sequence[UUID]) -> None:
     if not ids:
         return
     known = set(await work.all(select(of.id).where(of.tenant_id == work.tenant_id, within(of.id, list(ids)))))
     for each in ids:
         if each not in known:
-            raise NotFound(path=(name,), id=str(each))
+            raise NotFound(id=str(each))
 
 
 def _subject(of: Initiative) -> str:

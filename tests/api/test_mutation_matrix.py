@@ -13,7 +13,7 @@ from api.problems import Forbidden
 from api.schema import core
 from domain.tenants.rules import SCOPES_OF_ROLE
 from tests import snapshots
-from tests.api import connections
+from tests.api import connections, initiating
 from tests.api.business import COST, EVENING, KPI, MORNING, NOON, Business, found
 from tests.api.conftest import ALL_SCOPES
 from tests.conftest import new_tenant
@@ -229,6 +229,18 @@ ROWS = {
     "createSegment": Row("customers:write", lambda of: {"key": "often", "criteria": _often(of)}),
     "updateSegment": Row("customers:write", lambda of: {"id": of.segment, "version": 1, "criteria": _often(of)}),
     "archiveSegment": Row("customers:write", lambda of: {"id": of.segment, "version": 1}),
+    "createInitiative": Row(
+        "customers:write",
+        lambda of: {
+            "name": "Visits", "goLiveOn": "2026-04-01", "baselineDays": 90, "customers": [of.ada],
+            "segments": [of.segment], "departments": [of.department],
+        },
+    ),
+    "updateInitiative": Row(
+        "customers:write", lambda of: {"id": of.connected["planned"], "version": 1, "name": "Calls", **initiating.PLAN}
+    ),
+    "sealBaseline": Row("customers:write", _of("planned")),
+    "takeMeasurement": Row("customers:write", _of("sealed")),
     "previewSegment": Row(
         "customers:write", lambda of: {"criteria": {"not": {"segment": of.segment}}}, changes=False
     ),
@@ -246,7 +258,8 @@ def engine(database: Database, tmp_path_factory: pytest.TempPathFactory) -> Engi
 async def connected(engine: Engine, database: Database, tenant: UUID, lifecycle: str = "buyer") -> Business:
     """A business that is connected."""
     made = await found(engine, database, tenant, lifecycle)
-    return replace(made, connected=await connections.connect(made, database, engine.switchboard))
+    reached = await connections.connect(made, database, engine.switchboard)
+    return replace(made, connected={**reached, **await initiating.begin(made, database)})
 
 
 @pytest.fixture(scope="module")

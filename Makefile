@@ -8,7 +8,7 @@ JUDGE_GRAPH := $(VENV)/judges-graph/.ready
 PORT ?= 8000
 WORKERS ?= 2
 
-.PHONY: demo test check serve schema docs bench bench-sync differential faults judges judge-graph lock format clean
+.PHONY: demo test check serve schema docs bench bench-sync differential faults calibrate judges judge-graph lock format clean
 .DEFAULT_GOAL := help
 
 help: ## Say what there is
@@ -76,6 +76,9 @@ differential: $(READY) ## Ask random reads three ways (ARGS="--operations 50000 
 
 faults: $(READY) ## The fault matrices at full size
 	@$(BIN)/python -m pytest -m slow --full-size $(ARGS)
+
+calibrate: $(READY) ## How often verdicts err: 1,000 worlds made of CDNOW (needs TENURE_SHARED)
+	@$(BIN)/python -m pytest tests/domain/initiatives/test_calibration.py --full-size -s -p no:xdist $(ARGS)
 
 format: $(READY) ## Format the code
 	@$(BIN)/ruff check --fix-only --quiet .

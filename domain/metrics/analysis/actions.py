@@ -11,9 +11,10 @@ from sqlalchemy import delete
 
 from domain.core.database import dsn_of
 from domain.metrics.analysis.extract import purchases
-from domain.metrics.analysis.model import RfmCutoff
+from domain.metrics.analysis.model import RfmCutoff, RfmMeasure
 from domain.metrics.analysis.rfm import rfm
 from domain.purchases.rules import Window
+from domain.segments.actions import measured_anew
 from domain.tenants import queries as tenants
 
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ async def publish_rfm(database: Database, tenant_id: UUID) -> Rfm | None:
         await work.execute(delete(RfmCutoff).where(RfmCutoff.tenant_id == tenant_id))
         if found is not None:
             _publish(work, found, window)
+        await work.flush()
+        await measured_anew(work, {f"rfm_{measure.lower()}" for measure in RfmMeasure})
     return found
 
 

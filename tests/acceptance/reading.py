@@ -20,9 +20,17 @@ if TYPE_CHECKING:
 
 async def read(database: Database, tenant: UUID, document: str, **variables: Any) -> dict[str, Any]:
     """The data of an answer without errors, for a token that may read everything."""
+    answered = await answer(database, tenant, document, **variables)
+    assert "errors" not in answered, answered
+    data: dict[str, Any] = answered["data"]
+    return data
+
+
+async def answer(database: Database, tenant: UUID, document: str, **variables: Any) -> dict[str, Any]:
+    """The whole answer, for a token that may read everything."""
     engine = Engine(database, core)
     identity = Identity(tenant, uuid4(), uuid4(), frozenset(str(scope) for scope in Scope), None)
-    answer = orjson.loads(encode(await engine.answer(engine.prepare(Ask(document, identity, variables=variables)))))
-    assert "errors" not in answer, answer
-    data: dict[str, Any] = answer["data"]
-    return data
+    answered: dict[str, Any] = orjson.loads(
+        encode(await engine.answer(engine.prepare(Ask(document, identity, variables=variables))))
+    )
+    return answered

@@ -103,13 +103,14 @@ class History:
         """This history and the one that follows it as one: days before `last` are this one's, the rest the later one's.
 
         Customers are those of the later history, which is read under the identity graph of the measurement; who was
-        first seen later has no rows in this one. The first occasion is the earlier of both.
+        first seen later has no rows in this one. A first occasion that this one knows stays as it is, whatever became
+        known since; one that it does not know counts from `last` on.
         """
         kept = later.day >= self.last
         return replace(
             later,
             first=self.first,
-            first_occasion=_first_of_both(self.first_occasion, later.first_occasion),
+            first_occasion=_first_of_both(self.first_occasion, later.first_occasion, self.last),
             occasions_before=_grown(self.occasions_before, later.customers, 0),
             **_one_a_day({name: np.concatenate((getattr(self, name), getattr(later, name)[kept])) for name in ROWS}),
             weeks=_joined_weeks(self.weeks, later.weeks),
@@ -135,10 +136,10 @@ def _earliest(days: Days, root: NDArray[np.int32]) -> Days:
     return np.where(earliest == LATEST, NEVER, earliest).astype(np.int32)
 
 
-def _first_of_both(sealed: Days, later: Days) -> Days:
-    both = np.stack((_grown(sealed, len(later), NEVER), later))
-    earliest = np.where(both == NEVER, LATEST, both).min(axis=0)
-    return np.where(earliest == LATEST, NEVER, earliest).astype(np.int32)
+def _first_of_both(sealed: Days, later: Days, last: int) -> Days:
+    known = _grown(sealed, len(later), NEVER)
+    since = np.where(later == NEVER, NEVER, np.maximum(later, last))
+    return np.where(known == NEVER, since, known).astype(np.int32)
 
 
 def _one_a_day(rows: dict[str, NDArray[Any]]) -> dict[str, Any]:

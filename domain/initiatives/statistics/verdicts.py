@@ -31,7 +31,8 @@ POWER = 0.8
 
 def judge(effects: Sequence[Effect], plan: Plan) -> tuple[QuestionAnswer, ...]:
     """The answers to the questions of a plan, in their order."""
-    levels = holm(effects)
+    sealed = {one for question in plan.questions if question not in plan.exploratory for one in MEASURES[question]}
+    levels = holm([effect for effect in effects if effect.measure in sealed])
     found = {effect.measure: effect for effect in effects}
     return tuple(
         _answer(question, [found[one] for one in MEASURES[question]], levels, plan) for question in plan.questions

@@ -17,8 +17,10 @@ def test_two_histories_join_to_the_whole() -> None:
 
 def test_the_days_before_are_those_of_the_seal_whatever_is_said_later() -> None:
     sealed = history([(0, 1)], customers=1, days=(0, 4))
-    later = history([(0, 2), (0, 6)], customers=1, days=(4, 10))
-    assert sealed.joined(later).day.tolist() == [1, 6]
+    later = history([(0, 0), (0, 6), (1, 2)], customers=2, days=(4, 10))
+    joined = sealed.joined(later)
+    assert joined.day.tolist() == [1, 6]
+    assert joined.first_occasion.tolist() == [1, 4]
 
 
 def test_who_is_first_seen_later_has_nothing_before() -> None:

@@ -109,6 +109,9 @@ def test_what_was_asked_after_the_seal_gets_no_verdict() -> None:
     answer = _judged({Measure.FREQUENCY: 0.1}, plan)[0]
     assert (answer.verdict, answer.reason, answer.measures[0].interval) == (None, None, None)
     assert answer.measures[0].change == 0.1
+    alone = replace(PLAN, questions=(Question.FREQUENCY, Question.SIZE), exploratory=frozenset({Question.FREQUENCY}))
+    size = judge([effect(Measure.FREQUENCY, 0.1), effect(Measure.SIZE, 0.1)], alone)[1].measures[0]
+    assert size.judged_interval == size.interval  # what was asked later makes nothing stricter
 
 
 def test_the_smallest_change_that_would_have_been_seen() -> None:

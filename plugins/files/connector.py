@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from plugins.files import mapping, opening
+from plugins.files.contract_pages import ContractPages
 from plugins.files.line_pages import LinePages
 from plugins.files.parquet_files import ParquetFile
 from plugins.files.record_pages import RecordPages
@@ -19,11 +20,14 @@ from plugins.files.text_files import CsvFile, FixedFile, JsonLinesFile
 from tenure_sdk import (
     Account,
     Connector,
+    Contract,
+    Cost,
     CursorExpired,
     Customer,
     ExchangeRate,
     Interaction,
     LinePage,
+    Opportunity,
     Order,
     Page,
     Product,
@@ -57,7 +61,7 @@ class _Position(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class FilesConnector(Connector[FilesConfig]):
-    """Reads a file of customers, products, interactions, exchange rates, or of the lines of orders and refunds."""
+    """Reads a file of records of one kind, or of the lines of orders and refunds, or of the events of contracts."""
 
     key, title, version, category = "files", "Files", "1.0.0", "files"
 
@@ -66,15 +70,25 @@ class FilesConnector(Connector[FilesConfig]):
         rules, _ = await asyncio.to_thread(_opened, ctx.config)
         return Account(rules.source, f"{rules.source}: {Path(ctx.config.file).name}")
 
-    @stream(Customer, Product, Order, Refund, Interaction, ExchangeRate, cursor="line")
+    @stream(
+        Customer, Product, Order, Refund, Interaction, Contract, Opportunity, Cost, ExchangeRate, cursor="line"
+    )  # fmt: skip
     async def lines(self, ctx: Context[FilesConfig], cursor: Cursor) -> AsyncIterator[Page | LinePage]:
-        """The file's lines in their order: a `LinePage` each time for documents, a `Page` for other records."""
+        """The file's lines in their order: a `LinePage` each time for documents, a `Page` for other records.
+
+        Contracts come when all lines have been read, and the cursor counts them.
+        """
         rules, source = await asyncio.to_thread(_opened, ctx.config)
         content = await asyncio.to_thread(_content, ctx.config)
         done = _lines_read(cursor, content)
+        if rules.makes_contracts():
+            async for page in _contracts(rules, source, done, content):
+                yield page
+            return
         # Ids of content count equal lines from the start: those handed out before must pass again.
         read = 0 if rules.record.id == "content" else done
-        with closing(_pages(rules)) as pages, closing(source.batches(skip=read, size=PAGE_LINES)) as batches:
+        pages = LinePages(rules) if rules.makes_lines() else RecordPages(rules)
+        with closing(pages), closing(source.batches(skip=read, size=PAGE_LINES)) as batches:
             for batch in batches:
                 read += batch.read
                 if read <= done:
@@ -88,7 +102,23 @@ class FilesConnector(Connector[FilesConfig]):
         rules, source = await asyncio.to_thread(_opened, ctx.config)
         with closing(_pages(rules)) as pages, closing(source.batches(skip=0, size=lines)) as batches:
             batch = next(batches, None)
-            return pages.page(batch, None) if batch else Page(records=())
+            if batch is None:
+                return Page(records=())
+            if isinstance(pages, ContractPages):
+                pages.gather(batch)
+                return next((page for _, page in pages.pages(0, lines)), Page(records=()))
+            return pages.page(batch, None)
+
+
+async def _contracts(rules: Mapping, source: Source, done: int, content: str) -> AsyncIterator[Page]:
+    """The pages of a file of contracts that come after the first `done` of what it gives."""
+    with closing(ContractPages(rules)) as pages, closing(source.batches(skip=0, size=PAGE_LINES)) as batches:
+        for batch in batches:
+            pages.gather(batch)
+            await asyncio.sleep(0)
+        for read, page in pages.pages(done, PAGE_LINES):
+            yield msgspec.structs.replace(page, cursor=msgspec.to_builtins(_Position(content, read)))
+            await asyncio.sleep(0)
 
 
 def _opened(config: FilesConfig) -> tuple[Mapping, Source]:
@@ -102,7 +132,9 @@ def _opened(config: FilesConfig) -> tuple[Mapping, Source]:
     return rules, {"csv": CsvFile, "fixed": FixedFile, "jsonl": JsonLinesFile}[kind](text, rules)
 
 
-def _pages(rules: Mapping) -> LinePages | RecordPages:
+def _pages(rules: Mapping) -> LinePages | RecordPages | ContractPages:
+    if rules.makes_contracts():
+        return ContractPages(rules)
     return LinePages(rules) if rules.makes_lines() else RecordPages(rules)
 
 

@@ -18,6 +18,7 @@ from tenure_sdk import (
     REQUIRED_LINE_COLUMNS,
     Address,
     ConfigInvalid,
+    ContractEvent,
 )
 
 if TYPE_CHECKING:
@@ -28,7 +29,18 @@ Name: TypeAlias = Annotated[str, Meta(min_length=1)]
 Encoding: TypeAlias = Literal["auto", "utf-8", "utf-16", "cp1252", "cp1256"]
 Delimiter: TypeAlias = Literal["auto", ",", ";", "\t", "|"]
 Calendar: TypeAlias = Literal["gregorian", "jalali"]
-RecordKind: TypeAlias = Literal["order", "adjustment", "refund", "customer", "product", "interaction", "exchange_rate"]
+RecordKind: TypeAlias = Literal[
+    "order",
+    "adjustment",
+    "refund",
+    "customer",
+    "product",
+    "interaction",
+    "contract",
+    "opportunity",
+    "cost",
+    "exchange_rate",
+]
 
 
 class Strict(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -151,6 +163,10 @@ class Mapping(Strict, frozen=True, kw_only=True):
         """Whether the file's lines make documents (orders, adjustments, refunds) rather than records of their own."""
         return self.record.type in LINE_TYPES
 
+    def makes_contracts(self) -> bool:
+        """Whether the file's lines are what happened to contracts."""
+        return self.record.type == "contract"
+
     def columns(self) -> tuple[str, ...]:
         """The columns that the file must have."""
         ids = self.record.id if isinstance(self.record.id, tuple) else ()
@@ -217,6 +233,11 @@ def _record_problems(mapping: Mapping) -> Iterator[Problem]:
     record = mapping.record
     if len({kind in LINE_TYPES for kind in mapping.types()}) > 1:
         yield Problem("record.rules", "orders, adjustments and refunds do not mix with other types in one file")
+    if "contract" in mapping.types():
+        if len(mapping.types()) > 1:
+            yield Problem("record.rules", "contracts do not mix with other types in one file")
+        if isinstance(record.id, str):
+            yield Problem("record.id", "name the columns that say which contract a line is about")
     if record.id == ():
         yield Problem("record.id", 'name at least one column, or write "line" or "content"')
     conditions = [(f"record.only[{place}]", condition) for place, condition in enumerate(record.only)]
@@ -280,22 +301,29 @@ def record_fields(kinds: tuple[RecordKind, ...]) -> tuple[str, ...]:
     """The fields that a mapping of these record types can fill; `x.*` takes any name after the point."""
     names: dict[str, None] = {}
     for kind in kinds:
-        names |= dict.fromkeys(get_type_hints(RECORD_TYPES[kind]))
-    for taken in ("id", "deleted", "extra", "addresses", "identities", "attributes", "payload"):
+        for struct in structs_of(kind):
+            names |= dict.fromkeys(get_type_hints(struct))
+    for taken in ("id", "deleted", "extra", "addresses", "identities", "attributes", "payload", "events"):
         names.pop(taken, None)
     if "customer" in kinds:
         names |= dict.fromkeys(f"address.{field}" for field in get_type_hints(Address))
         names |= {"identity.*": None, "attribute.*": None}
     if "interaction" in kinds:
         names |= dict.fromkeys(f"payload.{field}" for family in PAYLOADS.values() for field in get_type_hints(family))
-    return (*names, "extra.*")
+    return tuple(names) if "contract" in kinds else (*names, "extra.*")
 
 
 def required_fields(mapping: Mapping) -> tuple[str, ...]:
     """The fields without which a line of the file is no record."""
     if mapping.makes_lines():
         return tuple(name for name in REQUIRED_LINE_COLUMNS if name not in _MADE_FROM_ID)
-    structs = [msgspec.structs.fields(RECORD_TYPES[kind]) for kind in mapping.types()]
+    structs = [msgspec.structs.fields(struct) for kind in mapping.types() for struct in structs_of(kind)]
+    made = {"id", "events"}
     return tuple(
-        dict.fromkeys(field.name for fields in structs for field in fields if field.required and field.name != "id")
+        dict.fromkeys(field.name for fields in structs for field in fields if field.required and field.name not in made)
     )
+
+
+def structs_of(kind: RecordKind) -> tuple[type[Struct], ...]:
+    """What a line of this type fills: its record, and of a contract one of its events."""
+    return (RECORD_TYPES[kind], ContractEvent) if kind == "contract" else (RECORD_TYPES[kind],)

@@ -1,4 +1,4 @@
-"""Lines that are records of their own: customers, products, interactions, exchange rates."""
+"""Lines that are records of their own: customers, products, interactions, opportunities, costs, exchange rates."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import msgspec
 
 from plugins.files import cells
 from plugins.files.mapper import Mapper
-from plugins.files.mapping import required_fields
+from plugins.files.mapping import required_fields, structs_of
 from tenure_sdk import PAYLOADS, RECORD_TYPES, Address, AnyRecord, Page, Ref
 
 if TYPE_CHECKING:
@@ -28,13 +28,9 @@ class RecordPages:
     """Makes `Page`s of batches."""
 
     def __init__(self, mapping: Mapping) -> None:
-        hints = _hints(mapping)
-        converters = {
-            name: _converter(name, hints.get(name, str), rule, mapping.locale) for name, rule in mapping.rules().items()
-        }
         # What only one of several types requires is seen when the record is made.
         required = required_fields(mapping) if len(mapping.types()) == 1 else ()
-        self._mapper = Mapper(mapping, converters, required)
+        self._mapper = Mapper(mapping, converters(mapping), required)
         self.skip, self.close = self._mapper.skip, self._mapper.close
 
     def page(self, batch: Batch, cursor: Cursor) -> Page:
@@ -73,11 +69,20 @@ def _record(kind: str, record_id: str, values: dict[str, Any]) -> AnyRecord:
     return msgspec.convert(fields, RECORD_TYPES[kind])
 
 
+def converters(mapping: Mapping) -> dict[str, Callable[[str], Any]]:
+    """How the texts of the mapping's fields become values."""
+    hints = _hints(mapping)
+    return {
+        name: _converter(name, hints.get(name, str), rule, mapping.locale) for name, rule in mapping.rules().items()
+    }
+
+
 def _hints(mapping: Mapping) -> dict[str, Any]:
     """The types of the fields that the mapping's record types have, by the names that mappings use."""
     hints: dict[str, Any] = {}
     for kind in mapping.types():
-        hints |= get_type_hints(RECORD_TYPES[kind])
+        for struct in structs_of(kind):
+            hints |= get_type_hints(struct)
     hints |= {f"address.{name}": hint for name, hint in get_type_hints(Address).items()}
     for family in PAYLOADS.values():
         hints |= {f"payload.{name}": hint for name, hint in get_type_hints(family).items()}
@@ -93,7 +98,7 @@ def _converter(name: str, hint: Any, rule: FieldRule, locale: LocaleTable) -> Ca
         return cells.refs(_REFERENCES[field])
     if tuple in kinds:
         return cells.several(rule.split, text)
-    if field in {"kind", "direction", "measure"}:
+    if field in {"kind", "direction", "measure", "category", "rule"} or name == "status":
         return str.upper
     if field in {"currency", "base", "quote"}:
         return cells.code(3, "ISO 4217")

@@ -81,9 +81,9 @@ def test_a_mapping_that_is_no_text(desk: Any, header: str, tmp_path: Path) -> No
         desk.check(header, tmp_path / "bad.toml")
 
 
-@pytest.mark.parametrize("name", ["online_retail", "cdnow"])
-def test_the_examples_are_right(examples: Path, name: str) -> None:
-    assert mapping.load(examples / f"{name}.toml").record.type == "order"
+@pytest.mark.parametrize(("name", "kind"), [("online_retail", "order"), ("cdnow", "order"), ("contracts", "contract")])
+def test_the_examples_are_right(examples: Path, name: str, kind: str) -> None:
+    assert mapping.load(examples / f"{name}.toml").record.type == kind
 
 
 def test_the_source_is_the_account(desk: Any, orders: str, header: str) -> None:

@@ -36,7 +36,8 @@ if TYPE_CHECKING:
 
 QUARTER = Window(date(2026, 1, 1), date(2026, 4, 1))
 KEYS = ["occasions", "active_customers", "quantity", "revenue", "size_of_transaction", "repeat_purchase_rate",
-        "frequency", "recency", "purchase_gap", "median_purchase_gap", "lifespan", "median_size_of_transaction"]  # fmt: skip
+        "frequency", "recency", "purchase_gap", "median_purchase_gap", "lifespan",
+        "median_size_of_transaction"]  # fmt: skip
 
 
 @dataclass
@@ -121,7 +122,7 @@ async def test_the_values_are_those_worked_out_by_hand(database: Database, tenan
     question = Question(KEYS, QUARTER)
     assert await values(database, tenant, question) == BEFORE
     async with database.unit_of_work(tenant) as work:
-        at = work.now
+        at = work.now - timedelta(microseconds=1)
         await customers.merge(work, shop.ann, [shop.anna])
     assert await values(database, tenant, question) == AFTER
     then = Question(KEYS, QUARTER, as_of=at)

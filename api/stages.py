@@ -77,6 +77,13 @@ from (
     select x.id, x.key, x.position from stages x where x.tenant_id = $1 and x.lifecycle_version_id = {_IN_FORCE}
 ) s left join ({queries.TIME_IN_STAGE.text}) c on c.stage_key = s.key
 """
+_MOVEMENTS = f"""
+select s.id as stage_id, s.position, m.left_it, m.regressed, m.entered, m.skipped
+from (
+    select x.id, x.position, row_number() over (order by x.position) as place from stages x
+    where x.tenant_id = $1 and x.lifecycle_version_id = {_IN_FORCE} and x.kind not in ('LOST', 'CHURNED')
+) s join ({queries.MOVEMENTS.text}) m on m.place = s.place
+"""
 _PLACES = {
     "tenant": "$1", "lifecycle": "p.k", "now": "{now}",
     "stages": "array(select x.key from stages x where x.tenant_id = $1 and x.lifecycle_version_id = "
@@ -138,6 +145,31 @@ class TimeInStage:
     median_seconds = _seconds("visit", "The median of all stays; null while half of them go on.")
     median_latest_seconds = _seconds("latest", "The median of each customer's latest stay.")
     median_cumulative_seconds = _seconds("cumulative", "The median of each customer's stays together.")
+    velocity = column(
+        Decimal, sql="round(86400 / nullif(extract(epoch from {t}.visit), 0), 6)", null=True,
+        description="One by the median of all stays: how many times a day a customer who stays so long would move on.",
+    )  # fmt: skip
+
+
+@expose()
+class StageMovements:
+    """Which ways customers took at a stage. Whoever enters from outside comes from before the first stage; LOST and
+    CHURNED stages stand outside.
+    """
+
+    stage = one("stages.Stage", _STAGE, null=False, description="The stage.")
+    left = column(int, sql="{t}.left_it", description="Moves from it to another stage.")
+    regressed = column(int, sql="{t}.regressed", description="Those of them that led back to an earlier one.")
+    regression_rate = column(
+        Decimal, sql="round({t}.regressed::numeric / nullif({t}.left_it, 0), 4)", null=True,
+        description="Regressed by left; null where nobody left.",
+    )  # fmt: skip
+    entered = column(int, sql="{t}.entered", description="Moves to it from before it.")
+    skipped = column(int, sql="{t}.skipped", description="Moves past it, from before it to after it.")
+    skip_rate = column(
+        Decimal, sql="round({t}.skipped::numeric / nullif({t}.entered + {t}.skipped, 0), 4)", null=True,
+        description="Skipped by skipped and entered together; null where nobody came that far.",
+    )  # fmt: skip
 
 
 @expose(model.Lifecycle, prefix="lcy")
@@ -176,6 +208,11 @@ class Lifecycle(Node):
         "stages.TimeInStage", lambda asked: _measured(asked, _TIME), order="{t}.position", keys="{p}.id",
         link="lifecycle_id", arguments=_WINDOW,
         description="How long customers stay in each stage.",
+    )  # fmt: skip
+    movements = listing(
+        "stages.StageMovements", lambda asked: _measured(asked, _MOVEMENTS), order="{t}.position", keys="{p}.id",
+        link="lifecycle_id", arguments={"window": Argument(WindowInput | None, "Only moves in this span.")},
+        description="Which ways customers took at each stage: on, back, and past it.",
     )  # fmt: skip
     versions = listing(
         "stages.LifecycleVersion", "lifecycle_versions {t} where {t}.tenant_id = $1", order="{t}.number desc",

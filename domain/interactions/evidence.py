@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Interval, Text, Uuid, bindparam, text
+from sqlalchemy import ARRAY, Uuid, bindparam, text
 
 from domain.core.events import on
 from domain.core.money import currencies
@@ -51,7 +51,7 @@ async def settle_evidence(work: Writing, customer_ids: Sequence[UUID]) -> None:
         "survivors": [member.root_id for member in living],
     }
     zone = (await tenants.tenant(work)).time_zone
-    await work.execute(_SETTLE, {"tenant": work.tenant_id, "zone": zone, **families, **_KNOWN})
+    await work.execute(_SETTLE, {"tenant": work.tenant_id, "zone": zone, **families})
 
 
 @on("customers.CustomerChanged")
@@ -88,8 +88,13 @@ _MEMBERS = _sql(
     "SELECT id, root_id, status FROM customers WHERE tenant_id = :tenant AND root_id = ANY(:roots)", "roots"
 )
 
-_SHOWN = """i.id, i.customer_id, i.kind, i.direction, i.occurred_at, i.integration_id, i.remote_id, i.correlation_key,
+SHOWN = """i.id, i.customer_id, i.kind, i.direction, i.occurred_at, i.integration_id, i.remote_id, i.correlation_key,
         i.campaign_key, i.machine_suspected, i.payload, CAST(i.occurred_at AT TIME ZONE :zone AS date) AS local_day"""
+"""SQL: what of an interaction `i` evidence is made of."""
+
+PROVES = """i.family IN ('CASE', 'SURVEY', 'REVIEW', 'REFERRAL') OR i.campaign_key IS NOT NULL
+        OR (i.kind IN ('EMAIL_RECEIVED', 'EMAIL_BOUNCED', 'MESSAGE') AND i.correlation_key IS NOT NULL)"""
+"""SQL: that an interaction `i` can be evidence of something."""
 
 # Referrals that name one of these customers by id, or by the id that the other side knows him by.
 _NAMING = """
@@ -103,18 +108,25 @@ _NAMING = """
 """
 
 _TOLD = f"""
-    SELECT m.root, {_SHOWN}
+    SELECT m.root, {SHOWN}
     FROM unnest(:living, :survivors) AS m (id, root)
     JOIN interactions i ON i.tenant_id = :tenant AND i.customer_id = m.id AND i.superseded_at IS NULL
-    WHERE i.family IN ('CASE', 'SURVEY', 'REVIEW', 'REFERRAL') OR i.campaign_key IS NOT NULL
-        OR (i.kind IN ('EMAIL_RECEIVED', 'EMAIL_BOUNCED', 'MESSAGE') AND i.correlation_key IS NOT NULL)
+    WHERE {PROVES}
     UNION ALL
-    SELECT c.root_id, {_SHOWN}
+    SELECT c.root_id, {SHOWN}
     FROM ({_NAMING}) AS naming
     JOIN interactions i ON i.tenant_id = :tenant AND i.id = naming.id AND i.superseded_at IS NULL
     JOIN customers c ON c.tenant_id = :tenant AND c.id = i.customer_id AND c.status <> 'ERASED'
     WHERE i.customer_id <> ALL(:members)
 """
+
+
+_CURRENCIES, _NETS, _AGENTS = (
+    ",".join(sorted(currencies())),
+    ",".join(rules.SCANNER_NETS),
+    "|".join(rules.SCANNER_AGENTS),
+)
+_FASTEST, _BURST = (f"INTERVAL '{time.total_seconds()} seconds'" for time in (rules.FASTEST_PERSON, rules.BURST))
 
 
 def _last(value: str, known: str | None = None) -> str:
@@ -140,13 +152,13 @@ _CASES = f"""
             {_last("cost")} AS exact_cost, {_last("currency", "cost")} AS currency
         FROM (
             SELECT *, payload ->> 'title' AS title, payload ->> 'priority' AS priority,
-                payload ->> 'currency' AS currency, CASE WHEN payload ->> 'currency' = ANY(:currencies)
+                payload ->> 'currency' AS currency, CASE WHEN payload ->> 'currency' = ANY('{{{_CURRENCIES}}}')
                     THEN CAST(payload ->> 'cost' AS numeric) * {minor_per_unit("(payload ->> 'currency')")} END AS cost,
                 coalesce(max(occurred_at) FILTER (WHERE kind = 'CASE_REOPENED')
                     OVER (PARTITION BY root, integration_id, case_key), '-infinity') AS begun_at
             FROM (
                 SELECT *, coalesce(payload ->> 'case_id', correlation_key, remote_id) AS case_key
-                FROM told WHERE kind IN
+                FROM told_evidence WHERE kind IN
                     ('CASE_OPENED', 'CASE_ANSWERED', 'CASE_RESOLVED', 'CASE_REOPENED', 'CASE_CLOSED')
             ) AS of_cases
         ) AS steps
@@ -161,7 +173,7 @@ _SURVEYS = """
     FROM (
         SELECT *, payload ->> 'survey' AS survey, coalesce(payload ->> 'kind', 'OTHER') AS measure,
             CAST(payload ->> 'score' AS numeric(20, 6)) AS score, CAST(payload ->> 'scale' AS bigint) AS scale
-        FROM told WHERE kind = 'SURVEY'
+        FROM told_evidence WHERE kind = 'SURVEY'
     ) AS answers
     WHERE score IS NOT NULL
 """
@@ -173,7 +185,7 @@ def _opinions(kind: str) -> str:
     FROM (
         SELECT *, payload ->> 'site' AS site, CAST(payload ->> 'rating' AS numeric(20, 6)) AS rating,
             coalesce(CAST(payload ->> 'scale' AS bigint), 5) AS out_of
-        FROM told WHERE kind = '{kind}'
+        FROM told_evidence WHERE kind = '{kind}'
     ) AS opinions
 """
 
@@ -191,7 +203,7 @@ _REFERRALS = """
         ), false) AS is_self,
         CASE WHEN CAST(bought.first_purchase_at AT TIME ZONE :zone AS date) >= t.local_day
             THEN bought.first_purchase_at END AS converted_at
-    FROM told t
+    FROM told_evidence t
     LEFT JOIN record_links l ON l.tenant_id = :tenant AND l.integration_id = t.integration_id AND l.type = 'customer'
         AND l.remote_id = t.payload ->> 'referred'
     LEFT JOIN customers referred ON referred.tenant_id = :tenant
@@ -203,11 +215,11 @@ _REFERRALS = """
 # A mail that came back was not delivered; what came back names the mail's thread, or else its campaign.
 _DELIVERIES = """
     SELECT root, campaign_key, correlation_key, occurred_at
-    FROM told d
+    FROM told_evidence d
     WHERE campaign_key IS NOT NULL AND (
         kind IN ('MESSAGE', 'CALL') AND direction = 'OUTBOUND'
         OR kind = 'EMAIL_SENT' AND NOT EXISTS (
-            SELECT FROM told b
+            SELECT FROM told_evidence b
             WHERE b.kind = 'EMAIL_BOUNCED' AND b.root = d.root AND b.occurred_at >= d.occurred_at
                 AND b.correlation_key IS NOT DISTINCT FROM d.correlation_key
                 AND (b.correlation_key IS NOT NULL OR b.campaign_key = d.campaign_key)
@@ -217,54 +229,61 @@ _DELIVERIES = """
 
 _PAIRS = """
     SELECT root, campaign_key, min(occurred_at) AS delivered_at, array_agg(occurred_at) AS moments
-    FROM deliveries
+    FROM campaign_deliveries
     GROUP BY root, campaign_key
 """
 
 # A reply need not name the campaign: it is in the thread of a delivery.
-_HITS = """
+_HITS = f"""
     SELECT DISTINCT p.root, p.campaign_key, p.delivered_at, t.id, t.occurred_at,
         coalesce(t.payload ->> 'link', t.payload ->> 'url') AS link,
         t.machine_suspected OR upper(t.payload ->> 'method') IS NOT DISTINCT FROM 'HEAD'
-            OR coalesce(lower(t.payload ->> 'user_agent') ~ :agents, false)
+            OR coalesce(lower(t.payload ->> 'user_agent') ~ '{_AGENTS}', false)
             OR CASE WHEN pg_input_is_valid(t.payload ->> 'ip', 'inet')
-                THEN CAST(t.payload ->> 'ip' AS inet) <<= ANY(CAST(:nets AS inet[])) ELSE false END
+                THEN CAST(t.payload ->> 'ip' AS inet) <<= ANY(CAST('{{{_NETS}}}' AS inet[])) ELSE false END
             OR EXISTS (
                 SELECT FROM unnest(p.moments) AS delivered (at)
-                WHERE t.occurred_at >= delivered.at AND t.occurred_at < delivered.at + :fastest
+                WHERE t.occurred_at >= delivered.at AND t.occurred_at < delivered.at + {_FASTEST}
             ) AS is_machine
-    FROM told t
-    LEFT JOIN deliveries d ON t.campaign_key IS NULL AND d.root = t.root AND d.correlation_key = t.correlation_key
-    JOIN pairs p ON p.root = t.root AND p.campaign_key = coalesce(t.campaign_key, d.campaign_key)
+    FROM told_evidence t
+    LEFT JOIN campaign_deliveries d ON t.campaign_key IS NULL AND d.root = t.root
+        AND d.correlation_key = t.correlation_key
+    JOIN campaign_pairs p ON p.root = t.root AND p.campaign_key = coalesce(t.campaign_key, d.campaign_key)
         AND t.occurred_at >= p.delivered_at
     WHERE t.kind IN ('EMAIL_CLICKED', 'VISIT', 'EMAIL_RECEIVED', 'INQUIRY', 'FORM_SUBMITTED', 'ORDER_PLACED')
         OR (t.kind IN ('MESSAGE', 'CALL') AND t.direction = 'INBOUND')
 """
 
-_RESPONSES = """
+_RESPONSES = f"""
     SELECT p.root AS customer_id, p.campaign_key, p.delivered_at,
         CAST(p.delivered_at AT TIME ZONE :zone AS date) AS delivered_on, cardinality(p.moments) AS deliveries,
         min(h.occurred_at) AS raw_at, min(h.occurred_at) FILTER (WHERE is_person) AS human_at,
         count(h.id) AS raw_responses, count(*) FILTER (WHERE is_person) AS human_responses
-    FROM pairs p
+    FROM campaign_pairs p
     LEFT JOIN (
         SELECT *, NOT is_machine AND NOT bool_or(begins_burst) OVER (
-                PARTITION BY root, campaign_key ORDER BY occurred_at RANGE BETWEEN :burst PRECEDING AND CURRENT ROW
+                PARTITION BY root, campaign_key ORDER BY occurred_at RANGE BETWEEN {_BURST} PRECEDING AND CURRENT ROW
             ) AS is_person
         FROM (
-            SELECT *, (SELECT count(DISTINCT link) FROM unnest(soon) AS followed (link)) >= :links AS begins_burst
+            SELECT *, {rules.LINKS_OF_BURST} <= (
+                    SELECT count(DISTINCT link) FROM unnest(soon) AS followed (link)
+                ) AS begins_burst
             FROM (
                 SELECT *, array_agg(link) OVER (
-                    PARTITION BY root, campaign_key ORDER BY occurred_at RANGE BETWEEN CURRENT ROW AND :burst FOLLOWING
+                    PARTITION BY root, campaign_key ORDER BY occurred_at
+                    RANGE BETWEEN CURRENT ROW AND {_BURST} FOLLOWING
                 ) AS soon
-                FROM hits
+                FROM campaign_hits
             ) AS gathered
         ) AS counted
     ) AS h ON h.root = p.root AND h.campaign_key = p.campaign_key
     GROUP BY p.root, p.campaign_key, p.delivered_at, p.moments
 """
 
-_PROJECTIONS: dict[type[TenantTable], str] = {
+CAMPAIGNS = {"campaign_deliveries": _DELIVERIES, "campaign_pairs": _PAIRS, "campaign_hits": _HITS}
+"""SQL: what the responses to campaigns are worked out from, each under the name by which the following call it."""
+
+PROJECTIONS: dict[type[TenantTable], str] = {
     Case: _CASES,
     SurveyResponse: _SURVEYS,
     Review: _opinions("REVIEW"),
@@ -272,6 +291,7 @@ _PROJECTIONS: dict[type[TenantTable], str] = {
     Referral: _REFERRALS,
     CampaignResponse: _RESPONSES,
 }
+"""SQL: what the rows of each table are to be, by the interactions that stand in `told_evidence` with their `root`."""
 
 
 def _project(model: type[TenantTable], wanted: str) -> str:
@@ -298,26 +318,9 @@ kept_{name} AS (
 )"""
 
 
-_KNOWN = {
-    "currencies": sorted(currencies()),
-    "agents": "|".join(rules.SCANNER_AGENTS),
-    "nets": list(rules.SCANNER_NETS),
-    "fastest": rules.FASTEST_PERSON,
-    "burst": rules.BURST,
-    "links": rules.LINKS_OF_BURST,
-}
+_PARTS = [f"{name} AS MATERIALIZED ({part})" for name, part in {"told_evidence": _TOLD, **CAMPAIGNS}.items()]
 
 _SETTLE = _sql(
-    f"""
-WITH told AS MATERIALIZED ({_TOLD}),
-deliveries AS MATERIALIZED ({_DELIVERIES}),
-pairs AS MATERIALIZED ({_PAIRS}),
-hits AS MATERIALIZED ({_HITS}),
-{",".join(_project(model, wanted) for model, wanted in _PROJECTIONS.items())}
-SELECT
-""",
+    f"WITH {', '.join([*_PARTS, *(_project(model, wanted) for model, wanted in PROJECTIONS.items())])} SELECT",
     "members", "living", "survivors",
-).bindparams(
-    *(bindparam(name, type_=ARRAY(Text(collation="C"))) for name in ("currencies", "nets")),
-    *(bindparam(name, type_=Interval()) for name in ("fastest", "burst")),
 )  # fmt: skip

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from domain.interactions import evidence
+from domain.interactions.model import Referral
 from domain.metrics.relations import BELIEVED, RELATIONS
 from domain.metrics.rollups import KNOWN, NOW
 
@@ -45,22 +47,24 @@ relation(
     """,
 )
 
-_SHARES = """
+RELATIONS["spending"] = f"""
     SELECT a.customer_id, a.day, a.category, CAST(a.amount_base AS numeric) AS amount, 0 AS unrated,
-        true AS is_allocated
+        true AS is_allocated, 0 AS unshared
     FROM cost_allocations a WHERE a.tenant_id = :tenant AND a.day >= :since AND a.day < :until
     UNION ALL
-"""
-_ENTRIES = """
-    SELECT CAST(NULL AS uuid) AS customer_id, e.starts_on AS day, e.category,
-        CAST(coalesce(e.base_amount, 0) - {shared} AS numeric) AS amount, (e.base_amount IS NULL)::int AS unrated,
-        false AS is_allocated
+    SELECT NULL, e.starts_on, e.category, coalesce(e.base_amount, 0) - coalesce(e.allocated_amount, 0),
+        (e.base_amount IS NULL)::int, false, 0
     FROM cost_entries e
-    WHERE e.tenant_id = :tenant AND e.starts_on >= :since AND e.starts_on < :until AND {current}
+    WHERE e.tenant_id = :tenant AND e.starts_on >= :since AND e.starts_on < :until AND {NOW.format(t="e")}
 """
-RELATIONS["spending"] = _SHARES + _ENTRIES.format(shared="coalesce(e.allocated_amount, 0)", current=NOW.format(t="e"))
-# How an entry was shared at an earlier moment is not kept: its whole amount stands on its first day then.
-BELIEVED["spending"] = _ENTRIES.format(shared="0", current=KNOWN.format(t="e"))
+# How entries were shared at an earlier moment is not kept: whom an entry names bears it, on its first day.
+BELIEVED["spending"] = f"""
+    SELECT e.customer_id, e.starts_on AS day, e.category, CAST(coalesce(e.base_amount, 0) AS numeric) AS amount,
+        (e.base_amount IS NULL)::int AS unrated, e.customer_id IS NOT NULL AS is_allocated,
+        (e.customer_id IS NULL AND num_nonnulls(e.rule, e.case_key) > 0)::int AS unshared
+    FROM cost_entries e
+    WHERE e.tenant_id = :tenant AND e.starts_on >= :since AND e.starts_on < :until AND {KNOWN.format(t="e")}
+"""
 
 relation(
     "deals",
@@ -143,3 +147,24 @@ relation(
     WHERE i.tenant_id = :tenant
     """,
 )  # Every time that a customer entered a stage, with the canonical step that the stage stands for.
+
+BELIEVED["told_evidence"] = f"""
+    SELECT p.customer_id AS root, {evidence.SHOWN}
+    FROM interactions i
+    JOIN people p ON p.id = i.customer_id
+    JOIN customers c ON c.tenant_id = :tenant AND c.id = i.customer_id AND c.status <> 'ERASED'
+    WHERE i.tenant_id = :tenant AND {KNOWN.format(t="i")} AND ({evidence.PROVES})
+"""
+BELIEVED |= evidence.CAMPAIGNS
+BELIEVED |= {
+    model.__tablename__: f"SELECT CAST(:tenant AS uuid) AS tenant_id, w.* FROM ({wanted}) AS w"
+    for model, wanted in evidence.PROJECTIONS.items()
+}
+# Who was referred may have bought later than what was known then.
+BELIEVED[Referral.__tablename__] = f"""
+    SELECT CAST(:tenant AS uuid) AS tenant_id, w.id, w.customer_id, w.local_day, w.is_self,
+        CASE WHEN s.first_on >= w.local_day THEN s.first_on END AS converted_at
+    FROM ({evidence.PROJECTIONS[Referral]}) AS w
+    LEFT JOIN people p ON p.id = w.referred_id
+    LEFT JOIN bought_spans s ON s.customer_id = p.customer_id
+"""

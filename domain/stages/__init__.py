@@ -18,6 +18,7 @@ from domain.stages.queries import (
     funnel,
     lifecycle,
     lifecycles,
+    movements,
     time_in_stage,
 )
 from domain.stages.settling import settle
@@ -36,6 +37,7 @@ __all__ = [
     "lifecycle",
     "lifecycles",
     "move",
+    "movements",
     "publish",
     "rebuild_intervals",
     "settle",

@@ -17,9 +17,9 @@ from domain.core.problems import NotFound
 from domain.stages.rules import CauseKind, Standing
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-    from domain.stages.rules import Lifecycle
+    from domain.stages.rules import Lifecycle, Stage
 
 # A product of thousands of float factors strays from an exact half by less than this; a real step is larger.
 HALF = 0.5 + 1e-9
@@ -104,6 +104,30 @@ class TimeInStage(msgspec.Struct, frozen=True, kw_only=True):
     cumulative: timedelta | None
 
 
+class Movements(msgspec.Struct, frozen=True, kw_only=True):
+    """Which ways customers took at one stage of the order; entering from outside comes from before the first stage.
+
+    `left` went from it to another stage, `regressed` of them to an earlier one; `entered` came to it from before it,
+    `skipped` went past it from before it.
+    """
+
+    stage: str
+    left: int
+    regressed: int
+    entered: int
+    skipped: int
+
+    @property
+    def regression_rate(self) -> Decimal | None:
+        """The share of those who left it that went back; None where nobody left."""
+        return Decimal(self.regressed) / self.left if self.left else None
+
+    @property
+    def skip_rate(self) -> Decimal | None:
+        """The share of those who came to it or went past it that went past; None where nobody came that far."""
+        return Decimal(self.skipped) / (self.entered + self.skipped) if self.entered + self.skipped else None
+
+
 def intervals(transitions: Iterable[Transition], *, as_of: datetime | None = None) -> list[Interval]:
     """The visits that a log tells of, in order; with `as_of`, those that were believed then.
 
@@ -163,7 +187,7 @@ def funnel(
 
     With a window, only entries within [since, until) count.
     """
-    stages = [stage.key for stage in lifecycle.stages if not stage.kind.ends]
+    stages = [stage.key for stage in _ordered(lifecycle)]
     entries = [_entries(history, since, until) for history in histories]
     steps: list[FunnelStep] = []
     for index, stage in enumerate(stages):
@@ -195,6 +219,31 @@ def time_in_stage(stage: str, histories: Iterable[History], *, now: datetime) ->
     )
 
 
+def movements(
+    lifecycle: Lifecycle,
+    histories: Iterable[History],
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> list[Movements]:
+    """The ways through the OPEN and WON stages in order; stages that end a way stand outside, as where it begins.
+
+    With a window, only moves within [since, until) count.
+    """
+    places = {stage.key: place for place, stage in enumerate(_ordered(lifecycle), start=1)}
+    ways = [way for history in histories for way in _ways(history, places, since, until)]
+    return [
+        Movements(
+            stage=stage,
+            left=sum(source == place for source, _ in ways),
+            regressed=sum(source == place and 0 < target < place for source, target in ways),
+            entered=sum(source < place == target for source, target in ways),
+            skipped=sum(source < place < target for source, target in ways),
+        )
+        for stage, place in places.items()
+    ]
+
+
 def median_survival(stays: Iterable[tuple[timedelta, bool]]) -> timedelta | None:
     """The Kaplan-Meier median of stays (how long, whether it is over); None while the curve stays above one half.
 
@@ -212,6 +261,26 @@ def median_survival(stays: Iterable[tuple[timedelta, bool]]) -> timedelta | None
             return length
         at_risk -= lengths[length]
     return None
+
+
+def _ordered(lifecycle: Lifecycle) -> list[Stage]:
+    return [stage for stage in lifecycle.stages if not stage.kind.ends]
+
+
+def _ways(
+    history: History, places: Mapping[str, int], since: datetime | None, until: datetime | None
+) -> Iterator[tuple[int, int]]:
+    """From which place of the order to which a customer moved within a window; 0 is outside of the order."""
+    before: Interval | None = None
+    for stay in sorted(history, key=_in_time):
+        comes_from = before.stage if before is not None and before.exited_at == stay.entered_at else ""
+        if (since is None or stay.entered_at >= since) and (until is None or stay.entered_at < until):
+            yield places.get(comes_from, 0), places.get(stay.stage, 0)
+        before = stay
+
+
+def _in_time(stay: Interval) -> tuple[datetime, bool, datetime, UUID]:
+    return stay.entered_at, stay.is_current, stay.exited_at or stay.entered_at, stay.transition
 
 
 def _believed(transitions: Iterable[Transition], as_of: datetime | None) -> Iterator[Transition]:

@@ -14,7 +14,7 @@ from domain.customers.model import Customer
 from domain.stages import history as past
 from domain.stages import rules
 from domain.stages.conditions import decode
-from domain.stages.history import FunnelStep, Interval, TimeInStage, Transition
+from domain.stages.history import FunnelStep, Interval, Movements, TimeInStage, Transition
 from domain.stages.model import Lifecycle, LifecycleVersion, Stage, StageTransition, TransitionRule
 
 if TYPE_CHECKING:
@@ -252,6 +252,25 @@ async def time_in_stage(
     ]
 
 
+async def movements(
+    reading: Reading, key: str | None = None, *, since: datetime | None = None, until: datetime | None = None
+) -> list[Movements]:
+    """Which ways customers took through the OPEN and WON stages in order, as `history.movements` defines it.
+
+    With a window, the moves within [since, until) count. Raises UnknownLifecycle.
+    """
+    of = await lifecycle(reading, key)
+    stages = [stage.key for stage in of.definition.stages if not stage.kind.ends]
+    counted = await reading.rows(MOVEMENTS, _window(reading, of, since, until) | {"stages": stages})
+    return [
+        Movements(
+            stage=stages[row.place - 1], left=row.left_it, regressed=row.regressed, entered=row.entered,
+            skipped=row.skipped,
+        )
+        for row in counted
+    ]  # fmt: skip
+
+
 INTERVALS_AS_OF = """
 SELECT m.id, m.lifecycle_id, m.to_stage_id AS stage_id, m.stage_key,
     row_number() OVER (PARTITION BY m.stage_key ORDER BY m.occurred_at, m.first_recorded_at, m.move) AS visit,
@@ -331,6 +350,32 @@ SELECT place, count(*) AS entered, count(*) FILTER (WHERE ends_here) AS ended_he
     count(*) FILTER (WHERE place_before = place - 1 AND last_at >= first_before) AS continued
 FROM ways
 GROUP BY place
+""")
+
+MOVEMENTS = text("""
+WITH places AS (
+    SELECT key, place FROM unnest(CAST(:stages AS text[])) WITH ORDINALITY AS s(key, place)
+), ways AS (
+    SELECT coalesce(source.place, 0) AS source, coalesce(target.place, 0) AS target
+    FROM (
+        SELECT i.stage_key, i.entered_at, CASE WHEN lag(i.exited_at) OVER way = i.entered_at
+            THEN lag(i.stage_key) OVER way END AS comes_from
+        FROM stage_intervals i
+        WHERE i.tenant_id = :tenant AND i.lifecycle_id = :lifecycle
+        WINDOW way AS (PARTITION BY i.customer_id ORDER BY i.entered_at, i.exited_at NULLS LAST, i.id)
+    ) AS moved
+    LEFT JOIN places source ON source.key = moved.comes_from
+    LEFT JOIN places target ON target.key = moved.stage_key
+    WHERE (CAST(:since AS timestamptz) IS NULL OR moved.entered_at >= :since)
+        AND (CAST(:until AS timestamptz) IS NULL OR moved.entered_at < :until)
+)
+SELECT p.place, count(*) FILTER (WHERE w.source = p.place) AS left_it,
+    count(*) FILTER (WHERE w.source = p.place AND w.target > 0 AND w.target < p.place) AS regressed,
+    count(*) FILTER (WHERE w.source < p.place AND w.target = p.place) AS entered,
+    count(*) FILTER (WHERE w.source < p.place AND w.target > p.place) AS skipped
+FROM places p LEFT JOIN ways w ON true
+GROUP BY p.place
+ORDER BY p.place
 """)
 
 # The Kaplan-Meier curve in one pass: by length of stay, how many were still there and how many of them left.

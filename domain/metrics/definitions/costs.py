@@ -14,7 +14,7 @@ from domain.stages.rules import CanonicalStep
 SPENT = Facts(
     "spent",
     """
-    SELECT p.n, m.customer_id, s.category, s.amount, s.unrated, s.is_allocated
+    SELECT p.n, m.customer_id, s.category, s.amount, s.unrated, s.is_allocated, s.unshared
     FROM spending s JOIN calendar p ON p.day = s.day LEFT JOIN people m ON m.id = s.customer_id
     """,
     {
@@ -22,6 +22,7 @@ SPENT = Facts(
         "amount": "How much, in minor units of the base currency.",
         "is_allocated": "Whether a customer bears it.",
         "unrated": "1 where it waits for an exchange rate, else 0.",
+        "unshared": "1 where it was shared then, and how is not known any more, else 0.",
     },
 )
 """Each share of a cost entry on a day of the window, and what of an entry that begins in it nobody bears."""
@@ -69,6 +70,7 @@ _ACQUISITION = "category IN ('ACQUISITION_MARKETING', 'ACQUISITION_SALES')"
 _RETENTION = "category IN ('RETENTION_MARKETING', 'RETENTION_SALES')"
 _SALES = "category IN ('ACQUISITION_SALES', 'RETENTION_SALES')"
 _SERVICE = "category = 'SERVICE'"
+_UNSHARED = (total(SPENT, "unshared"), MissingReason.NO_DATA)
 
 
 def _spent(where: str | None = None) -> Figure:
@@ -95,14 +97,17 @@ def costs() -> Figure:
 
 @metric("allocated_costs", unit=Unit.MONEY, en="Allocated costs", fa="هزینه‌های تسهیم‌شده")
 def allocated_costs() -> Figure:
-    """What customers bear of the costs. With the unallocated costs it adds up to all costs."""
-    return _spent("is_allocated")
+    """What customers bear of the costs. With the unallocated costs it adds up to all costs.
+
+    How costs were shared at an earlier moment is not known.
+    """
+    return _spent("is_allocated").unless(*_UNSHARED)
 
 
 @metric("unallocated_costs", unit=Unit.MONEY, better=Better.LOWER, en="Unallocated costs", fa="هزینه‌های تسهیم‌نشده")
 def unallocated_costs() -> Figure:
     """What nobody bears of the costs."""
-    return _spent("NOT is_allocated")
+    return _spent("NOT is_allocated").unless(*_UNSHARED)
 
 
 @metric(

@@ -49,5 +49,12 @@ def round_half_up(value: Decimal, places: int) -> Decimal:
     return value.quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_UP)
 
 
+def per_day(length: timedelta | None) -> Decimal | None:
+    """How often something that takes so long happens in a day."""
+    if not length:
+        return None
+    return round_half_up(Decimal(86_400_000_000) / (length // timedelta(microseconds=1)), 6)
+
+
 def whole_seconds(length: timedelta | None) -> int | None:
     return None if length is None else length // timedelta(seconds=1)

@@ -15,12 +15,14 @@ from domain.stages.history import (
     FunnelStep,
     History,
     Interval,
+    Movements,
     TimeInStage,
     Transition,
     find,
     funnel,
     intervals,
     median_survival,
+    movements,
     standing,
     time_in_stage,
 )
@@ -193,6 +195,29 @@ def test_a_window_counts_the_entries_within_it() -> None:
 
 def test_a_share_of_nobody_is_unknown() -> None:
     assert FunnelStep(stage="buy", entered=1, reached=1, continued=0, of=0).conversion is None
+
+
+# Movements
+
+
+def test_ways_on_and_back_and_past_a_stage() -> None:
+    histories = [
+        history_of(("aware", 0), ("buy", 10), ("aware", 20), ("consider", 24)),
+        history_of(("aware", 0), ("consider", 6), ("lost", 9)),
+        history_of(("consider", 1)),
+    ]
+    aware, consider, buy = movements(LIFECYCLE, histories)
+    assert aware == Movements(stage="aware", left=3, regressed=0, entered=2, skipped=1)
+    assert consider == Movements(stage="consider", left=1, regressed=0, entered=3, skipped=1)
+    assert buy == Movements(stage="buy", left=1, regressed=1, entered=1, skipped=0)
+    assert (buy.regression_rate, aware.regression_rate, consider.skip_rate) == (1, 0, Decimal("0.25"))
+    late = movements(LIFECYCLE, histories, since=START + 10 * DAY, until=START + 20 * DAY)
+    assert late == [
+        Movements(stage="aware", left=1, regressed=0, entered=0, skipped=0),
+        Movements(stage="consider", left=0, regressed=0, entered=0, skipped=1),
+        Movements(stage="buy", left=0, regressed=0, entered=1, skipped=0),
+    ]
+    assert (late[1].regression_rate, late[0].skip_rate) == (None, None)
 
 
 # Time in stage

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from math import ceil
 from typing import TYPE_CHECKING
 
@@ -52,7 +53,7 @@ class Waiting(msgspec.Struct, frozen=True):
     def kind(self, measured_on: int, *, has_final: bool) -> MeasurementKind:
         """Which measurement would be taken on this day. Raises TooEarly with the first day on which one may be."""
         if measured_on < self.earliest_on:
-            raise TooEarly(earliest_on=self.earliest_on)
+            raise TooEarly(earliest_at=date.fromordinal(self.earliest_on))
         if measured_on < self.final_on:
             return MeasurementKind.PRELIMINARY
         return MeasurementKind.MONITORING if has_final else MeasurementKind.FINAL

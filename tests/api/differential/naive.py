@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime, time
 from decimal import ROUND_HALF_EVEN, Decimal
 from functools import cmp_to_key
 from operator import itemgetter
@@ -34,7 +35,7 @@ from domain.customers.folding import mask_text, matches
 from domain.stages import history
 from domain.stages.rules import CanonicalStep, CauseKind, Lifecycle, Stage, StageKind, Text
 from tests.api.differential import spending
-from tests.api.differential.amounts import added_up, round_half_up, whole_seconds, within
+from tests.api.differential.amounts import added_up, per_day, round_half_up, whole_seconds, within
 from tests.api.differential.conditions import CONDITIONS, fits_value
 from tests.api.differential.ledger import Cursor, Ledger, Origin, leaves
 from tests.api.differential.ordering import LONG_AGO, ORDERS, compared, terms_of
@@ -42,7 +43,6 @@ from tests.api.differential.resolvers import SCALARS, resolvers
 from tests.api.differential.things import PREFIXES, TABLE_OF, BadInput, read_id
 
 if TYPE_CHECKING:
-    from datetime import datetime
     from uuid import UUID
 
     from tests.api.differential.coverage import Coverage
@@ -119,8 +119,9 @@ class Naive:
                     self.coverage.reach(f"{item}({argument})")
                     self.coverage.reach_input(field.args[argument].type, value)
             found = resolve(source, **given)
-            if isinstance(named, GraphQLEnumType) and isinstance(found, str):
-                self.coverage.reach(f"{named.name}.{found}")
+            if isinstance(named, GraphQLEnumType):
+                for value in found if isinstance(found, list) else [found]:
+                    self.coverage.reach(f"{named.name}.{value}")
             return found
 
         return counted
@@ -325,9 +326,38 @@ class Naive:
 
     def funnel(self, lifecycle: Row, window: Mapping[str, Any] | None) -> list[Row]:
         """How many distinct customers came how far."""
-        stages = self.of_version("stages", self.version_in_force(lifecycle["id"]))
-        if not stages:
+        definition, rows = self.definition(lifecycle)
+        if definition is None:
             return []
+        steps = history.funnel(definition, self.histories(lifecycle, window or {}))
+        return [
+            {"stage": rows[step.stage], "entered": step.entered, "reached": step.reached, "continued": step.continued,
+             "of": step.of, "conversion": step.conversion and round_half_up(step.conversion, 4)}
+            for step in steps
+        ]  # fmt: skip
+
+    def movements(self, lifecycle: Row, window: Mapping[str, Any] | None) -> list[Row]:
+        """Which ways customers took at each stage."""
+        definition, rows = self.definition(lifecycle)
+        if definition is None:
+            return []
+        zone = ZoneInfo(self.tenant()["time_zone"])
+        since, until = (
+            None if day is None else datetime.combine(day, time(), zone)
+            for day in map((window or {}).get, ("start", "end"))
+        )
+        told = history.movements(definition, self.histories(lifecycle, {}), since=since, until=until)
+        return [
+            {"stage": rows[ways.stage], "left": ways.left, "regressed": ways.regressed, "entered": ways.entered,
+             "skipped": ways.skipped,
+             "regressionRate": ways.regression_rate and round_half_up(ways.regression_rate, 4),
+             "skipRate": ways.skip_rate and round_half_up(ways.skip_rate, 4)}
+            for ways in told
+        ]  # fmt: skip
+
+    def definition(self, lifecycle: Row) -> tuple[Lifecycle | None, dict[str, Row]]:
+        """A lifecycle as it is in force, with the rows of its stages by their keys."""
+        stages = self.of_version("stages", self.version_in_force(lifecycle["id"]))
         named = tuple(
             Stage(
                 key=row["key"], position=row["position"], step=CanonicalStep(row["step"]),
@@ -335,14 +365,8 @@ class Naive:
             )
             for row in stages
         )  # fmt: skip
-        definition = Lifecycle(key=lifecycle["key"], stages=named)
-        steps = history.funnel(definition, self.histories(lifecycle, window or {}))
-        rows = {row["key"]: row for row in stages}
-        return [
-            {"stage": rows[step.stage], "entered": step.entered, "reached": step.reached, "continued": step.continued,
-             "of": step.of, "conversion": step.conversion and round_half_up(step.conversion, 4)}
-            for step in steps
-        ]  # fmt: skip
+        found = Lifecycle(key=lifecycle["key"], stages=named) if stages else None
+        return found, {row["key"]: row for row in stages}
 
     def time_in_stage(self, lifecycle: Row, window: Mapping[str, Any] | None) -> list[Row]:
         """How long customers stay in each stage."""
@@ -353,7 +377,7 @@ class Naive:
             found.append({
                 "stage": stage, "customers": told.customers, "visits": told.visits,
                 "median_seconds": whole_seconds(told.visit), "median_latest_seconds": whole_seconds(told.latest),
-                "median_cumulative_seconds": whole_seconds(told.cumulative),
+                "median_cumulative_seconds": whole_seconds(told.cumulative), "velocity": per_day(told.visit),
             })  # fmt: skip
         return found
 

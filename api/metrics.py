@@ -181,7 +181,7 @@ async def _series(sought: Sought) -> str:
     """The series that are asked for, as rows with their points."""
     asked = sought.arguments
     answer = await queries.series(
-        _snapshot(sought),
+        snapshot_of(sought),
         queries.Question(
             keys=asked["keys"],
             window=_window(asked),
@@ -196,7 +196,7 @@ async def _series(sought: Sought) -> str:
 
 
 def _row(series: queries.Series, currency: str, moments: Mapping[str, datetime]) -> dict[str, Any]:
-    tell = partial(_value, series.definition, currency=currency, moments=moments)
+    tell = partial(value_row, series.definition, currency=currency, moments=moments)
     stage = series.group.stage
     return {
         "metric_key": series.definition.key,
@@ -221,7 +221,7 @@ async def _of_stages(sought: Sought) -> str:
     question = queries.Question(
         [each.key for each in measures], _window(asked), asked.get("grain"), as_of=asked.get("asOf")
     )
-    answer = await queries.series(_snapshot(sought), question)
+    answer = await queries.series(snapshot_of(sought), question)
     moments = {"asOf": answer.as_of, "watermark": answer.watermark}
     return _json(
         [
@@ -240,7 +240,7 @@ def _window(asked: Mapping[str, Any]) -> Window:
 async def _of_customers(sought: Sought) -> str:
     """The metrics of some customers, as rows of these customers."""
     asked = sought.arguments
-    found = await queries.customer_values(_snapshot(sought), sought.keys, asked.get("keys"), asked.get("asOf"))
+    found = await queries.customer_values(snapshot_of(sought), sought.keys, asked.get("keys"), asked.get("asOf"))
     moments = {"asOf": found.watermark, "watermark": found.watermark}
     return _json(
         [
@@ -249,9 +249,9 @@ async def _of_customers(sought: Sought) -> str:
                 "metric_key": placed.definition.key,
                 "percentile": placed.percentile,
                 "z": placed.z,
-                "value": _value(placed.definition, placed.value, currency=found.currency, moments=moments),
+                "value": value_row(placed.definition, placed.value, currency=found.currency, moments=moments),
                 "cohort": placed.cohort
-                and _value(
+                and value_row(
                     placed.definition, placed.cohort, currency=found.currency,
                     moments=dict.fromkeys(moments, placed.published_at),
                 ),
@@ -262,14 +262,15 @@ async def _of_customers(sought: Sought) -> str:
     )  # fmt: skip
 
 
-def _snapshot(sought: Sought) -> Snapshot:
+def snapshot_of(sought: Sought) -> Snapshot:
+    """What the statements of metrics run on."""
     return Snapshot(sought.connection, sought.tenant_id, sought.reader.now)
 
 
 _NORMAL_95 = Decimal("1.959964")
 
 
-def _value(
+def value_row(
     of: Definition, value: queries.Value, *, currency: str, moments: Mapping[str, datetime | None]
 ) -> dict[str, Any]:
     """A value as it stands in a row; money in its main unit, and in whole minor units besides."""

@@ -133,11 +133,10 @@ async def test_a_fourth_objective_waits_until_one_is_reached(business: Business)
     reached = {"id": business.objective, "version": 1, "status": "REACHED", "objective": aim}
     await business.caller.do("updateObjective", reached, "objective { id }")
     await business.caller.do("createObjective", aim, "objective { id }")
-    shown = await asked(
-        business, "{ objectives(first: 9) { nodes { status dueOn kpis { metric direction target dueOn } } } }"
-    )
+    wanted = "status dueOn kpis { metric direction target dueOn } progress { isReached }"
+    shown = await asked(business, f"{{ objectives(first: 9) {{ nodes {{ {wanted} }} }} }}")
     statuses = [node["status"] for node in shown["objectives"]["nodes"]]
     assert statuses == ["ACTIVE", "ACTIVE", "ACTIVE", "REACHED"]
     assert shown["objectives"]["nodes"][0] == {
-        "status": "ACTIVE", "dueOn": "2026-12-31", "kpis": [{**KPI, "dueOn": None}],
+        "status": "ACTIVE", "dueOn": "2026-12-31", "kpis": [{**KPI, "dueOn": None}], "progress": [{"isReached": None}],
     }  # fmt: skip

@@ -1,19 +1,25 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
 import pytest
 
+from domain import customers, purchases
 from domain.core.problems import StaleVersion
+from domain.customers import NewCustomer
 from domain.metrics.catalogue import UnknownMetric
-from domain.metrics.objectives import Kpi, KpiDirection, ObjectiveStatus, create_objective, update_objective
+from domain.metrics.objectives import Kpi, KpiDirection, ObjectiveStatus, create_objective, queries, update_objective
 from domain.metrics.objectives.actions import ObjectiveNotFound
 from domain.metrics.objectives.rules import KpiTwice, NoKpi, NoStatement, TooManyObjectives
+from domain.metrics.reading import snapshot
+from domain.purchases import NewOrder
 from domain.purchases.rules import NotANumber, TooPrecise
+from sync import worker
+from sync.relay import Relay
 
 if TYPE_CHECKING:
     from domain.core.database import Database
@@ -72,3 +78,26 @@ async def test_what_is_no_objective_is_refused(database: Database, tenant: UUID,
             await update_objective(work, known, 2, "One", [MORE])
         with pytest.raises(ObjectiveNotFound):
             await update_objective(work, uuid4(), 1, "One", [MORE])
+
+
+async def test_progress_is_what_the_metrics_are_worth_since_it_was_set(database: Database, tenant: UUID) -> None:
+    async with database.unit_of_work(tenant) as work:
+        ada = (await customers.create(work, NewCustomer(name="Ada"))).id
+        for at, total in ((work.now, "30"), (work.now - timedelta(days=3), "500")):
+            new = NewOrder(occurred_at=at, currency="EUR", total=Decimal(total), customer_id=ada)
+            await purchases.record_order(work, new)
+        pursued = await create_objective(work, "Sell more, and often.", [
+            Kpi("revenue", KpiDirection.AT_LEAST, Decimal("30.00")),
+            Kpi("occasions", KpiDirection.AT_MOST, Decimal(0)),
+            Kpi("purchase_gap", KpiDirection.AT_MOST, Decimal(30)),
+        ])  # fmt: skip
+        dropped = await create_objective(work, "No more.", [MORE])
+        await update_objective(work, dropped.id, 1, "No more.", [MORE], status=ObjectiveStatus.DROPPED)
+    worker.load()
+    await Relay(database).drain(tenant)
+    async with database.reading(tenant) as reading:
+        standing = await queries.progress(await snapshot(reading), [pursued.id, dropped.id])
+    assert [(one.objective_id, one.position, one.value.value, one.is_reached) for one in standing.progress] == [
+        (pursued.id, 1, Decimal(3000), True), (pursued.id, 2, Decimal(1), False), (pursued.id, 3, None, None),
+    ]  # fmt: skip
+    assert standing.currency == "EUR"

@@ -28,6 +28,8 @@ PUBLISH = "metrics_publish"
 """The kind of due work that publishes how the metrics of customers are spread, and keeps those of the last month."""
 
 EVERY = timedelta(days=1)
+SOON = timedelta(minutes=5)
+"""How long after the first rows landed a tenant's metrics are published for the first time."""
 
 _SPREAD = """
 SELECT key, count(value) AS n, avg(ln(1 + greatest(value, 0))) AS mean_log,
@@ -43,7 +45,7 @@ async def publish_daily(work: Writing) -> None:
     """Have a worker publish every day from now on; a tenant for whom that is so already is not asked again."""
     known = await work.execute(_IS_DUE, {"tenant": work.tenant_id})
     if known.first() is None:
-        entry = insert(DueWork).values(tenant_id=work.tenant_id, kind=PUBLISH, key="", due_at=work.now + EVERY)
+        entry = insert(DueWork).values(tenant_id=work.tenant_id, kind=PUBLISH, key="", due_at=work.now + SOON)
         await work.execute(entry.on_conflict_do_nothing())
 
 

@@ -9,6 +9,7 @@ from sqlalchemy import ARRAY, Uuid, bindparam, delete, func, select, text
 from domain.core import events
 from domain.core.due import due
 from domain.metrics import schedule
+from domain.interactions import settle_evidence
 from domain.metrics.model import UnrolledCustomer
 from domain.metrics.publishing import publish_daily
 from domain.metrics.rollups import ACTIVITIES, PURCHASES, activity_days, purchase_days
@@ -104,7 +105,10 @@ async def roll_up_unrated_soon(work: Writing) -> None:
 
 @due(ROLL_UP)
 async def roll_up_due(work: Writing, key: str) -> datetime | None:
-    """Roll up a portion of those who wait; the next one at once. With the key EVERYBODY, everybody waits from now."""
+    """Roll up a portion of those who wait, and settle what else has days; the next portion at once.
+
+    With the key EVERYBODY, everybody waits from now on.
+    """
     if key == EVERYBODY:
         await roll_up_everybody_soon(work)
         return None
@@ -116,6 +120,7 @@ async def roll_up_due(work: Writing, key: str) -> datetime | None:
         .with_for_update(skip_locked=True)
     )
     portion = await work.all(waiting)
+    await settle_evidence(work, portion)
     await roll_up(work, portion)
     these = UnrolledCustomer.customer_id == func.any(bindparam("these", list(portion), ARRAY(Uuid())))
     gone = delete(UnrolledCustomer).where(UnrolledCustomer.tenant_id == work.tenant_id, these)

@@ -12,6 +12,7 @@ import orjson
 from api.expose import amount, column, describe, embedded, entry, expose, listing, one, part
 from api.purchases import WindowInput
 from api.reads.mapping import Argument, Sought
+from api.scalars import decimal_text
 from domain.metrics import queries as metrics
 from domain.metrics.analysis.cohorts import Cohort, RetentionMode, cohorts
 from domain.metrics.analysis.extract import purchases
@@ -78,15 +79,22 @@ class BackTest:
     mean_absolute_error = entry(Decimal, "meanAbsoluteError", description="By how much it erred per customer.")
 
 
+# Numbers of JSON as decimals, without powers of ten and zeros at their end.
 _PARAMETERS = (
-    "(select coalesce(jsonb_agg(jsonb_build_object('name', x.key, 'value', x.value::text) order by x.key), '[]')"
-    " from jsonb_each({t}.parameters) as x)"
+    "(select coalesce(jsonb_agg(jsonb_build_object('name', x.key, 'value', trim_scale(x.value::text::numeric)::text)"
+    " order by x.key collate \"C\"), '[]') from jsonb_each({t}.parameters) as x)"
 )
+
+
+def _tested(key: str) -> str:
+    return f"trim_scale(({{t}}.back_test->>'{key}')::numeric)::text"
+
+
 _BACK_TEST = (
-    "case when {t}.back_test ? 'came' then jsonb_build_object('calibrationEnd', {t}.back_test->>'calibration_end',"
-    " 'weeks', {t}.back_test->>'weeks', 'customers', {t}.back_test->'customers', 'foretold',"
-    " {t}.back_test->>'foretold', 'came', {t}.back_test->'came', 'meanAbsoluteError',"
-    " {t}.back_test->>'mean_absolute_error') end"
+    "case when {t}.back_test->'came' is not null then jsonb_build_object("
+    "'calibrationEnd', {t}.back_test->>'calibration_end', 'customers', {t}.back_test->'customers',"
+    f" 'weeks', {_tested('weeks')}, 'foretold', {_tested('foretold')}, 'came', {{t}}.back_test->'came',"
+    f" 'meanAbsoluteError', {_tested('mean_absolute_error')}) end"
 )
 
 
@@ -323,7 +331,7 @@ def _row(cohort: Cohort, calendar: Periods, grain: Grain) -> dict[str, Any]:
             {
                 "later": cell.later,
                 "retained": cell.retained,
-                "share": f"{cell.retained / cohort.customers:.4f}",
+                "share": decimal_text(round(Decimal(cell.retained) / cohort.customers, 4)),
                 "complete": cell.complete,
                 "censored": cell.censored,
             }

@@ -8,8 +8,8 @@ from sqlalchemy import ARRAY, Uuid, bindparam, delete, func, select, text
 
 from domain.core import events
 from domain.core.due import due
-from domain.metrics import schedule
 from domain.interactions import settle_evidence
+from domain.metrics import schedule
 from domain.metrics.model import UnrolledCustomer
 from domain.metrics.publishing import publish_daily
 from domain.metrics.rollups import ACTIVITIES, PURCHASES, activity_days, purchase_days

@@ -350,8 +350,8 @@ class Naive:
         return [
             {"stage": rows[ways.stage], "left": ways.left, "regressed": ways.regressed, "entered": ways.entered,
              "skipped": ways.skipped,
-             "regressionRate": ways.regression_rate and round_half_up(ways.regression_rate, 4),
-             "skipRate": ways.skip_rate and round_half_up(ways.skip_rate, 4)}
+             "regression_rate": ways.regression_rate and round_half_up(ways.regression_rate, 4),
+             "skip_rate": ways.skip_rate and round_half_up(ways.skip_rate, 4)}
             for ways in told
         ]  # fmt: skip
 

@@ -110,21 +110,20 @@ class Resampling:
         parts = list(zip(names, begins, begins + sizes, strict=True))
         values, members = rows[order].astype(np.float32), unit[order]
         found = np.zeros((self.draws, groups, rows.shape[1]))
-        done = 0
-        for counts in self.blocks():
+        for draws, counts in self.blocks(len(rows)):
             weights = counts[members].astype(np.float32)
-            here = found[done : done + counts.shape[1]]
             for name, begin, end in parts:
-                here[:, name] = weights[begin:end].T @ values[begin:end]
-            done += counts.shape[1]
+                found[draws, name] = weights[begin:end].T @ values[begin:end]
         return found
 
-    def blocks(self) -> Iterator[Counts]:
-        """How often each unit was drawn, (units, some draws), block after block."""
-        if self.units * self.draws <= KEPT:
-            yield from self._kept
-        else:
-            yield from self._drawn()
+    def blocks(self, rows: int) -> Iterator[tuple[slice, Counts]]:
+        """How often each unit was drawn, (units, some draws), and in which draws; so few that `rows` of them fit."""
+        size, done = max(1, BLOCK // max(1, rows)), 0
+        for counts in self._kept if self.units * self.draws <= KEPT else self._drawn():
+            for begin in range(0, counts.shape[1], size):
+                some = counts[:, begin : begin + size]
+                yield slice(done, done + some.shape[1]), some
+                done += some.shape[1]
 
     @cached_property
     def _kept(self) -> tuple[Counts, ...]:

@@ -54,9 +54,8 @@ def gains(
     sums = np.concatenate((add_up(rows, group, groups)[np.newaxis], drawn))
     weight = np.ones(sums.shape[:2]) if cells is None else _weights(sums[..., _CUSTOMERS], cells.matched)
     flows = _Flows.of(history, windows.after, panel, group)
-    cumulative = np.concatenate([flows.cumulative(counts, weight[draws]) for draws, counts in _counts(resampling)])
     elapsed = np.arange(1, windows.after.days + 1) / windows.after.days
-    curves = cumulative - _expected(sums, weight)[:, np.newaxis] * elapsed
+    curves = _cumulative(flows, resampling, weight) - _expected(sums, weight)[:, np.newaxis] * elapsed
     # A draw may hold more or fewer treated customers than there are: it tells what each of them brought.
     held = np.where(weight > 0, sums[..., _CUSTOMERS], 0.0).sum(axis=1, keepdims=True)
     return Gains(np.divide(curves * held[0], held, out=np.zeros_like(curves), where=held > 0))
@@ -106,11 +105,14 @@ class _Flows:
         return daily.cumsum(axis=1)
 
 
-def _counts(resampling: Resampling) -> list[tuple[slice, Counts]]:
-    """Everyone once, then the draws; each with its place among the curves."""
-    blocks = [np.ones((resampling.units, 1), dtype=np.uint8), *resampling.blocks()]
-    ends = np.cumsum([block.shape[1] for block in blocks])
-    return [(slice(int(end) - block.shape[1], int(end)), block) for end, block in zip(ends, blocks, strict=True)]
+def _cumulative(flows: _Flows, resampling: Resampling, weight: Amounts) -> Amounts:
+    """The weighed contributions of everyone once, then of the draws: (1 + draws, days)."""
+    found = np.zeros((1 + resampling.draws, flows.days))
+    found[:1] = flows.cumulative(np.ones((resampling.units, 1), dtype=np.uint8), weight[:1])
+    for draws, counts in resampling.blocks(len(flows.amount)):
+        after = slice(draws.start + 1, draws.stop + 1)
+        found[after] = flows.cumulative(counts, weight[after])
+    return found
 
 
 def _weights(customers: Amounts, matched: Mask) -> Amounts:

@@ -25,9 +25,11 @@ NAMES = (
     "merge_candidates", "integrations", "record_links", "lifecycles", "lifecycle_versions", "stages",
     "transition_rules", "stage_intervals", "stage_notes", "product_families", "products", "orders", "order_lines",
     "refunds", "refund_lines", "invoices", "payments", "credit_notes", "payment_allocations", "credit_note_allocations",
-    "exchange_rates", "interactions", "interaction_contents", "cases", "survey_responses", "reviews", "social_mentions",
+    "exchange_rates", "interactions", "interaction_contents", "segments", "segment_versions", "segment_members",
+    "segment_membership_events", "segment_runs", "cases", "survey_responses", "reviews", "social_mentions",
+    "initiatives", "baseline.seals", "measurements", "comparisons", "verdicts",
     "referrals", "campaign_responses", "cost_entries", "cost_allocations", "departments", "department_members",
-    "objectives", "contracts", "contract_events", "opportunities",
+    "objectives", "model_versions", "model_attempts", "customer_values", "contracts", "contract_events", "opportunities",
 )  # fmt: skip
 
 
@@ -57,7 +59,7 @@ async def load(superuser: asyncpg.Connection, tenant_id: UUID) -> Tables:
 
 _JSON = {
     "emails", "phones", "addresses", "attributes", "features", "labels", "needs", "payload", "config", "ownership",
-    "streams", "counters", "base", "ours", "theirs", "kpis",
+    "streams", "counters", "criteria", "because", "waiting", "findings", "details", "base", "ours", "theirs", "kpis", "parameters", "back_test",
 }  # fmt: skip
 
 

@@ -14,16 +14,19 @@ if TYPE_CHECKING:
     from tests.api.differential.tables import Row
 
 PREFIXES = {
+    "ini": "Initiative", "bas": "Baseline", "mea": "Measurement",
     "cus": "Customer", "mca": "MergeCandidate", "lcy": "Lifecycle", "stg": "Stage", "siv": "StageInterval",
     "sno": "StageNote", "ing": "Integration", "fam": "ProductFamily", "prd": "Product", "ord": "Order", "ref": "Refund",
     "inv": "Invoice", "pay": "Payment", "crn": "CreditNote", "con": "Contract", "opp": "Opportunity",
     "int": "Interaction", "ten": "Tenant", "pri": "Principal", "tok": "ApiToken", "atd": "AttributeDefinition",
     "prv": "PrivacyRequest", "str": "StageTransition", "run": "SyncRun", "dlt": "DeadLetter", "cft": "SyncConflict",
     "cst": "Cost", "dep": "Department", "obj": "Objective",
+    "seg": "Segment", "sgv": "SegmentVersion", "sge": "SegmentMembershipEvent",
     "cas": "Case", "srv": "SurveyResponse", "rvw": "Review", "smn": "SocialMention", "rfl": "Referral",
     "bkd": "BulkDelete", "lkc": "LinkCandidate", "obc": "OutboundChange", "rec": "ReconciliationReport",
 }  # fmt: skip
 TABLE_OF = {
+    "ini": "initiatives", "bas": "baseline.seals", "mea": "measurements",
     "mca": "merge_candidates", "lcy": "lifecycles", "stg": "stages", "siv": "stage_intervals", "sno": "stage_notes",
     "ing": "integrations", "fam": "product_families", "prd": "products", "ord": "orders", "ref": "refunds",
     "inv": "invoices", "pay": "payments", "crn": "credit_notes", "con": "contracts", "opp": "opportunities",
@@ -44,6 +47,9 @@ TABLE_OF = {
     "dep": "departments",
     "obj": "objectives",
     "cas": "cases",
+    "seg": "segments",
+    "sgv": "segment_versions",
+    "sge": "segment_membership_events",
     "srv": "survey_responses",
     "rvw": "reviews",
     "smn": "social_mentions",

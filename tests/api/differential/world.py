@@ -59,7 +59,7 @@ from domain.stages.model import (
     TransitionRule,
 )
 from domain.tenants.model import ApiToken, Principal, Role, Tenant
-from tests.api.differential import connected, promised, proved, spent
+from tests.api.differential import begun, connected, grouped, promised, proved, spent, valued
 
 if TYPE_CHECKING:
     from domain.core.unit_of_work import Writing
@@ -118,8 +118,12 @@ async def write(work: Writing, name: str) -> None:
     documents = await _purchases(world, people, integrations)
     await _interactions(world, people, integrations, documents)
     await proved.evidence(world, people)
+    await grouped.segments(world, people)
     await spent.money(world, people)
+    await valued.customers(world, people)
     await promised.business(world, people)
+    await begun.initiatives(world)
+    await spent.on_initiatives(world)
 
 
 # Who asks

@@ -184,7 +184,7 @@ class Loaded:
 
 
 async def completed(prepared: Prepared, connection: ReadConnection) -> dict[str, Any]:
-    """The response document of a compiled plan; a root field that fails is null with its error."""
+    """The response document of a compiled plan; a root field that fails is null with its error, or else all data is."""
     data: dict[str, Any] = {}
     errors = []
     for key, plan in prepared.plan.fields.items():
@@ -193,6 +193,8 @@ async def completed(prepared: Prepared, connection: ReadConnection) -> dict[str,
         except RequestRefused as refused:
             data[key] = None
             errors.append({**refused.formatted(), "path": [key]})
+            if not plan.nullable:
+                return {"data": None, "errors": errors}
     return {"data": data, "errors": errors} if errors else {"data": data}
 
 

@@ -247,8 +247,8 @@ async def _of_customers(sought: Sought) -> str:
             {
                 "customer_id": customer,
                 "metric_key": placed.definition.key,
-                "percentile": placed.percentile,
-                "z": placed.z,
+                "percentile": _decimal(placed.percentile, 0),
+                "z": _decimal(placed.z, 0),
                 "value": value_row(placed.definition, placed.value, currency=found.currency, moments=moments),
                 "cohort": placed.cohort
                 and value_row(

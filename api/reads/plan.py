@@ -1,7 +1,7 @@
 """From a selection to a plan: one SQL statement per list level, and one generated function that completes them."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -10,6 +10,7 @@ from uuid import UUID
 from graphql import (
     FieldNode,
     GraphQLField,
+    GraphQLNonNull,
     GraphQLObjectType,
     GraphQLSchema,
     SelectionSetNode,
@@ -53,6 +54,7 @@ class RootPlan:
     complete: Callable[..., Any]
     scopes: frozenset[str]
     source: str = field(repr=False)
+    nullable: bool = True
 
 
 class Planner:
@@ -81,7 +83,7 @@ class Planner:
             lines, result = self._nodes(nodes, definition, many=spec.many)
         else:
             lines, result = self._rooted(spec, nodes, definition)
-        return self._finished(lines, result)
+        return replace(self._finished(lines, result), nullable=not isinstance(definition.type, GraphQLNonNull))
 
     def reference(self, type_name: str, sets: Sequence[SelectionSetNode | None]) -> RootPlan:
         """The plan of one thing by its id, which is put in the place of the first value: what a payload refers to."""

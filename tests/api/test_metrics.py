@@ -1,0 +1,150 @@
+"""Metrics as front ends ask for them: both ways of answering agree (see `ask`), and what is wrong is said."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from sqlalchemy import select
+
+from api import ids
+from api.engine import Ask, completed
+from api.problems import Forbidden
+from domain.customers.model import Customer
+from domain.metrics import settling
+from domain.metrics.catalogue import CATALOGUE
+from domain.metrics.publishing import publish
+from tests.api import seeding
+from tests.api.conftest import ALL_SCOPES, identity
+from tests.api.test_statements import Counted
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from uuid import UUID
+
+    from api.engine import Engine
+    from domain.core.database import Database
+
+    Asking = Callable[..., Awaitable[dict[str, Any]]]
+
+SERIES = """query($keys: [String!]!, $window: WindowInput!, $stages: [StageRef!], $segments: [ID!], $asOf: DateTime) {
+  metrics(keys: $keys, window: $window, grain: MONTH, stages: $stages, segments: $segments, asOf: $asOf) {
+    metric { key name unit better step minimum } segment { id } stage { key name }
+    total { value money { amount currency } missing numerator denominator n unit definition { version }
+      interval { low } }
+    points { start end label complete value { value missing } } } }"""
+JANUARY = {"start": "2026-01-01", "end": "2026-02-01"}
+
+
+@pytest.fixture
+async def business(database: Database, tenant: UUID) -> seeding.Business:
+    async with database.unit_of_work(tenant) as work:
+        made = await seeding.business(work)
+        await settling.roll_up(work, await work.all(select(Customer.id).where(Customer.tenant_id == tenant)))
+        return made
+
+
+async def test_a_series_says_what_it_is_made_of(ask: Asking, business: seeding.Business) -> None:
+    answer = await ask(SERIES, keys=["size_of_transaction", "recency"], window=JANUARY)
+    size, recency = answer["data"]["metrics"]
+    assert size == {
+        "metric": {"key": "size_of_transaction", "name": "Size of transaction", "unit": "MONEY", "better": "HIGHER",
+                   "step": "PURCHASE", "minimum": 1},
+        "segment": None,
+        "stage": None,
+        "total": {"value": "15", "money": {"amount": "15.00", "currency": "EUR"}, "missing": None, "numerator": "30",
+                  "denominator": "2", "n": 2, "unit": "MONEY", "definition": {"version": 1}, "interval": None},
+        "points": [{"start": "2026-01-01", "end": "2026-02-01", "label": "2026-01", "complete": True,
+                    "value": {"value": "15", "missing": None}}],
+    }  # fmt: skip
+    assert (recency["total"]["value"], recency["total"]["money"]) == ("22", None)
+
+
+async def test_names_are_in_the_readers_language(ask: Asking, business: seeding.Business) -> None:
+    answer = await ask(SERIES, language="fa", keys=["recency"], window=JANUARY)
+    assert answer["data"]["metrics"][0]["metric"]["name"] == "تازگی خرید"
+
+
+async def test_a_stage_has_the_values_of_those_who_are_there(ask: Asking, business: seeding.Business) -> None:
+    stages = [{"key": "purchase"}, {"key": "discovery", "lifecycle": "buyer"}]
+    answer = await ask(SERIES, keys=["occasions"], window=JANUARY, stages=stages)
+    found = [(each["stage"]["key"], each["total"]["value"]) for each in answer["data"]["metrics"]]
+    assert found == [("purchase", "2"), ("discovery", "0")]
+
+
+@pytest.mark.parametrize(
+    ("problem", "wrong"),
+    [
+        ("UNKNOWN_METRIC", {"keys": ["happiness"]}),
+        ("WINDOW_EMPTY", {"window": {"start": "2026-01-01", "end": "2026-01-01"}}),
+        ("WINDOW_OPEN", {"window": {"start": "2026-01-01"}}),
+        ("WINDOW_IN_FUTURE", {"window": {"start": "2126-01-01", "end": "2126-02-01"}}),
+        ("UNKNOWN_STAGE", {"stages": [{"key": "nowhere"}]}),
+        ("UNKNOWN_SEGMENT", {"segments": ["seg_" + 32 * "0"]}),
+    ],
+)
+async def test_what_cannot_be_asked_is_said(
+    ask: Asking, business: seeding.Business, problem: str, wrong: dict[str, Any]
+) -> None:
+    answer = await ask(SERIES, **{"keys": ["occasions"], "window": JANUARY, **wrong})
+    (error,) = answer["errors"]
+    assert (answer["data"], error["path"]) == (None, ["metrics"])
+    assert error["extensions"] == {"code": "BAD_USER_INPUT", "problem": problem}
+
+
+async def test_the_catalogue_is_listed(ask: Asking) -> None:
+    answer = await ask("{ metricDefinitions { key version description isPersonal isMarketingOnly kind } }")
+    listed = answer["data"]["metricDefinitions"]
+    assert [each["key"] for each in listed] == [one.key for one in CATALOGUE]
+    (gap,) = [each for each in listed if each["key"] == "median_purchase_gap"]
+    assert (gap["kind"], gap["isPersonal"], gap["isMarketingOnly"]) == ("MEDIAN", True, False)
+
+
+async def test_metrics_take_a_scope_of_their_own(ask: Asking, business: seeding.Business) -> None:
+    with pytest.raises(Forbidden, match="metrics:read"):
+        await ask("{ metricDefinitions { key } }", scopes=ALL_SCOPES - {"metrics:read"})
+
+
+OF_CUSTOMERS = """query($keys: [String!]) { customers(first: 20, orderBy: [{field: ID}]) { nodes { displayName
+  metrics(keys: $keys) { metric { key } value { value money { amount } missing n } cohortValue { value n } percentile
+    z } } } }"""
+
+
+async def test_customers_stand_beside_all_as_last_published(
+    ask: Asking, engine: Engine, database: Database, tenant: UUID, business: seeding.Business
+) -> None:
+    keys = ["lifespan"]
+    first = (await ask(OF_CUSTOMERS, keys=keys))["data"]["customers"]["nodes"]
+    ada = {"metric": {"key": "lifespan"}, "value": {"value": "8", "money": None, "missing": None, "n": 1}}
+    (found,) = [each["metrics"] for each in first if each["displayName"].startswith("Ada")]
+    assert found == [{**ada, "cohortValue": None, "percentile": None, "z": None}]
+    async with database.unit_of_work(tenant) as work:
+        await publish(work)
+    nodes = (await ask(OF_CUSTOMERS, keys=keys))["data"]["customers"]["nodes"]
+    (found,) = [each["metrics"] for each in nodes if each["displayName"].startswith("Ada")]
+    assert found == [{**ada, "cohortValue": {"value": "8", "n": 1}, "percentile": "100", "z": None}]
+    others = [each["metrics"][0]["value"]["missing"] for each in nodes if not each["displayName"].startswith("Ada")]
+    assert set(others) == {"NO_DATA"}
+
+
+async def test_however_many_customers_there_are_the_statements_are_the_same(
+    engine: Engine, database: Database, tenant: UUID, business: seeding.Business
+) -> None:
+    counts = []
+    for size in (1, 3):
+        document = OF_CUSTOMERS.replace("first: 20", f"first: {size}")
+        prepared = engine.prepare(Ask(document, identity(tenant)))
+        async with database.snapshot(tenant) as connection:
+            counted = Counted(connection)
+            answer = await completed(prepared, counted)
+        assert len(answer["data"]["customers"]["nodes"]) == size
+        counts.append(counted.fetched)
+    assert counts == [5, 5]
+
+
+async def test_an_unknown_key_of_a_customers_metric_is_said(ask: Asking, business: seeding.Business) -> None:
+    who = ids.encode("cus", business.customers["ada"])
+    document = "query($id: ID!) { customer(by: {id: $id}) { metrics(keys: [%s]) { z } } }"
+    for key, problem in (("happiness", "UNKNOWN_METRIC"), ("active_customers", "NOT_PERSONAL")):
+        answer = await ask(document % f'"{key}"', id=who)
+        assert answer["errors"][0]["extensions"] == {"code": "BAD_USER_INPUT", "problem": problem}

@@ -27,7 +27,7 @@ GONE_BELOW = 0.5
 """A customer whose probability of being alive is below this has churned."""
 
 
-class NoChurnFromThisModel(Invalid):
+class NoChurnFromThisModel(ValueError):
     """BG/NBD says nothing of churn: to it, whoever bought once is alive for ever. Use MBG/NBD or Pareto/NBD."""
 
 

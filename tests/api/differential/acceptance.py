@@ -52,7 +52,8 @@ TYPE_SCOPES = {
         _PURCHASES,
     ),
     **dict.fromkeys(("ApiToken", "AuditEntry"), _TOKENS),
-    **dict.fromkeys(("Cost", "Objective"), _METRICS),
+    **dict.fromkeys(("Cost", "Objective", "LifetimeValue"), _METRICS),
+    **dict.fromkeys(("Segment", "SegmentVersion", "SegmentMembershipEvent", "CustomerSegment"), _METRICS),
     "PrivacyRequest": "privacy:admin",
     **dict.fromkeys(
         (
@@ -80,6 +81,7 @@ FIELD_SCOPES = {
     **dict.fromkeys([f"CommerceInteraction.{name}" for name in ("invoice", "payment", "creditNote")], _PURCHASES),
     "Customer.identities": "pii:read",
     **dict.fromkeys(("Customer.costs", "Query.costs", "Query.costTotals", "Query.objectives"), _METRICS),
+    **dict.fromkeys(("Customer.lifetimeValue", "Query.models"), _METRICS),
     "CommerceInteraction.order": _PURCHASES,
     "MessageInteraction.text": _CONTENT,
     "CallInteraction.recordingUrl": _CONTENT,
@@ -107,9 +109,10 @@ FIELD_SCOPES = {
 }
 
 _IDS = {
-    "CustomerFilter.id": "cus", "InteractionFilter.integration": "ing", "OrderFilter.customer": "cus",
+    "CustomerFilter.id": "cus", "CustomerFilter.segment": "seg",
+    "InteractionFilter.integration": "ing", "OrderFilter.customer": "cus",
     "CustomerFilter.department": "dep", "CostFilter.customer": "cus", "CostFilter.department": "dep",
-    "CostFilter.integration": "ing",
+    "CostFilter.integration": "ing", "CostFilter.initiative": "ini",
     "OrderFilter.integration": "ing", "RefundFilter.customer": "cus", "RefundFilter.integration": "ing",
     **{
         f"{bill}Filter.{name}": kind for bill in ("Invoice", "Payment", "CreditNote", "Contract", "Opportunity")
@@ -222,7 +225,7 @@ class Acceptance:
         sizes = [size for name in ("first", "last") if (size := arguments.get(name)) is not None]
         if len(sizes) != 1 or not 1 <= sizes[0] <= MOST:
             self._refuse()
-        target = get_named_type(field.type).name.removesuffix("Connection")
+        target = get_named_type(get_named_type(field.type).fields["nodes"].type).name
         told = leaves(arguments.get("filter")) | leaves(arguments.get("search"), "search")
         here = Origin(target, terms_of(target, arguments.get("orderBy")), told, ())
         for name in ("after", "before"):
@@ -241,6 +244,8 @@ class Acceptance:
                     self._check_id(id_, prefix)
             if f"{of.name}.{name}" == "CustomerFilter.orders":
                 self._need(_PURCHASES)
+            if f"{of.name}.{name}" == "CustomerFilter.segment":
+                self._need(_METRICS)
             for each in part if isinstance(part, list) else [part]:
                 if isinstance(each, dict):
                     self._check_filter(get_named_type(of.fields[name].type), each)

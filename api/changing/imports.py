@@ -3,141 +3,66 @@
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 import strawberry
 
 from api.changes import mutation
-from api.changing.customers import AddressInput, AttributeInput, IdentifierInput
-from api.changing.inputs import given, needed, several
+from api.changing.imported import (
+    ContractRecordInput,
+    CostRecordInput,
+    CustomerRecordInput,
+    InteractionRecordInput,
+    InvoiceRecordInput,
+    OpportunityRecordInput,
+    OrderRecordInput,
+    ProductRecordInput,
+    RefundRecordInput,
+)
+from api.changing.inputs import needed, several
 from api.reference import Reference
 from api.refusals import Several
 from api.replays import Done
-from api.scalars import CurrencyCode
 from domain.core.problems import Invalid
 from domain.core.unit_of_work import Writing
-from domain.customers.model import CustomerKind
 from domain.integrations.model import RunMode
-from domain.interactions.model import Direction, InteractionKind
-from domain.purchases.model import OrderKind, OrderStatus
 from sync import runs
 from sync.land import land
-from tenure_sdk import Account, Customer, Interaction, Order, Page, Record, Refund, Reject, Stream
+from tenure_sdk import (
+    Account,
+    AnyRecord,
+    Contract,
+    Cost,
+    Customer,
+    Interaction,
+    Invoice,
+    Opportunity,
+    Order,
+    Page,
+    Product,
+    Record,
+    Refund,
+    Reject,
+    Stream,
+)
 
 WRITE = "customers:write purchases:write"
 CONNECTOR = "api"
 """The connector that records sent here belong to; its accounts are the sources that clients name."""
 
-_STREAM = Stream("records", (Customer, Order, Refund, Interaction))
+_LISTS: dict[str, type[AnyRecord]] = {
+    "customers": Customer, "products": Product, "orders": Order, "refunds": Refund, "invoices": Invoice,
+    "contracts": Contract, "opportunities": Opportunity, "costs": Cost, "interactions": Interaction,
+}  # fmt: skip
+"""What is in each list of the input."""
+
+_STREAM = Stream("records", tuple(_LISTS.values()))
 _MODE = RunMode.INCREMENTAL
 
 
 class RecordRefused(Invalid):
     """A record cannot be taken as it is. Correct it, and send all of them again."""
-
-
-@strawberry.input(description="A customer as the source describes it; what it no longer says, ends.")
-class CustomerRecordInput:
-    """A customer's record."""
-
-    id: str = needed("The id at the source.")
-    kind: CustomerKind = given("A person or an organisation.", CustomerKind.PERSON)
-    name: str | None = given("The name to show.", None)
-    emails: list[str] = several("E-mail addresses, the primary one first.")
-    phones: list[str] = several("Phone numbers, the primary one first.")
-    addresses: list[AddressInput] = several("Postal addresses, the primary one first.")
-    identities: list[IdentifierInput] = several("Further identifiers.")
-    organisation: str | None = given("The id at the source of the organisation that it belongs to.", None)
-    attributes: list[AttributeInput] = several("Values of the tenant's attributes.")
-
-    def plain(self) -> dict[str, Any]:
-        """The record as connectors write it."""
-        values = {each.key: each.value.told() if each.value else None for each in self.attributes}
-        return {
-            "id": self.id, "kind": self.kind, "name": self.name, "emails": self.emails, "phones": self.phones,
-            "addresses": [vars(address) for address in self.addresses],
-            "identities": [vars(identifier.told()) for identifier in self.identities],
-            "organisation": _ref("customer", self.organisation),
-            "attributes": {key: _text(value) for key, value in values.items()},
-        }  # fmt: skip
-
-
-@strawberry.input(description="A line of a record.")
-class LineRecordInput:
-    """A line of a record."""
-
-    sku: str | None = given("The stock code of what was bought.", None)
-    description: str | None = given("What the document says was bought.", None)
-    quantity: Decimal = given("How many.", Decimal(1))
-    unit_price: Decimal = needed("What one costs.")
-    discount: Decimal = given("Taken off the line.", Decimal(0))
-    tax: Decimal | None = given("Tax on the line, not in its amount.", None)
-
-    def plain(self) -> dict[str, Any]:
-        """The line as connectors write it."""
-        return {
-            "product": _ref("product", self.sku), "description": self.description, "quantity": self.quantity,
-            "unit_price": self.unit_price, "discount": self.discount, "tax": self.tax,
-        }  # fmt: skip
-
-
-@strawberry.input(description="An order as the source writes it.")
-class OrderRecordInput:
-    """An order's record."""
-
-    id: str = needed("The id at the source.")
-    kind: OrderKind = given("A sale or an adjustment.", OrderKind.SALE)
-    status: OrderStatus = given("How far it has come.", OrderStatus.COMPLETED)
-    number: str | None = given("The number that people call it by.", None)
-    occurred_at: datetime = needed("When it happened.")
-    customer: str | None = given("The id of the customer at the source; nobody need be known.", None)
-    currency: CurrencyCode = needed("The currency of its amounts.")
-    lines: list[LineRecordInput] = several("Its lines; without them, give a total.")
-    total: Decimal | None = given("The total; with lines it is checked.", None)
-    units: Decimal | None = given("How many units, where there are no lines.", None)
-    channel: str | None = given("Where it was placed.", None)
-
-    def plain(self) -> dict[str, Any]:
-        """The record as connectors write it."""
-        return {**_document(self), "kind": self.kind, "status": self.status, "channel": self.channel}
-
-
-@strawberry.input(description="A refund as the source writes it.")
-class RefundRecordInput:
-    """A refund's record."""
-
-    id: str = needed("The id at the source.")
-    number: str | None = given("The number that people call it by.", None)
-    occurred_at: datetime = needed("When it happened.")
-    customer: str | None = given("The id of the customer at the source.", None)
-    order: str | None = given("The id at the source of the order that it gives back, where that is known.", None)
-    currency: CurrencyCode = needed("The currency of its amounts.")
-    lines: list[LineRecordInput] = several("What was given back; without lines, give a total.")
-    total: Decimal | None = given("The total; with lines it is checked.", None)
-    units: Decimal | None = given("How many units, where there are no lines.", None)
-
-    def plain(self) -> dict[str, Any]:
-        """The record as connectors write it."""
-        return {**_document(self), "order": _ref("order", self.order)}
-
-
-@strawberry.input(description="Something that happened, as the source tells it.")
-class InteractionRecordInput:
-    """An interaction's record."""
-
-    id: str = needed("The id at the source.")
-    kind: InteractionKind = needed("What kind of thing happened.")
-    occurred_at: datetime = needed("When it happened.")
-    customer: str | None = given("The id of the customer at the source.", None)
-    channel: str | None = given("By which way.", None)
-    direction: Direction | None = given("Who began it.", None)
-    summary: str | None = given("What it was about, in a line.", None)
-    correlation_key: str | None = given("What belongs together, such as a thread.", None)
-
-    def plain(self) -> dict[str, Any]:
-        """The record as connectors write it."""
-        return {**vars(self), "customer": _ref("customer", self.customer)}
 
 
 @strawberry.input(
@@ -148,8 +73,13 @@ class ImportRecordsInput:
 
     source: str = needed("The name of the source.")
     customers: list[CustomerRecordInput] = several("Customers.")
+    products: list[ProductRecordInput] = several("Products.")
     orders: list[OrderRecordInput] = several("Orders.")
     refunds: list[RefundRecordInput] = several("Refunds.")
+    invoices: list[InvoiceRecordInput] = several("Invoices.")
+    contracts: list[ContractRecordInput] = several("Contracts.")
+    opportunities: list[OpportunityRecordInput] = several("Opportunities.")
+    costs: list[CostRecordInput] = several("Costs.")
     interactions: list[InteractionRecordInput] = several("Interactions.")
 
 
@@ -184,15 +114,12 @@ async def import_records(work: Writing, asked: ImportRecordsInput) -> Done:
 def _places(asked: ImportRecordsInput) -> Iterator[tuple[tuple[str, str], Record]]:
     """Every record by its place in the input. Raises Several for those that are none."""
     unfit: list[RecordRefused] = []
-    lists: tuple[tuple[str, Any, Sequence[Any]], ...] = (
-        ("customers", Customer, asked.customers), ("orders", Order, asked.orders),
-        ("refunds", Refund, asked.refunds), ("interactions", Interaction, asked.interactions),
-    )  # fmt: skip
-    for name, of, records in lists:
+    for name, of in _LISTS.items():
+        records: Sequence[Any] = getattr(asked, name)
         for index, record in enumerate(records):
             try:
                 given_ = {**record.plain(), "type": of.__struct_config__.tag}
-                yield (name, str(index)), msgspec.convert(given_, of, builtin_types=(Decimal, datetime))
+                yield (name, str(index)), msgspec.convert(given_, of, builtin_types=(Decimal, datetime, date))
             except msgspec.ValidationError as reason:
                 unfit.append(_record_refused((name, str(index)), str(reason)))
     if unfit:
@@ -207,22 +134,3 @@ def _refusal(places: dict[tuple[str, str], Record], reject: Reject) -> RecordRef
 def _record_refused(path: tuple[str, ...], reason: str) -> RecordRefused:
     message = f"This record cannot be taken: {reason}. Correct it, and send all of them again."
     return RecordRefused(message, path=path, reason=reason)
-
-
-def _document(asked: OrderRecordInput | RefundRecordInput) -> dict[str, Any]:
-    return {
-        "id": asked.id, "number": asked.number, "occurred_at": asked.occurred_at, "currency": asked.currency,
-        "customer": _ref("customer", asked.customer), "lines": [line.plain() for line in asked.lines],
-        "total": asked.total, "units": asked.units,
-    }  # fmt: skip
-
-
-def _ref(of: Literal["customer", "order", "product"], id_: str | None) -> dict[str, str] | None:
-    return None if id_ is None else {"type": of, "id": id_}
-
-
-def _text(value: Any) -> Any:
-    """A value as records hold it: decimals, dates and moments are their texts."""
-    if isinstance(value, date):
-        return value.isoformat()
-    return str(value) if isinstance(value, Decimal) else value

@@ -40,6 +40,38 @@ RECORDS: dict[str, Any] = {
         {"id": "i1", "kind": "CALL", "customer": "ada", "occurredAt": EVENING, "channel": "phone", "summary": "Why?"},
     ],
 }  # fmt: skip
+MORE: dict[str, Any] = {
+    "source": "shop",
+    "customers": [{"id": "ada", "name": "Ada", "emails": ["ada@example.com"], "department": "south"}],
+    "products": [{"id": "p1", "sku": "CRM", "name": "The CRM", "family": "software", "tierRank": 2}],
+    "invoices": [
+        {
+            "id": "b1", "customer": "ada", "occurredAt": MORNING, "currency": "EUR", "balance": "5",
+            "dueOn": "2026-04-01", "lines": [{"sku": "p1", "unitPrice": "20"}],
+        },
+    ],
+    "contracts": [
+        {
+            "id": "c1", "customer": "ada", "currency": "EUR",
+            "events": [{"kind": "START", "occurredAt": MORNING, "mrr": "9", "product": "p1"}],
+        },
+    ],
+    "opportunities": [{"id": "d1", "customer": "ada", "openedAt": MORNING, "amount": "100", "currency": "EUR"}],
+    "costs": [
+        {
+            "id": "k1", "category": "SERVICE", "customer": "ada", "amount": "3", "currency": "EUR",
+            "startsOn": "2026-03-01",
+        },
+    ],
+    "interactions": [
+        {
+            "id": "e1", "kind": "EMAIL_SENT", "customer": "ada", "occurredAt": NOON,
+            "payload": {"subject": "Offer", "recipients": ["ada@example.com"], "campaign": "spring"},
+        },
+        {"id": "u1", "kind": "USAGE", "customer": "ada", "occurredAt": NOON, "payload": {"quantity": "2.5"}},
+        {"id": "v1", "kind": "REFERRAL", "customer": "ada", "occurredAt": NOON, "payload": {"referred": "bea"}},
+    ],
+}  # fmt: skip
 ADA = """{ customer(by: {email: "ada@example.com"}) { displayName organisation { displayName }
   attributes { key value { ... on TextValue { text } ... on DecimalValue { decimal } } }
   timeline(first: 9) { nodes { kind summary } }
@@ -74,6 +106,37 @@ async def test_records_become_what_a_connector_would_have_made_of_them(caller: C
     }  # fmt: skip
     assert {"kind": "CALL", "summary": "Why?"} in ada["timeline"]["nodes"]
     assert ada["orderTotals"] == {"orders": 1, "refunds": 1, "net": {"amount": "4.00", "currency": "EUR"}}
+
+
+async def test_everything_that_a_connector_can_bring_is_taken(caller: Caller) -> None:
+    payload = await caller.do("importRecords", MORE, COUNTS)
+    assert (payload["created"], payload["updated"], payload["unchanged"]) == (9, 0, 0)
+    document = """{ customer(by: {email: "ada@example.com"}) {
+      invoices(first: 2) { nodes { total { amount } balance { amount } dueOn
+        order { lines(first: 2) { nodes { product { sku tierRank family { key } } } } } } }
+      contracts(first: 2) { nodes { mrr { amount } events(first: 2) { nodes { product { sku } } } } }
+      opportunities(first: 2) { nodes { amount { amount } status } }
+      costs(first: 2) { nodes { category amount { amount } } }
+      timeline(first: 9) { nodes {
+        kind ... on EmailInteraction { subject recipients } ... on UsageInteraction { quantity }
+      } }
+    } }"""
+    ada = (await caller.answer(document))["data"]["customer"]
+    sold = {"product": {"sku": "CRM", "tierRank": 2, "family": {"key": "software"}}}
+    assert ada["invoices"]["nodes"] == [
+        {
+            "total": {"amount": "20.00"}, "balance": {"amount": "5.00"}, "dueOn": "2026-04-01",
+            "order": {"lines": {"nodes": [sold]}},
+        }
+    ]  # fmt: skip
+    assert ada["contracts"]["nodes"] == [
+        {"mrr": {"amount": "9.00"}, "events": {"nodes": [{"product": {"sku": "CRM"}}]}}
+    ]  # fmt: skip
+    assert ada["opportunities"]["nodes"] == [{"amount": {"amount": "100.00"}, "status": "OPEN"}]
+    assert {"kind": "EMAIL_SENT", "subject": "Offer", "recipients": ["ada@example.com"]} in ada["timeline"]["nodes"]
+    assert {"kind": "USAGE", "quantity": "2.5"} in ada["timeline"]["nodes"]
+    again = await caller.do("importRecords", MORE, COUNTS)
+    assert (again["created"], again["updated"], again["unchanged"]) == (0, 0, 9)
 
 
 async def test_the_same_again_changes_no_record(caller: Caller, tables: Snapshots) -> None:
@@ -118,6 +181,17 @@ async def test_what_a_source_says_anew_is_an_update(caller: Caller) -> None:
                 ],
             },
             [(["refunds", "0"], "unit_price ")],
+        ),
+        (
+            {
+                "interactions": [{"id": "i", "kind": "CALL", "occurredAt": NOON, "payload": {"subject": "Hello"}}],
+                "contracts": [{"id": "c", "currency": "EUR", "events": [{"kind": "END", "occurredAt": NOON}]}],
+            },
+            [(["interactions", "0"], "Object contains unknown field `subject` - at `$.payload`")],
+        ),
+        (
+            {"contracts": [{"id": "c", "currency": "EUR", "events": [{"kind": "END", "occurredAt": NOON}]}]},
+            [(["contracts", "0"], "events.0 A contract begins with a START.")],
         ),
         ({"source": " "}, [(["source"], "")]),
     ],

@@ -17,6 +17,7 @@ from domain.initiatives.statistics.windows import WindowBeforeData
 from domain.initiatives.waiting import TooEarly
 from tests.conftest import KEY, dsn
 from tests.domain.initiatives import evidence
+from tests.domain.initiatives.conftest import BASELINE, FIRST, LIVE
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -25,22 +26,6 @@ if TYPE_CHECKING:
     from domain.initiatives.model import BaselineSnapshot
     from tests.conftest import Logins
     from tests.domain.conftest import Unchanged
-
-LIVE = date(2026, 3, 1)
-BASELINE = 60
-FIRST = LIVE - timedelta(days=100)
-
-
-@pytest.fixture
-async def book(database: Database, tenant: UUID) -> evidence.Book:
-    """Twenty customers who buy every ten days from long before the baseline on, and two who bought once."""
-    book = evidence.Book()
-    for number in range(20):
-        book.customer(*evidence.every(10, FIRST + timedelta(days=number % 3), 10), amount=1000 + number)
-    book.customer(LIVE - timedelta(days=5), amount=0)
-    book.customer(LIVE + timedelta(days=5))
-    await evidence.write(database, tenant, book)
-    return book
 
 
 async def planned(database: Database, tenant: UUID, **asked: object) -> UUID:

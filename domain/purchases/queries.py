@@ -173,23 +173,6 @@ async def rate_of_day(reading: Reading, day: date, base: str, quote: str) -> Exc
     )  # fmt: skip
 
 
-HELD = """
-    SELECT c.customer_id, e.contract_id, e.position, e.kind, e.local_day AS starts_on, e.ends_on, e.mrr, e.base_mrr,
-        e.term_ends_on, coalesce(e.family_id, p.family_id) AS family_id
-    FROM contracts c
-    CROSS JOIN LATERAL (
-        SELECT *, least(term_ends_on, lead(local_day) OVER (ORDER BY position)) AS ends_on FROM contract_events
-        WHERE tenant_id = :tenant AND contract_id = c.id AND contract_version = c.version
-    ) AS e
-    LEFT JOIN products p ON p.tenant_id = :tenant AND p.id = e.product_id AND p.valid_to IS NULL
-    WHERE c.tenant_id = :tenant AND c.superseded_at IS NULL AND e.kind NOT IN ('CANCEL', 'END')
-"""
-"""SQL: since when and up to when (`ends_on`, without it; null if it still does) each state of a contract holds.
-
-A row for every event that does not end its contract. Who has a row whose days include a day is under contract on it; a
-state that is followed on its own day has no days. A pause holds, and earns nothing.
-"""
-
 RATED = """
     SELECT base AS currency FROM exchange_rates WHERE tenant_id = :tenant AND quote = :into
     UNION SELECT quote FROM exchange_rates WHERE tenant_id = :tenant AND base = :into

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import Uuid, bindparam, select, text
+from sqlalchemy import select
 
 from domain import purchases
 from domain.core.clock import NoTimeZone
@@ -118,23 +118,6 @@ async def test_a_contract_in_another_currency_is_converted_whole_at_the_rate_of_
         kept = await reading.one(select(Contract).where(Contract.tenant_id == tenant, Contract.id == made.id))
     assert kept is not None
     assert (kept.base_amount, kept.base_currency) == (10_800, "EUR")
-
-
-async def test_what_is_held_is_told_by_sql_as_the_rules_tell_it(database: Database, tenant: UUID) -> None:
-    kinds = [ContractEventKind.PAUSE, ContractEventKind.RESUME, ContractEventKind.CANCEL]
-    later = [NewEvent(kind=kind, occurred_at=LATER.replace(day=day)) for day, kind in enumerate(kinds, start=1)]
-    await contract(database, tenant, replace(CONTRACT, events=[STARTED, *later]))
-    short = replace(STARTED, term_ends_on=date(2026, 5, 31), mrr=Decimal(5))
-    await contract(database, tenant, replace(CONTRACT, events=[short]))
-    held = text(queries.HELD).bindparams(bindparam("tenant", type_=Uuid()))
-    async with database.reading(tenant) as reading:
-        rows = await reading.rows(held, {"tenant": tenant})
-    assert sorted((row.starts_on, row.ends_on, row.kind, row.mrr) for row in rows) == [
-        (date(2026, 5, 1), date(2026, 5, 31), "START", 500),
-        (date(2026, 5, 1), date(2026, 6, 1), "START", 9_950),
-        (date(2026, 6, 1), date(2026, 6, 2), "PAUSE", 0),
-        (date(2026, 6, 2), date(2026, 6, 3), "RESUME", 9_950),
-    ]
 
 
 async def test_an_opportunity_is_kept_and_closed(

@@ -13,10 +13,12 @@ from domain.initiatives.plans import DEFAULT_MINIMUM_EFFECT, Tier
 from domain.initiatives.statistics.battery import placebo
 from domain.initiatives.statistics.bootstrap import Draws, Resampling
 from domain.initiatives.statistics.effects import FEWEST_CUSTOMERS, Effect
+from domain.initiatives.statistics.panel import selected_on_baseline
 from domain.initiatives.statistics.tallies import total
 from domain.initiatives.statistics.verdicts import ERROR, reason_against
 
 if TYPE_CHECKING:
+    from domain.initiatives.findings import Placebo
     from domain.initiatives.history import Amounts, History, Mask
     from domain.initiatives.plans import Plan
     from domain.initiatives.statistics.windows import Calendar, Windows
@@ -24,17 +26,22 @@ if TYPE_CHECKING:
 
 def starting_point(history: History, calendar: Calendar, scope: Mask, fakes: tuple[Windows, ...]) -> StartingPoint:
     """The share of one-time purchasers of the scope who bought again, with the placebo rule of the other questions."""
-    plan, windows = calendar.plan, calendar.compared
+    plan, windows = calendar.plan, calendar.compared.equally_long
     present = scope & (history.erased_at == NEVER)
     rows = _rows(history, windows, present)
     effect = _effect(rows, history.unit, plan)
     true = calendar.at_go_live(fakes[0].after.days) if fakes else windows
     at_fakes = [_change(_rows(history, fake, present)) for fake in fakes]
     found = placebo(at_fakes, _change(_rows(history, true, present)))
-    impossible = None if found else Reason.PLACEBO_IMPOSSIBLE
-    effect = replace(effect, placebo=found, blocked=effect.blocked or impossible)
+    effect = replace(effect, placebo=found, blocked=effect.blocked or _blocked(plan, found))
     baseline = Span(plan.baseline_begins, plan.go_live)
     return _judged(effect, _ratio(_of(history, baseline, present)), plan)
+
+
+def _blocked(plan: Plan, found: Placebo | None) -> Reason | None:
+    if selected_on_baseline(plan):
+        return Reason.SELECTED_ON_BASELINE
+    return None if found else Reason.PLACEBO_IMPOSSIBLE
 
 
 def _rows(history: History, windows: Windows, present: Mask) -> Amounts:

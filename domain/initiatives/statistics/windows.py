@@ -49,6 +49,11 @@ class Windows:
         return min(self.before.days, self.after.days)
 
     @property
+    def equally_long(self) -> Windows:
+        """The same with no more days after than before, for shares that grow with every day."""
+        return Windows(self.before, Span(self.after.first, self.after.first + self.recency_cap))
+
+    @property
     def same_days_of_the_year(self) -> bool:
         """Whether both windows hold the same part of the year, so that no season speaks for one of them."""
         whole_years = self.before.days == self.after.days and self.before.days % YEAR in {0, 1}

@@ -136,6 +136,8 @@ def test_repeat_purchasers_of_the_baseline_fall_by_themselves() -> None:
     assert (frequency.interval.low, frequency.interval.high) == pytest.approx((-0.408, -0.359), abs=0.004)
     assert Flag.SELECTED_ON_BASELINE in found.flags
     assert _reasons(found) == {Reason.SELECTED_ON_BASELINE, Reason.NOT_MEASURED}
+    assert found.starting_point
+    assert found.starting_point.verdict is Verdict.NO_EVIDENCE
     assert found.overall is Overall.NO_EVIDENCE
 
 

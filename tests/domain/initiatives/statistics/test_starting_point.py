@@ -42,6 +42,13 @@ def test_purchases_before_the_first_day_that_is_known_count() -> None:
     assert (found.before.numerator, found.before.denominator, found.after.denominator) == (1, 1, 1)
 
 
+def test_as_many_days_after_count_as_before() -> None:
+    known = history([(0, T0 - 200), (0, T0 + 150), (1, T0 - 200), (1, T0 + 50)], customers=2, days=(T0 - 300, T0 + 200))
+    found = compare(*split(known, T0), replace(PLAN, measured_on=T0 + 200)).starting_point
+    assert found
+    assert (found.after.numerator, found.after.denominator) == (1, 2)
+
+
 def test_quick_shows_it_without_a_verdict() -> None:
     known = history([(0, T0 - 200), (0, T0 + 5)], customers=1, days=(T0 - 300, T0 + 100))
     found = compare(*split(known, T0), replace(PLAN, tier=Tier.QUICK)).starting_point

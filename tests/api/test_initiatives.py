@@ -1,0 +1,119 @@
+"""Initiatives as a client meets them: planned, sealed, measured, reported, and refused with what to do next."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests import snapshots
+from tests.api import initiating
+from tests.api.business import Business, found
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from api.engine import Engine
+    from domain.core.database import Database
+    from tests.conftest import Logins
+
+WHY = "problems { __typename code path ... on TooEarly { earliestAt rule } ... on NotEnoughData { have need of } }"
+
+
+@pytest.fixture
+async def business(engine: Engine, database: Database, tenant: UUID) -> Business:
+    return await found(engine, database, tenant)
+
+
+@pytest.fixture
+async def begun(business: Business, database: Database) -> dict[str, str]:
+    return await initiating.begin(business, database)
+
+
+async def read(business: Business, document: str, **variables: Any) -> Any:
+    answer = await business.caller.answer(document, **variables)
+    assert "errors" not in answer, answer["errors"]
+    return answer["data"]
+
+
+async def planned(business: Business, **more: Any) -> str:
+    asked = {"name": "Calls", **initiating.PLAN, **more}
+    made = await business.caller.do("createInitiative", asked, "initiative { id }")
+    return str(made["initiative"]["id"])
+
+
+async def test_a_sealed_one_shows_its_baseline_and_when_to_measure(business: Business, begun: dict[str, str]) -> None:
+    shown = await read(
+        business,
+        """{ initiatives(first: 9) { totalCount nodes { name status tier chosenCustomers measurements { id } baseline {
+        firstDay goLiveOn customers days treated selection isRetrospective questions
+        waiting { earliestMeasurementOn preliminaryBeginBy finalOn flags gaps { repeatPurchasers medianGap } } } } } }
+        """,
+    )
+    sealed, other = shown["initiatives"]["nodes"]
+    assert (other["name"], other["status"], other["baseline"]) == ("Planned", "PLANNED", None)
+    assert sealed == {
+        "name": "Sealed", "status": "SEALED", "tier": "QUICK", "chosenCustomers": 0, "measurements": [],
+        "baseline": {
+            "firstDay": "2025-01-10", "goLiveOn": "2025-05-01", "customers": 1, "days": 3, "treated": 1,
+            "selection": "EVERYONE", "isRetrospective": True,
+            "questions": ["FREQUENCY", "RECENCY", "SIZE", "SERVICE_COST", "RESPONSE", "ACQUISITION_AND_RETENTION"],
+            "waiting": {
+                "earliestMeasurementOn": "2025-05-22", "preliminaryBeginBy": "2025-05-22", "finalOn": "2025-06-30",
+                "flags": ["LOW_SAMPLE"], "gaps": {"repeatPurchasers": 1, "medianGap": 21},
+            },
+        },
+    }  # fmt: skip
+
+
+async def test_it_is_measured_and_told(business: Business, begun: dict[str, str]) -> None:
+    wanted = """measurement { kind number tier overall method customers { treated } figuresAfter { occasions }
+        answers { question verdict } comparisons { measure unit before { value numerator } change } report }"""
+    measurement = (await business.caller.do("takeMeasurement", {"id": begun["sealed"]}, wanted))["measurement"]
+    assert (measurement["kind"], measurement["number"], measurement["tier"]) == ("FINAL", 1, "QUICK")
+    assert (measurement["overall"], measurement["method"]) == (None, "BEFORE_AFTER")
+    assert (measurement["customers"], measurement["figuresAfter"]) == ({"treated": 1}, {"occasions": 1})
+    assert {answer["verdict"] for answer in measurement["answers"]} == {None}
+    size = next(each for each in measurement["comparisons"] if each["measure"] == "SIZE")
+    assert size == {"measure": "SIZE", "unit": "MONEY", "before": {"value": 20, "numerator": 40}, "change": 0}
+    assert measurement["report"].startswith("# Sealed\n")
+    persian = "{ initiatives(first: 1) { nodes { measurements { report } } } }"
+    told = (await business.caller.answer(persian, language="fa"))["data"]["initiatives"]["nodes"][0]
+    assert "## پاسخ" in told["measurements"][0]["report"]
+
+
+async def test_what_cannot_be_done_says_why_and_changes_nothing(
+    business: Business, begun: dict[str, str], logins: Logins
+) -> None:
+    future = await planned(business, goLiveOn="2031-01-01")
+    early = await planned(business, goLiveOn="2025-01-05", baselineDays=1)
+    refusals = {
+        ("sealBaseline", begun["sealed"]): {"__typename": "Conflict", "code": "ALREADY_SEALED"},
+        ("sealBaseline", future): {
+            "__typename": "TooEarly", "code": "TOO_EARLY", "earliestAt": "2031-01-01", "rule": "GO_LIVE",
+        },
+        ("sealBaseline", early): {
+            "__typename": "NotEnoughData", "code": "NOT_ENOUGH_DATA", "have": 0, "need": 1,
+            "of": "days with purchases before go-live",
+        },
+        ("takeMeasurement", begun["planned"]): {"__typename": "Conflict", "code": "NOT_SEALED"},
+    }  # fmt: skip
+    async with snapshots.opened(logins) as tables, tables.nothing_changes():
+        for (name, id_), problem in refusals.items():
+            thing = "initiative { id }" if name == "sealBaseline" else "measurement { id }"
+            payload = await business.caller.payload(name, {"id": id_}, f"{thing} {WHY}")
+            (told,) = payload["problems"]
+            assert {key: told[key] for key in problem} == problem
+
+
+async def test_nobody_left_alone_and_too_few_weeks_leave_other_tiers(business: Business, begun: dict[str, str]) -> None:
+    strict = await planned(business, tier="RIGOROUS")
+    await business.caller.do("sealBaseline", {"id": strict})
+    wanted = "measurement { id } problems { code ... on TierNotPossible { possible } }"
+    payload = await business.caller.payload("takeMeasurement", {"id": strict}, wanted)
+    (told,) = payload["problems"]
+    assert (payload["measurement"], told["code"], told["possible"]) == (
+        None,
+        "TIER_NOT_POSSIBLE",
+        ["QUICK", "STANDARD"],
+    )

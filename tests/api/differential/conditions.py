@@ -101,6 +101,15 @@ CONDITIONS: dict[str, dict[str, Condition]] = {
         ),
         "interactions": lambda naive, asked, row: naive.has_interactions(asked, row),
         "attribute": lambda naive, asked, row: naive.has_attribute(asked, row),
+        "segment": lambda naive, asked, row: all(
+            any(
+                (member["segment_id"], member["customer_id"]) == (read_id(one, "seg"), row["id"])
+                for one in ([wanted] if operator == "eq" else wanted)
+                for member in naive.tables.rows["segment_members"]
+            )
+            for operator, wanted in asked.items()
+            if wanted is not None
+        ),
         "department": _in_department,
     },
     "CostFilter": {
@@ -112,6 +121,7 @@ CONDITIONS: dict[str, dict[str, Condition]] = {
         "campaignKey": _text("campaign_key"),
         "caseKey": _text("case_key"),
         "department": _same_id("department_id", "dep"),
+        "initiative": _same_id("initiative_id", "ini"),
         "integration": _same_id("integration_id", "ing"),
         "isShared": lambda _, asked, row: (row["allocated_at"] is not None) == asked,
     },

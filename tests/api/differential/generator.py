@@ -327,7 +327,7 @@ class Generator:
         return self._rendered(of, name, field_, given), room, frozenset(self.pools.type_of.get(id_, "") for id_ in ids)
 
     def _page_arguments(self, of: Any, name: str, field_: Any, room: int) -> tuple[str, int, frozenset[str]]:
-        target = get_named_type(field_.type).name.removesuffix("Connection")
+        target = get_named_type(get_named_type(field_.type).fields["nodes"].type).name
         is_plain = self._chance(0.1)  # lists that take neither filter nor order need cursors of such lists
         given: dict[str, Any] = {
             key: self._tree(argument.type, f"{of.name}.{name}.{key}")
@@ -571,10 +571,11 @@ _LEAF_FILTERS = {
     "CostCategoryFilter", "AllocationRuleFilter",
 }  # fmt: skip
 _KIND_OF_ID = {
-    "CustomerFilter.id": "cus", "OrderFilter.customer": "cus", "RefundFilter.customer": "cus",
+    "CustomerFilter.id": "cus", "CustomerFilter.segment": "seg", "OrderFilter.customer": "cus",
+    "RefundFilter.customer": "cus",
     "OrderFilter.integration": "ing", "RefundFilter.integration": "ing", "InteractionFilter.integration": "ing",
     "CustomerFilter.department": "dep", "CostFilter.customer": "cus", "CostFilter.department": "dep",
-    "CostFilter.integration": "ing",
+    "CostFilter.integration": "ing", "CostFilter.initiative": "ini",
     "CustomerRef.id": "cus", "OrderRef.id": "ord", "InvoiceRef.id": "inv",
     **{
         f"{bill}Filter.{name}": kind for bill in ("Invoice", "Payment", "CreditNote", "Contract", "Opportunity")

@@ -46,8 +46,11 @@ PROBES = {
         f"CostFilter.{name}": (
             kind, f"query ($id: ID!) {{ costs(first: 9, filter: {{{name}: {{eq: $id}}}}) {{ nodes {{ id }} }} }}"
         )
-        for name, kind in (("customer", "cus"), ("department", "dep"), ("integration", "ing"))
+        for name, kind in (("customer", "cus"), ("department", "dep"), ("integration", "ing"), ("initiative", "ini"))
     },
+    "CustomerFilter.segment": (
+        "seg", "query ($id: ID!) { customers(first: 9, filter: {segment: {eq: $id}}) { nodes { id } totalCount } }"
+    ),
     "CustomerFilter.id": (
         "cus", "query ($id: ID!) { customers(first: 9, filter: {id: {eq: $id}}) { nodes { id } totalCount } }"
     ),

@@ -46,15 +46,21 @@ def _replace(table: str, columns: tuple[str, ...], days: str) -> TextClause:
     return _sql(f"""
         WITH days AS MATERIALIZED ({days}),
         kept AS MATERIALIZED (
-            SELECT customer_id, day, {listed} FROM {table} WHERE tenant_id = :tenant AND customer_id = ANY(:customers)
+            SELECT customer_id, day, {listed}, ctid AS place FROM {table}
+            WHERE tenant_id = :tenant AND customer_id = ANY(:customers)
         ),
         gone AS (
-            DELETE FROM {table}
-            USING (SELECT customer_id, day FROM kept EXCEPT SELECT customer_id, day FROM days) AS old
-            WHERE {table}.tenant_id = :tenant AND {table}.customer_id = old.customer_id AND {table}.day = old.day
+            -- By their places: whatever the planner expects, it reads nothing but these rows.
+            DELETE FROM {table} USING (
+                SELECT k.place FROM kept k LEFT JOIN days d ON d.customer_id = k.customer_id AND d.day = k.day
+                WHERE d.day IS NULL
+            ) AS old
+            WHERE {table}.tenant_id = :tenant AND {table}.ctid = old.place
         )
         INSERT INTO {table} (tenant_id, customer_id, day, {listed})
-        SELECT :tenant, fresh.* FROM (SELECT * FROM days EXCEPT SELECT * FROM kept) AS fresh
+        SELECT :tenant, fresh.* FROM (
+            SELECT * FROM days EXCEPT SELECT customer_id, day, {listed} FROM kept
+        ) AS fresh
         ON CONFLICT (tenant_id, customer_id, day) DO UPDATE SET {changed}
     """)
 
@@ -65,10 +71,11 @@ _ROOTS = _sql("SELECT DISTINCT root_id FROM customers WHERE tenant_id = :tenant 
 # locked, and in the order of their ids, as the totals of purchases lock them.
 _LOCK = _sql("SELECT FROM customers WHERE tenant_id = :tenant AND id = ANY(:customers) ORDER BY id FOR NO KEY UPDATE")
 
-_ROLL_UP = (
+ROLL_UP_STATEMENTS = (
     _replace("purchase_days", PURCHASES, purchase_days()),
     _replace("activity_days", ACTIVITIES, activity_days()),
 )
+"""What rolls up `:customers`: each reads and writes their rows alone."""
 
 
 async def roll_up(work: Writing, customers: Sequence[UUID]) -> None:
@@ -86,7 +93,7 @@ async def roll_up(work: Writing, customers: Sequence[UUID]) -> None:
     await schedule.begin(work)
     await work.execute(_LOCK, {**whom, "customers": roots})
     zone = (await tenants.tenant(work)).time_zone
-    for statement in _ROLL_UP:
+    for statement in ROLL_UP_STATEMENTS:
         await work.execute(statement, whom | ({"zone": zone} if ":zone" in statement.text else {}))
     await publish_daily(work)
 

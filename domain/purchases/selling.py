@@ -100,7 +100,7 @@ async def record_contract(work: Writing, new: NewContract, after: Version | None
     await work.flush()
     owner = {"tenant_id": work.tenant_id, "contract_id": contract.id, "contract_version": contract.version}
     await work.execute(insert(ContractEvent), [{**line, **owner} for line in lines])
-    await _tell(work, "contract", contract)
+    work.emit("purchases.ContractRecorded", contract.id, **await _settled(work, "contract", contract))
     return contract
 
 
@@ -130,7 +130,7 @@ async def record_opportunity(work: Writing, new: NewOpportunity, after: Version 
     opportunity = Opportunity(**content, content_hash=digest, **await _following(work, known))
     work.add(opportunity)
     await work.flush()
-    await _tell(work, "opportunity", opportunity)
+    work.emit("purchases.OpportunityRecorded", opportunity.id, **await _settled(work, "opportunity", opportunity))
     return opportunity
 
 
@@ -187,12 +187,11 @@ async def _following(work: Writing, known: Contract | Opportunity | None) -> dic
     }  # fmt: skip
 
 
-async def _tell(work: Writing, record: str, told: Contract | Opportunity) -> None:
+async def _settled(work: Writing, record: str, told: Contract | Opportunity) -> dict[str, Any]:
+    """Do what follows from a version that was written; what is told of it."""
     await settle_base_amounts(work)
     await work.session.refresh(told)
     said = {"version": told.version, "status": told.status}
-    whose = told.customer_id.hex if told.customer_id else None
-    work.emit(f"purchases.{record.capitalize()}Recorded", told.id, customer_id=whose, **said)
-    plural = type(told).__tablename__
     amount = {"amount": told.amount, "currency": told.currency}
-    work.audit(f"{plural}.record", f"{record}:{told.id.hex}", after={**said, **amount})
+    work.audit(f"{type(told).__tablename__}.record", f"{record}:{told.id.hex}", after={**said, **amount})
+    return {"customer_id": told.customer_id.hex if told.customer_id else None, **said}

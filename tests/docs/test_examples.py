@@ -18,8 +18,8 @@ REFUSED = {"version: 999": "STALE_VERSION"}
 """Examples that show a problem, by what stands in them."""
 
 every_example = pytest.mark.parametrize("example", EXAMPLES, ids=str)
-# These tell one story: test_first_look.py follows the tutorial, tests/api/test_integrations.py the other one.
-STORIES = {"first-look.md", "write-a-connector.md", "enable-an-integration.md"}
+# These tell one story: test_first_look.py follows the tutorial, tests of the API the others.
+STORIES = {"first-look.md", "write-a-connector.md", "enable-an-integration.md", "measure-an-initiative.md"}
 runnable_example = pytest.mark.parametrize(
     "example", [one for one in EXAMPLES if one.page.name not in STORIES], ids=str
 )

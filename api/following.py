@@ -37,6 +37,13 @@ WHERE t.tenant_id = $1 AND (t.recorded_in, t.id) > ($2::bigint, $3::uuid) AND t.
   AND ($4::text IS NULL OR t.lifecycle_id = (SELECT l.id FROM lifecycles l WHERE l.tenant_id = $1 AND l.key = $4))
 ORDER BY t.recorded_in, t.id LIMIT {AT_ONCE}
 """
+_MEMBERSHIPS = f"""
+SELECT e.recorded_in, e.id FROM segment_membership_events e
+WHERE e.tenant_id = $1 AND (e.recorded_in, e.id) > ($2::bigint, $3::uuid) AND e.recorded_in < {_HORIZON}
+  AND ($4::uuid IS NULL OR e.segment_id = $4)
+ORDER BY e.recorded_in, e.id LIMIT {AT_ONCE}
+"""
+_HAS_SEGMENT = "SELECT true FROM segments WHERE tenant_id = $1 AND id = $2"
 _HAS_CUSTOMER = "SELECT true FROM customers WHERE tenant_id = $1 AND id = $2"
 _HAS_LIFECYCLE = "SELECT true FROM lifecycles WHERE tenant_id = $1 AND key = $2"
 _HAS_RUN = "SELECT true FROM sync_runs WHERE tenant_id = $1 AND id = $2"
@@ -66,6 +73,16 @@ class StageTransitionEvent:
     transition: lazily("StageTransition", "api.stages") = strawberry.field(description="The move.")  # type: ignore[valid-type]
 
 
+@strawberry.type(description="A customer came into a segment or went out of it.")
+class SegmentMembershipChangedEvent:
+    """A customer came into a segment or went out of it."""
+
+    cursor: str = strawberry.field(description="Go on after this with `after`.")
+    membership: lazily("SegmentMembershipEvent", "api.segments") = strawberry.field(  # type: ignore[valid-type]
+        description="Who came or went, and why."
+    )
+
+
 @strawberry.type(description="How far a run is.")
 class SyncProgress:
     """How far a run is."""
@@ -91,6 +108,7 @@ _CUSTOMER = Annotated[strawberry.ID, strawberry.argument(description="The custom
 _LIFECYCLE = Annotated[
     str | None, strawberry.argument(description="Only in the lifecycle of this key; in all without it.")
 ]
+_SEGMENT = Annotated[strawberry.ID | None, strawberry.argument(description="Only this segment; all without it.")]
 _AFTER = Annotated[
     str | None, strawberry.argument(description="Go on after the event with this cursor; without it, from now on.")
 ]
@@ -115,6 +133,14 @@ class Subscription:
         """Transitions as they are recorded, corrections included."""
         return await _followed(info, _Source(_TRANSITIONS, "transition", lifecycle, _HAS_LIFECYCLE, "lifecycle"), after)
 
+    @strawberry.subscription(description="Who comes into segments and goes out of them.")
+    async def segment_memberships(
+        self, info: strawberry.Info, segment: _SEGMENT = None, after: _AFTER = None
+    ) -> AsyncIterator[SegmentMembershipChangedEvent]:
+        """Comings and goings as they are recorded, those of a run for everybody one by one, too."""
+        which = None if segment is None else ids.reader("seg")(segment)
+        return await _followed(info, _Source(_MEMBERSHIPS, "membership", which, _HAS_SEGMENT, "segment"), after)
+
     @strawberry.subscription(description="How far a run is, from now on until it is over.")
     async def sync_progress(self, info: strawberry.Info, run: _RUN) -> AsyncIterator[SyncProgress]:
         """What a run has found so far, whenever that is more; the first event says how it is now."""
@@ -138,6 +164,7 @@ SCOPES["syncProgress"] = {"integrations:admin"}
 SCOPES["integrationChanged"] = {"integrations:admin"}
 SCOPES["customerActivity"] = {"customers:read"}
 SCOPES["stageTransitions"] = {"customers:read"}
+SCOPES["segmentMemberships"] = {"metrics:read"}
 
 
 @dataclass(frozen=True)

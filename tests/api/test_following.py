@@ -12,8 +12,9 @@ import pytest
 from api.engine import Ask, Engine
 from api.problems import Forbidden
 from api.schema import core
-from domain import customers, interactions
+from domain import customers, interactions, segments
 from domain.interactions.model import InteractionKind
+from domain.segments.criteria import Interactions, Occasions
 from domain.stages import actions as stages
 from domain.stages import rules
 from tests.api.conftest import identity
@@ -34,6 +35,9 @@ ACTIVITY = """subscription ($customer: ID!, $after: String) { customerActivity(c
   cursor interaction { id kind summary customer { displayName } ... on NoteInteraction { text } } } }"""
 MOVES = """subscription ($lifecycle: String, $after: String) { stageTransitions(lifecycle: $lifecycle, after: $after) {
   cursor transition { lifecycle { key } toStage { key } customer { displayName } } } }"""
+
+MEMBERS = """subscription ($segment: ID, $after: String) { segmentMemberships(segment: $segment, after: $after) {
+  cursor membership { change segment { key } customer { displayName } because { type } } } }"""
 
 
 @pytest.fixture(scope="module")
@@ -245,3 +249,29 @@ async def test_what_cannot_be_followed_is_said_before_anything_is(
 async def test_without_its_scope_nothing_is_followed(followed: Engine, tenant: UUID) -> None:
     with pytest.raises(Forbidden):
         followed.prepare(Ask(MOVES, identity(tenant, frozenset({"customers:write"}))))
+
+
+async def test_comings_and_goings_are_heard_of_one_segment_or_of_all(
+    followed: Engine, database: Database, tenant: UUID
+) -> None:
+    ada = await made(database, tenant, "Ada")
+    async with database.unit_of_work(tenant) as work:
+        everybody = await segments.create(work, "everybody", {"en": "Everybody"}, Occasions(gte=0))
+        quiet = await segments.create(work, "quiet", {"en": "Quiet"}, Interactions(kinds=("NOTE",), lt=1))
+        for segment in (everybody, quiet):
+            await segments.run(work, segment.id)
+    async with database.unit_of_work(tenant) as work:
+        await note(work, ada, "hello")
+        await segments.settle(work, [ada])
+    entered = {"change": "ENTER", "customer": {"displayName": "Ada"}}
+    in_quiet = {"segment": {"key": "quiet"}, "because": [{"type": "INTERACTIONS"}]}
+    async with following(followed, identity(tenant), MEMBERS, after=BEGIN) as follower:
+        heard = [await follower.hear("membership") for _ in range(3)]
+    assert heard == [
+        {**entered, "segment": {"key": "everybody"}, "because": [{"type": "OCCASIONS"}]},
+        {**entered, **in_quiet},
+        {**entered, **in_quiet, "change": "EXIT"},
+    ]
+    only = f"seg_{quiet.id.hex}"
+    async with following(followed, identity(tenant), MEMBERS, after=BEGIN, segment=only) as follower:
+        assert await follower.hear("membership") == {**entered, **in_quiet}

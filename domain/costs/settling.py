@@ -346,12 +346,14 @@ def _weigh(*, touched: bool) -> str:
     return f"""
     WITH {_weights(touched=touched)},
     gone AS (
-        DELETE FROM cost_weights w
-        WHERE w.tenant_id = :tenant AND {whose} AND NOT EXISTS (
-            SELECT FROM weights
-            WHERE weights.id = w.entry_id AND weights.root_id = w.customer_id AND weights.starts_on = w.starts_on
-        )
-        RETURNING w.entry_id
+        DELETE FROM cost_weights known
+        USING (
+            SELECT w.entry_id, w.customer_id, w.starts_on FROM cost_weights w WHERE w.tenant_id = :tenant AND {whose}
+            EXCEPT SELECT id, root_id, starts_on FROM weights
+        ) AS former
+        WHERE known.tenant_id = :tenant AND known.entry_id = former.entry_id
+            AND known.customer_id = former.customer_id AND known.starts_on = former.starts_on
+        RETURNING known.entry_id
     ),
     written AS (
         INSERT INTO cost_weights AS w (tenant_id, entry_id, customer_id, starts_on, ends_on, weight)
@@ -410,11 +412,14 @@ WITH shares AS MATERIALIZED (
     JOIN cost_entries e ON e.tenant_id = :tenant AND e.id = s.entry_id AND e.superseded_at IS NULL
 ),
 gone AS (
-    DELETE FROM cost_allocations a
-    WHERE a.tenant_id = :tenant AND a.entry_id = ANY(:entries) AND NOT EXISTS (
-        SELECT FROM shares s
-        WHERE s.entry_id = a.entry_id AND s.customer_id = a.customer_id AND s.day = a.day
-    )
+    DELETE FROM cost_allocations known
+    USING (
+        SELECT a.entry_id, a.customer_id, a.day FROM cost_allocations a
+        WHERE a.tenant_id = :tenant AND a.entry_id = ANY(:entries)
+        EXCEPT SELECT entry_id, customer_id, day FROM shares
+    ) AS former
+    WHERE known.tenant_id = :tenant AND known.entry_id = former.entry_id
+        AND known.customer_id = former.customer_id AND known.day = former.day
 )
 INSERT INTO cost_allocations AS a (tenant_id, entry_id, customer_id, day, category, amount_base)
 SELECT :tenant, entry_id, customer_id, day, category, minor FROM shares

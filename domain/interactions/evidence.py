@@ -4,11 +4,13 @@ campaigns, as projections of the current interactions.
 
 from __future__ import annotations
 
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Uuid, bindparam, text
+from sqlalchemy import ARRAY, Text, Uuid, bindparam, text
 
+from domain.core.database import driver_connection
 from domain.core.events import on
 from domain.core.money import currencies
 from domain.core.rounding import half_even, minor_per_unit
@@ -24,7 +26,7 @@ from domain.interactions.model import (
 from domain.tenants import queries as tenants
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import AsyncIterator, Iterator, Sequence
 
     from sqlalchemy import TextClause
 
@@ -51,7 +53,8 @@ async def settle_evidence(work: Writing, customer_ids: Sequence[UUID]) -> None:
         "survivors": [member.root_id for member in living],
     }
     zone = (await tenants.tenant(work)).time_zone
-    await work.execute(_SETTLE, {"tenant": work.tenant_id, "zone": zone, **families})
+    async with _planned_for(work, len(members)):
+        await work.execute(_SETTLE, {"tenant": work.tenant_id, "zone": zone, **families})
 
 
 @on("customers.CustomerChanged")
@@ -66,6 +69,22 @@ async def settle_touched(work: Writing, event: OutboxEvent) -> None:
     """Settle the evidence of the customers whom an event names."""
     named = [event.body.get("customer_id"), *event.body.get("customers", ())]
     await settle_evidence(work, [event.subject, *(UUID(one) for one in named if one)])
+
+
+_FEW = 10
+"""For so many values PostgreSQL makes a plan where it does not know how many there are."""
+
+
+@asynccontextmanager
+async def _planned_for(work: Writing, customers: int) -> AsyncIterator[None]:
+    """Where the planner looks at how many customers are meant, if they are many: a kept plan would be one for few."""
+    if customers <= _FEW:
+        yield
+        return
+    connection = await driver_connection(await work.connection())
+    await connection.execute("SET LOCAL plan_cache_mode = force_custom_plan")
+    yield
+    await connection.execute("SET LOCAL plan_cache_mode = auto")
 
 
 def _sql(statement: str, *lists: str) -> TextClause:
@@ -190,6 +209,8 @@ def _opinions(kind: str) -> str:
 """
 
 
+# What is looked up stands in a subquery of its own: only then is it a plain value, and an index serves it behind
+# row-level security.
 _REFERRALS = """
     SELECT t.id, t.customer_id, t.occurred_at, t.local_day, referred.id AS referred_id, t.integration_id,
         CASE WHEN t.integration_id IS NOT NULL THEN t.payload ->> 'referred' END AS referred_remote_id,
@@ -204,26 +225,38 @@ _REFERRALS = """
         CASE WHEN CAST(bought.first_purchase_at AT TIME ZONE :zone AS date) >= t.local_day
             THEN bought.first_purchase_at END AS converted_at
     FROM told_evidence t
-    LEFT JOIN record_links l ON l.tenant_id = :tenant AND l.integration_id = t.integration_id AND l.type = 'customer'
-        AND l.remote_id = t.payload ->> 'referred'
-    LEFT JOIN customers referred ON referred.tenant_id = :tenant
-        AND referred.id = coalesce(CAST(t.payload ->> 'referred_customer_id' AS uuid), l.local_id)
-    LEFT JOIN customers bought ON bought.tenant_id = :tenant AND bought.id = referred.root_id
+    CROSS JOIN LATERAL (
+        SELECT CAST(t.payload ->> 'referred_customer_id' AS uuid) AS id, t.payload ->> 'referred' AS remote_id LIMIT 1
+    ) AS said
+    LEFT JOIN LATERAL (
+        SELECT local_id FROM record_links
+        WHERE tenant_id = :tenant AND integration_id = t.integration_id AND type = 'customer'
+            AND remote_id = said.remote_id
+        LIMIT 1
+    ) AS l ON true
+    CROSS JOIN LATERAL (SELECT coalesce(said.id, l.local_id) AS id LIMIT 1) AS named
+    LEFT JOIN LATERAL (
+        SELECT id, root_id FROM customers WHERE tenant_id = :tenant AND id = named.id LIMIT 1
+    ) AS referred ON true
+    LEFT JOIN LATERAL (
+        SELECT member_ids, first_purchase_at FROM customers WHERE tenant_id = :tenant AND id = referred.root_id LIMIT 1
+    ) AS bought ON true
     WHERE t.kind = 'REFERRAL'
 """
 
 # A mail that came back was not delivered; what came back names the mail's thread, or else its campaign.
 _DELIVERIES = """
     SELECT root, campaign_key, correlation_key, occurred_at
+    FROM told_evidence
+    WHERE campaign_key IS NOT NULL AND kind IN ('MESSAGE', 'CALL') AND direction = 'OUTBOUND'
+    UNION ALL
+    SELECT d.root, d.campaign_key, d.correlation_key, d.occurred_at
     FROM told_evidence d
-    WHERE campaign_key IS NOT NULL AND (
-        kind IN ('MESSAGE', 'CALL') AND direction = 'OUTBOUND'
-        OR kind = 'EMAIL_SENT' AND NOT EXISTS (
-            SELECT FROM told_evidence b
-            WHERE b.kind = 'EMAIL_BOUNCED' AND b.root = d.root AND b.occurred_at >= d.occurred_at
-                AND b.correlation_key IS NOT DISTINCT FROM d.correlation_key
-                AND (b.correlation_key IS NOT NULL OR b.campaign_key = d.campaign_key)
-        )
+    WHERE d.campaign_key IS NOT NULL AND d.kind = 'EMAIL_SENT' AND NOT EXISTS (
+        SELECT FROM told_evidence b
+        WHERE b.kind = 'EMAIL_BOUNCED' AND b.root = d.root AND b.occurred_at >= d.occurred_at
+            AND b.correlation_key IS NOT DISTINCT FROM d.correlation_key
+            AND (b.correlation_key IS NOT NULL OR b.campaign_key = d.campaign_key)
     )
 """
 
@@ -296,26 +329,36 @@ PROJECTIONS: dict[type[TenantTable], str] = {
 
 def _project(model: type[TenantTable], wanted: str) -> str:
     """The parts of a statement that make a table's rows of these customers the wanted ones, and touch no right one."""
-    table = model.__table__
-    key = [column.name for column in table.primary_key if column.name != "tenant_id"]
-    rest = [column.name for column in table.columns if column.name not in {"tenant_id", *key}]
-    columns, name = ", ".join([*key, *rest]), model.__tablename__
-    same = " AND ".join(f"w.{each} = t.{each}" for each in key)
+    key, rest = _columns(model)
+    columns, keys, name = ", ".join([*key, *rest]), ", ".join(key), model.__tablename__
     ours, theirs = (", ".join(f"{of}.{each}" for each in rest) for of in ("t", "excluded"))
     return f"""
-wanted_{name} AS MATERIALIZED ({wanted}),
+wanted_{name} AS MATERIALIZED (SELECT {", ".join(_compared(model, [*key, *rest]))} FROM ({wanted}) AS wanted),
+known_{name} AS MATERIALIZED (
+    SELECT {columns} FROM {name} WHERE tenant_id = :tenant AND customer_id = ANY(:members)
+),
 gone_{name} AS (
-    DELETE FROM {name} t
-    WHERE tenant_id = :tenant AND customer_id = ANY(:members)
-        AND NOT EXISTS (SELECT FROM wanted_{name} w WHERE {same})
+    DELETE FROM {name} t USING (SELECT {keys} FROM known_{name} EXCEPT SELECT {keys} FROM wanted_{name}) AS old
+    WHERE t.tenant_id = :tenant AND {" AND ".join(f"t.{each} = old.{each}" for each in key)}
 ),
 kept_{name} AS (
     INSERT INTO {name} AS t (tenant_id, {columns})
-    SELECT :tenant, {columns} FROM wanted_{name}
-    ON CONFLICT (tenant_id, {", ".join(key)}) DO UPDATE
-    SET {", ".join(f"{each} = excluded.{each}" for each in rest)}
+    SELECT :tenant, fresh.* FROM (SELECT * FROM wanted_{name} EXCEPT SELECT * FROM known_{name}) AS fresh
+    ON CONFLICT (tenant_id, {keys}) DO UPDATE SET {", ".join(f"{each} = excluded.{each}" for each in rest)}
     WHERE ({ours}) IS DISTINCT FROM ({theirs})
 )"""
+
+
+def _columns(model: type[TenantTable]) -> tuple[list[str], list[str]]:
+    """The columns of a table's key and the others, without the tenant."""
+    key = [column.name for column in model.__table__.primary_key if column.name != "tenant_id"]
+    return key, [column.name for column in model.__table__.columns if column.name not in {"tenant_id", *key}]
+
+
+def _compared(model: type[TenantTable], columns: Sequence[str]) -> Iterator[str]:
+    """Columns as they can be compared with those of the table: texts in its collation."""
+    for name in columns:
+        yield f'{name} COLLATE "C" AS {name}' if isinstance(model.__table__.columns[name].type, Text) else name
 
 
 _PARTS = [f"{name} AS MATERIALIZED ({part})" for name, part in {"told_evidence": _TOLD, **CAMPAIGNS}.items()]

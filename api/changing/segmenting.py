@@ -19,6 +19,7 @@ from domain.core.problems import Invalid
 from domain.core.unit_of_work import Writing
 from domain.customers.model import CustomerKind
 from domain.interactions.model import InteractionKind
+from domain.metrics import measured  # noqa: F401 - lets criteria ask about metrics
 from domain.segments import actions, criteria, queries
 from domain.segments.model import SegmentRole
 from domain.stages.rules import CanonicalStep

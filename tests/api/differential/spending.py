@@ -42,6 +42,7 @@ def add(naive: Naive, on: Callable[..., None]) -> None:
         ),
         customer=lambda row: naive.customer(row["customer_id"]),
         department=lambda row: naive.exactly("departments", row["department_id"], "Department"),
+        initiative=lambda row: naive.exactly("initiatives", row["initiative_id"], "Initiative"),
         source=lambda row: row["integration_id"] and {**row, "type": "cost"},
         shares=lambda row, **asked: naive.page(
             "CostShare", _shares(naive, lambda one: one["entry_id"] == row["id"]), asked

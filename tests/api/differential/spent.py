@@ -10,6 +10,7 @@ from sqlalchemy import select
 from domain.costs.model import CostAllocation, CostEntry
 from domain.costs.rules import AllocationRule, CostCategory
 from domain.customers.model import Department, DepartmentMember
+from domain.initiatives.model import Initiative
 from domain.integrations.model import Integration
 from domain.metrics.objectives.model import Objective
 from domain.metrics.objectives.rules import KpiDirection, ObjectiveStatus
@@ -66,25 +67,35 @@ def _member(world: World, customer: UUID, departments: list[UUID], since: Any, u
 async def _cost(
     world: World, at: int, who: Customer | None, departments: list[UUID], integrations: list[UUID]
 ) -> None:  # fmt: skip
-    currency, rated = ["EUR", "JPY", "KWD", "EUR"][at % 4], at % 5 != 1
     last, deleted, id_ = 1 + at % 2, at % 6 == 5, world.id()
     for version in range(1, last + 1):
-        starts_on = world.moment().date()
-        base = world.random.randrange(-900, 9_000)
-        shared = rated and world.random.random() < 0.9
-        entry = CostEntry(
-            id=id_, version=version, category=list(CostCategory)[at % 7], description=world.maybe(f"Cost {at}"),
-            starts_on=starts_on, ends_on=starts_on + timedelta(days=world.random.randrange(1, 5)), currency=currency,
-            amount=base if currency == "EUR" else base * 7, base_amount=base if rated else None,
-            base_currency="EUR" if rated else None, rule=world.maybe(world.random.choice(list(AllocationRule))),
-            customer_id=who and who.id, campaign_key=world.maybe(["spring", "may"][at % 2], 0.5),
-            case_key=world.maybe(f"c{at % 3}", 0.5), department_id=world.maybe(world.random.choice(departments), 0.5),
-            integration_id=world.maybe(world.random.choice(integrations), 0.5), remote_id=f"S{at}", content_hash=b"x",
-            recorded_at=world.moment(), allocated_amount=base if shared else None,
-            allocated_at=world.moment() if shared else None,
-            superseded_at=world.moment() if version < last or deleted else None,
-        )  # fmt: skip
-        await world.add(entry)
+        told = {"customer_id": who and who.id, "department_id": world.maybe(world.random.choice(departments), 0.5)}
+        told |= {"integration_id": world.maybe(world.random.choice(integrations), 0.5), "remote_id": f"S{at}"}
+        superseded = world.moment() if version < last or deleted else None
+        await world.add(_entry(world, at, id=id_, version=version, superseded_at=superseded, **told))
+
+
+async def on_initiatives(world: World) -> None:
+    """What was spent on initiatives that are there."""
+    for at, initiative in enumerate(
+        await world.work.all(select(Initiative.id).where(Initiative.tenant_id == world.work.tenant_id))
+    ):
+        await world.add(_entry(world, at, id=world.id(), version=1, initiative_id=initiative))
+
+
+def _entry(world: World, at: int, **told: Any) -> CostEntry:
+    currency, rated = ["EUR", "JPY", "KWD", "EUR"][at % 4], at % 5 != 1
+    starts_on, base = world.moment().date(), world.random.randrange(-900, 9_000)
+    shared = rated and world.random.random() < 0.9
+    return CostEntry(
+        category=list(CostCategory)[at % 7], description=world.maybe(f"Cost {at}"),
+        starts_on=starts_on, ends_on=starts_on + timedelta(days=world.random.randrange(1, 5)), currency=currency,
+        amount=base if currency == "EUR" else base * 7, base_amount=base if rated else None,
+        base_currency="EUR" if rated else None, rule=world.maybe(world.random.choice(list(AllocationRule))),
+        campaign_key=world.maybe(["spring", "may"][at % 2], 0.5), case_key=world.maybe(f"c{at % 3}", 0.5),
+        content_hash=b"x", recorded_at=world.moment(), allocated_amount=base if shared else None,
+        allocated_at=world.moment() if shared else None, **told,
+    )  # fmt: skip
 
 
 def _current(world: World) -> Any:

@@ -14,11 +14,15 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-_DAYS = """
-SELECT customer_id, day, {orders} AS orders, net, cost_of_goods, uncosted, unrated
-FROM purchase_days WHERE tenant_id = {tenant}
+_DAYS = "SELECT customer_id, day, {orders} AS orders, {columns} FROM purchase_days WHERE tenant_id = {tenant}"
+# Whoever was merged stands in the log of merges, which is short; to look at every customer takes as long as their days.
+_MERGED = """
+SELECT c.id AS customer_id, c.root_id FROM customers c
+WHERE c.tenant_id = {tenant} AND c.root_id <> c.id AND c.id IN (
+    SELECT e.customer_id FROM identity_edges e WHERE e.tenant_id = {tenant}
+    UNION SELECT e.into_id FROM identity_edges e WHERE e.tenant_id = {tenant}
+)
 """
-_MERGED = "SELECT id AS customer_id, root_id FROM customers WHERE tenant_id = {tenant} AND root_id <> id"
 _COSTS = """
 SELECT customer_id, CAST(sum(amount_base) AS bigint) AS amount
 FROM cost_allocations WHERE tenant_id = {tenant} GROUP BY customer_id
@@ -32,10 +36,7 @@ FROM contracts WHERE tenant_id = {tenant} AND superseded_at IS NULL AND customer
 _UNMERGED = "CREATE TABLE days AS SELECT customer_id AS customer, * EXCLUDE (customer_id) FROM arrow_days"
 _SURVIVORS = """
 CREATE TABLE days AS
-SELECT coalesce(m.root_id, d.customer_id) AS customer, d.day,
-    CAST(sum(d.orders) AS bigint) AS orders, CAST(sum(d.net) AS bigint) AS net,
-    CAST(sum(d.cost_of_goods) AS bigint) AS cost_of_goods, CAST(sum(d.uncosted) AS bigint) AS uncosted,
-    CAST(sum(d.unrated) AS bigint) AS unrated
+SELECT coalesce(m.root_id, d.customer_id) AS customer, d.day, {sums}
 FROM arrow_days d LEFT JOIN arrow_merged m USING (customer_id)
 GROUP BY ALL
 """
@@ -45,14 +46,17 @@ SELECT coalesce(m.root_id, d.customer_id) AS customer, d.* EXCLUDE (customer_id)
 FROM arrow_{table} d LEFT JOIN arrow_merged m USING (customer_id)
 """
 _BESIDE = {"costs": _COSTS, "contracts": _CONTRACTS}
+_FIGURES = ("net",)
+_MORE_FIGURES = ("net", "cost_of_goods", "uncosted", "unrated")
 
 
 @dataclass(frozen=True)
 class Purchases:
     """The purchase days of a tenant, one row per surviving customer and day, in the DuckDB table `days`.
 
-    A row with `orders` is an occasion; money is in minor units of the tenant's base currency. Beside it, where they are
-    asked for: `costs` (customer, amount), what was allocated to a customer, and `contracts` (customer, began, ended).
+    A row with `orders` is an occasion; money is in minor units of the tenant's base currency. Where they are asked for,
+    there are beside it `costs` (customer, amount), what was allocated to a customer, and `contracts` (customer, began,
+    ended); the days then have what the goods cost as well.
     """
 
     connection: Any
@@ -82,21 +86,25 @@ def purchases(
     """
     import duckdb
 
-    queries = {"days": _DAYS, "merged": _MERGED, **{table: _BESIDE[table] for table in beside}}
-    tables = _read(dsn, tenant_id, queries, "paid_orders" if paid_only else "orders")
+    figures = _MORE_FIGURES if beside else _FIGURES
+    tables = _read(
+        dsn, tenant_id, {"days": _DAYS, "merged": _MERGED, **{table: _BESIDE[table] for table in beside}},
+        orders="paid_orders" if paid_only else "orders", columns=", ".join(figures),
+    )  # fmt: skip
     # One thread and no way out: it reads what it is given, no file and no address.
     limits: Mapping[str, Any] = {"threads": 1, "enable_external_access": False, "arrow_lossless_conversion": True}
     with duckdb.connect(":memory:", config=dict(limits)) as connection:
         for name, rows in tables.items():
             connection.register(f"arrow_{name}", rows)
-        connection.execute(_SURVIVORS if tables["merged"].num_rows else _UNMERGED)
+        sums = ", ".join(f"CAST(sum(d.{name}) AS bigint) AS {name}" for name in ("orders", *figures))
+        connection.execute(_SURVIVORS.format(sums=sums) if tables["merged"].num_rows else _UNMERGED)
         for table in beside:
             connection.execute(_OF_SURVIVORS.format(table=table))
         yield Purchases(connection)
 
 
-def _read(dsn: str, tenant_id: UUID, queries: Mapping[str, str], orders: str) -> Mapping[str, pa.Table]:
-    places = {"tenant": f"'{tenant_id.hex}'::uuid", "orders": orders}
+def _read(dsn: str, tenant_id: UUID, queries: Mapping[str, str], **names: str) -> Mapping[str, pa.Table]:
+    places = {"tenant": f"'{tenant_id.hex}'::uuid", **names}
     with behind_the_wall(dsn, tenant_id) as cursor:
         found = {}
         for name, query in queries.items():

@@ -19,17 +19,17 @@ LEAST = 25
 """With fewer customers nobody is scored."""
 
 SCORES = """
-WITH bought AS (
+WITH bought AS MATERIALIZED (
     SELECT customer, CAST($end AS date) - max(day) FILTER (orders > 0) AS recency,
         count(*) FILTER (orders > 0) AS frequency, CAST(sum(net) AS bigint) AS monetary
     FROM days WHERE day >= $start AND day < $end
     GROUP BY customer HAVING frequency > 0
 )
 SELECT customer, recency, frequency, monetary,
-    least(5, 1 + 5 * (rank() OVER (ORDER BY recency DESC) - 1) // greatest(count(*) OVER () - 1, 1)) AS r,
-    least(5, 1 + 5 * (rank() OVER (ORDER BY frequency) - 1) // greatest(count(*) OVER () - 1, 1)) AS f,
-    least(5, 1 + 5 * (rank() OVER (ORDER BY monetary) - 1) // greatest(count(*) OVER () - 1, 1)) AS m
-FROM bought
+    least(5, 1 + 5 * (rank() OVER (ORDER BY recency DESC) - 1) // others) AS r,
+    least(5, 1 + 5 * (rank() OVER (ORDER BY frequency) - 1) // others) AS f,
+    least(5, 1 + 5 * (rank() OVER (ORDER BY monetary) - 1) // others) AS m
+FROM bought, (SELECT greatest(count(*) - 1, 1) AS others FROM bought)
 """
 """DuckDB: least(5, 1 + floor(5 x percent_rank)) in whole numbers; equal values get equal scores."""
 

@@ -112,7 +112,7 @@ class One(Field):
     target: str
     source: str | Callable[[Any], str]
     null: bool = True
-    find: "Find | None" = None
+    find: Find | None = None
 
 
 @dataclass(frozen=True)

@@ -57,11 +57,14 @@ def given(node: ValueNode, of: GraphQLInputType, variables: Variables) -> Input:
     if isinstance(named, GraphQLInputObjectType) and isinstance(node, ObjectValueNode):
         entries = {entry.name.value: entry.value for entry in node.fields}
         # In the order of the schema, as variables come: a filter is the same however it is written.
-        return {
+        told = {
             name: _entry(entries.get(name), field, variables)
             for name, field in named.fields.items()
             if name in entries or field.default_value is not Undefined
         }
+        if named.is_one_of and None in told.values():
+            raise BadUserInput(f"{named.name} takes exactly one of its fields, and not null.")
+        return told
     if isinstance(named, GraphQLList):
         items = list(node.values) if isinstance(node, ListValueNode) else [node]
         parts = [given(item, named.of_type, variables) for item in items]

@@ -402,3 +402,10 @@ async def test_an_earlier_field_stays_when_a_later_one_fails(business: Business)
         "third": {"problems": [{"code": "STALE_VERSION"}]},
     }  # fmt: skip
     assert [error["path"] for error in response["errors"]] == [["second"]]
+
+
+async def test_null_in_the_place_of_the_one_field_that_is_asked_for(business: Business) -> None:
+    document = """query ($by: ExternalRef = {connector: "files", id: "1"}) { customer(by: {external: $by}) { id } }"""
+    with pytest.raises(BadUserInput, match="exactly one of its fields"):
+        await business.caller.answer(document, by=None)
+    assert (await business.caller.answer(document))["data"] == {"customer": None}

@@ -102,7 +102,7 @@ def compute(evidence: Evidence) -> Found:
 
 
 class _Known:
-    """Who is known by now: those of the seal by their pseudonyms, then those who came later; the erased have no root."""
+    """Who is known now: those of the seal by their pseudonyms, then those who came later; erased ones have no root."""
 
     def __init__(self, links: Columns, who: Sequence[Person], window: Window) -> None:
         by_id, of_seal = {one.id: one for one in who}, set(links["customer_id"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,9 @@ _BACK_TEST = {
     "mean_absolute_error": 0.4125,
 }  # fmt: skip
 
+_OF_CUSTOMERS = list(Shortage)[len(ModelKind) :]
+"""What values lack; the models lack the others."""
+
 
 async def customers(world: World, people: dict[str, Customer]) -> None:
     """Versions and attempts of every model, and a value of nearly everybody."""
@@ -25,11 +28,11 @@ async def customers(world: World, people: dict[str, Customer]) -> None:
         for number in range(1, 1 + at % 3):
             versions.append(_version(world, kind, number))
             await world.add(versions[-1])
-        for missing in (Shortage.TOO_SHORT, [None, *Shortage][at]):
-            world.work.add(_attempt(world, kind, missing))
-    for at, who in enumerate(people.values()):
-        if at % 7 != 3:
-            world.work.add(_value(world, who, at, versions[at % len(versions)]))
+        world.work.add(_attempt(world, kind, 1, None))
+        world.work.add(_attempt(world, kind, 2, list(Shortage)[at]))
+    valued = [who for at, who in enumerate(people.values()) if at % 7 != 6]
+    for at, who in enumerate(valued):
+        world.work.add(_value(world, who, at, versions[at % len(versions)]))
     await world.work.flush()
 
 
@@ -42,9 +45,9 @@ def _version(world: World, kind: ModelKind, number: int) -> ModelVersion:
     )  # fmt: skip
 
 
-def _attempt(world: World, kind: ModelKind, missing: Shortage | None) -> ModelAttempt:
+def _attempt(world: World, kind: ModelKind, day: int, missing: Shortage | None) -> ModelAttempt:
     lacks: dict[str, Any] = {"missing": missing, "have": 3, "need": 30} if missing else {}
-    return ModelAttempt(id=world.id(), kind=kind, at=world.moment(), **lacks)
+    return ModelAttempt(id=world.id(), kind=kind, at=datetime(2026, 3, day, tzinfo=UTC), **lacks)
 
 
 def _value(world: World, who: Customer, at: int, version: ModelVersion) -> CustomerValue:
@@ -54,7 +57,7 @@ def _value(world: World, who: Customer, at: int, version: ModelVersion) -> Custo
         "margin": Decimal("0.4"), "discount": Decimal("0.1"),
     }  # fmt: skip
     if at % 2:
-        return CustomerValue(**shared, missing=list(Shortage)[at // 2 % len(Shortage)])
+        return CustomerValue(**shared, missing=_OF_CUSTOMERS[at // 2 % len(_OF_CUSTOMERS)])
     return CustomerValue(
         **shared, version_id=version.id, p_alive=Decimal("0.7266") / (1 + at), expected_purchases=Decimal("1.226"),
         predictive=10_000 + at, predictive_low=9_000 - at, predictive_high=12_345,

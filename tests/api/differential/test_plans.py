@@ -12,7 +12,7 @@ import pytest
 
 from api.engine import Ask
 from api.problems import RequestRefused
-from domain.core.tables import DIRECTORY, models
+from domain.core.tables import DIRECTORY, SCHEMAS, models
 from tests.api.conftest import identity
 
 if TYPE_CHECKING:
@@ -68,6 +68,7 @@ async def test_indexed_predicates_are_leakproof(planned: set[str], logins: Login
     """Asked of a planner that row-level security does not bind: what it would look up, and what that may leak."""
     superuser = await asyncpg.connect(logins.superuser.set(drivername="postgresql").render_as_string())
     await superuser.execute("SET enable_seqscan = off; SET plan_cache_mode = force_generic_plan")
+    await superuser.execute(f"SET search_path = public, {', '.join(SCHEMAS)}")  # plans name indexes without a schema
     used: Counter[tuple[str, str]] = Counter()
     for sql in sorted(planned):
         for index, condition in _index_conditions(await _explained(superuser, sql)):

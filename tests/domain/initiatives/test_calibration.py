@@ -59,8 +59,13 @@ class Worlds:
     def resampling(self) -> Resampling:
         return Resampling(self.everyone.units, self.draws, self.plan.seed)
 
+    @cached_property
+    def fewer(self) -> Resampling:
+        """Half the draws: a standard error needs no more."""
+        return Resampling(self.everyone.units, self.draws // 2, self.plan.seed)
+
     def drifts(self, treated: Mask) -> dict[Measure, float | None]:
-        given = (self._sides(treated), MEASURES, self.resampling)
+        given = (self._sides(treated), MEASURES, self.fewer)
         return matching.pre_trends(cdnow(), self.windows.before, *given)
 
     def answers(self, known: History, treated: Mask, drifts: dict[Measure, float | None]) -> tuple[QuestionAnswer, ...]:

@@ -90,11 +90,11 @@ def test_nothing_is_claimed(final: Comparison) -> None:
     assert final.flags == (Flag.SEASONALITY,)
 
 
-def test_the_same_input_gives_the_same_bytes_and_they_read_back(final: Comparison) -> None:
-    again = compare(*split(cdnow(), GO_LIVE), FINAL)
-    written = msgspec.json.encode(final)
+def test_the_same_input_gives_the_same_bytes_and_they_read_back() -> None:
+    found, again = (compare(*split(cdnow(), GO_LIVE), QUIET) for _ in range(2))
+    written = msgspec.json.encode(found)
     assert msgspec.json.encode(again) == written
-    assert msgspec.json.decode(written, type=type(final)) == final
+    assert msgspec.json.decode(written, type=type(found)) == found
 
 
 def test_quick_shows_a_change_and_no_verdict() -> None:

@@ -29,7 +29,8 @@ NAMES = (
     "segment_membership_events", "segment_runs", "cases", "survey_responses", "reviews", "social_mentions",
     "initiatives", "baseline.seals", "measurements", "comparisons", "verdicts",
     "referrals", "campaign_responses", "cost_entries", "cost_allocations", "departments", "department_members",
-    "objectives", "model_versions", "model_attempts", "customer_values", "contracts", "contract_events", "opportunities",
+    "objectives", "model_versions", "model_attempts", "customer_values", "contracts", "contract_events",
+    "opportunities",
 )  # fmt: skip
 
 
@@ -59,7 +60,8 @@ async def load(superuser: asyncpg.Connection, tenant_id: UUID) -> Tables:
 
 _JSON = {
     "emails", "phones", "addresses", "attributes", "features", "labels", "needs", "payload", "config", "ownership",
-    "streams", "counters", "criteria", "because", "waiting", "findings", "details", "base", "ours", "theirs", "kpis", "parameters", "back_test",
+    "streams", "counters", "criteria", "because", "waiting", "findings", "details", "base", "ours", "theirs", "kpis",
+    "parameters", "back_test",
 }  # fmt: skip
 
 

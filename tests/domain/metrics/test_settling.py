@@ -291,7 +291,7 @@ async def is_what_is_counted(story: Story, zone: str = ZONE) -> None:
 
 
 @pytest.mark.anyio
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(story=st.lists(steps, min_size=1, max_size=10))
 @example(story=[Step("record"), Step("refund", amount=2, minutes=1500), Step("refund", amount=1)])
 @example(story=[Step("record", currency="USD", cost=2), Step("refund", amount=1, cost=1), Step("rate", amount=2)])

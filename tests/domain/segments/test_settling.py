@@ -261,7 +261,7 @@ STEPS = st.lists(
     st.tuples(
         st.sampled_from(["order", "call", "refund", "merge", "unmerge", "day"]), st.integers(0, 3), st.integers(0, 20)
     ),
-    max_size=8,
+    max_size=6,
 )
 
 

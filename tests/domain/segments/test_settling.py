@@ -265,7 +265,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=STEPS)
 async def test_kept_up_to_date_is_the_same_as_worked_out_anew(
     steps: list[tuple[str, int, int]], standing: Database

@@ -26,6 +26,7 @@ from api.scalars import CountryCode, EmailAddress, PhoneNumber
 from api.survivors import survivor
 from domain.customers import model
 from domain.customers.folding import normalise_identifier
+from domain.segments.model import SegmentMember
 
 describe(model.CustomerKind)
 describe(model.CustomerStatus, MERGED="Merged into another customer.", ERASED="Erased at the person's request.")
@@ -301,7 +302,7 @@ class Customer(Node):
 
 CustomerConnection = page_of(Customer, "customers")
 SegmentMemberConnection = page_of(
-    Customer, "members of a segment", "SegmentMember", belonging.model.SegmentMember, **belonging.membership()
+    Customer, "members of a segment", "SegmentMember", SegmentMember, **belonging.membership()
 )
 
 

@@ -23,6 +23,10 @@ ENOUGH = 8
 CANNOT_BE_REACHED = {
     "CustomerStatus.MERGED": "who was merged answers with the survivor",
     "Calendar.JALALI": "one tenant asks, and its calendar is the other one",
+    **dict.fromkeys(
+        (f"MissingReason.{reason}" for reason in ("DENOMINATOR_ZERO", "NO_COST", "NO_DATA", "TOO_FEW")),
+        "only metrics are missing for it, and those are worked out in Python",
+    ),
 }
 """What no answer can show, and why."""
 

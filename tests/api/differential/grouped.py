@@ -113,6 +113,6 @@ def _events(world: World, made: Segment, versions: list[UUID], people: list[Cust
                 id=world.id(), segment_id=made.id, segment_version_id=world.random.choice(versions),
                 customer_id=world.random.choice(people).id,
                 change=MembershipChange.EXIT if gone else MembershipChange.ENTER, at=world.moment(),
-                because=world.maybe(_REASONS[(at + len(made.key)) % 3] if gone else _because(world), 0.9),
+                because=world.maybe(_REASONS[(at // 3 + len(made.key)) % 3] if gone else _because(world), 0.9),
             )
         )  # fmt: skip

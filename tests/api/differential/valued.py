@@ -22,7 +22,7 @@ _OF_CUSTOMERS = list(Shortage)[len(ModelKind) :]
 
 
 async def customers(world: World, people: dict[str, Customer]) -> None:
-    """Versions and attempts of every model, and a value of nearly everybody."""
+    """Versions and attempts of every model, and a value of nearly everybody who is there."""
     versions = []
     for at, kind in enumerate(ModelKind):
         for number in range(1, 1 + at % 3):
@@ -30,7 +30,8 @@ async def customers(world: World, people: dict[str, Customer]) -> None:
             await world.add(versions[-1])
         world.work.add(_attempt(world, kind, 1, None))
         world.work.add(_attempt(world, kind, 2, list(Shortage)[at]))
-    valued = [who for at, who in enumerate(people.values()) if at % 7 != 6]
+    survivors = [each for each in people.values() if each.root_id == each.id and each.status == "ACTIVE"]
+    valued = [who for at, who in enumerate(survivors) if at % 7 != 6]
     for at, who in enumerate(valued):
         world.work.add(_value(world, who, at, versions[at % len(versions)]))
     await world.work.flush()

@@ -53,10 +53,6 @@ from tenure_sdk.errors import (
 from tenure_sdk.hooks import (
     Event,
     EventContext,
-    LifecycleTemplate,
-    TemplateRule,
-    TemplateStage,
-    TemplateText,
     hookimpl,
 )
 from tenure_sdk.http import Answer, Context, Host, Window
@@ -116,6 +112,7 @@ from tenure_sdk.records import (
     Visit,
     record_type,
 )
+from tenure_sdk.templates import LifecycleTemplate, TemplateRule, TemplateStage, TemplateText
 from tenure_sdk.text import fold_digits, fold_key
 from tenure_sdk.webhooks import (
     BodySecret,

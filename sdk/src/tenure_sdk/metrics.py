@@ -6,7 +6,7 @@ from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
-from tenure_sdk.hooks import Step, TemplateText
+from tenure_sdk.templates import Step, TemplateText
 
 MetricUnit: TypeAlias = Literal["DAYS", "PER_YEAR", "UNITS", "MONEY", "COUNT", "RATIO", "SCORE", "MINUTES"]
 Better: TypeAlias = Literal["HIGHER", "LOWER"]

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from tests.api.differential.pools import Pools
 
 ALL_SCOPES = frozenset(str(scope) for scope in TokenScope)
-AS_MANY_WITH_THE_SAME_WISHES = 4
+AS_MANY_WITH_THE_SAME_WISHES = 8
 """For so many operations what is wanted stays what it was: to find it out takes longer than to ask."""
 ROOTS_WORTH = {"node": 3.0, "nodes": 6.0, "customers": 4.0, "customer": 4.0, "interactions": 3.0}
 
@@ -111,6 +111,7 @@ class Generator:
         self.recent: list[Operation] = []
         self.made = 0
         self.wishes: dict[tuple[str, int | str], float] = {}
+        self.choices: dict[tuple[str, int, bool], tuple[list[str], list[float]]] = {}
         self.fields: dict[str, dict[str, Any]] = {}
 
     def operation(self) -> Operation:
@@ -140,7 +141,7 @@ class Generator:
         self.fragments: list[Fragment] = []
         self.numbers = 0
         if self.made % AS_MANY_WITH_THE_SAME_WISHES == 0:
-            self.wishes = {}
+            self.wishes, self.choices = {}, {}
         self.made += 1
         self.budget = self.random.choice([6, 12, 24, 36, 48])
         query: Any = self.schema.query_type
@@ -219,20 +220,27 @@ class Generator:
 
     def _field(self, of: Any, keys: Keys, depth: int, room: int) -> str:
         self.budget -= 1
-        fields = {
-            name: field_ for name, field_ in self._relational(of).items()
-            if is_leaf_type(get_named_type(field_.type)) or (depth < 9 and self.budget > 0)
-        }  # fmt: skip
-        if not fields:
+        names, wishes = self._choice(of, depth, can_go_on=depth < 9 and self.budget > 0)
+        if not names:
             return self._leaf("__typename", "__typename", "String!", keys)
-        names = list(fields)
-        name = self.random.choices(names, [self._wish(of, each, depth) for each in names])[0]
-        chosen = fields[name]
+        name = self.random.choices(names, wishes)[0]
+        chosen = self._relational(of)[name]
         arguments, inner_room, hints = self._arguments(of, name, chosen, room)
         return self._leaf(
             name, f"{name}{arguments}", str(chosen.type), keys, of=get_named_type(chosen.type), depth=depth,
             room=inner_room, hints=hints,
         )  # fmt: skip
+
+    def _choice(self, of: Any, depth: int, *, can_go_on: bool) -> tuple[list[str], list[float]]:
+        """The fields that can be chosen, with how much each is wanted; worked out once for some operations."""
+        asked = of.name, depth, can_go_on
+        if asked not in self.choices:
+            names = [
+                name for name, field_ in self._relational(of).items()
+                if can_go_on or is_leaf_type(get_named_type(field_.type))
+            ]  # fmt: skip
+            self.choices[asked] = names, [self._wish(of, name, depth) for name in names]
+        return self.choices[asked]
 
     def _leaf(
         self, name: str, called: str, type_: str, keys: Keys, *, of: Any = None, depth: int = 0, room: int = 1,

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
-from domain.core.problems import NotEnoughData
 from domain.initiatives import queries, reading, seal, sealing
 from domain.initiatives.comparing import compare
 from domain.initiatives.findings import Comparison, Flag
 from domain.initiatives.model import BaselineSnapshot, Initiative, SealedPart
 from domain.initiatives.plans import MeasurementKind, Plan, Question, Selection, Tier
 from domain.initiatives.statistics.panel import panel, treated, untouched
-from domain.initiatives.waiting import TooEarly, Waiting
+from domain.initiatives.waiting import InsufficientData, TooEarly, Waiting
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -68,7 +67,7 @@ class Found:
 async def gather(work: Reading, initiative_id: UUID) -> Evidence:
     """What is known of an initiative now, to be compared.
 
-    Raises UnknownInitiative, NotSealed, SealBroken, NotEnoughData where nobody bought twice, or TooEarly.
+    Raises UnknownInitiative, NotSealed, SealBroken, InsufficientData where nobody bought twice, or TooEarly.
     """
     of = await queries.initiative(work, initiative_id)
     header = await queries.seal_of(work, initiative_id)
@@ -143,7 +142,7 @@ class _Known:
 
 def _waited(header: BaselineSnapshot, of: Initiative, day: date) -> Waiting:
     if header.waiting is None or header.earliest_measurement_on is None:
-        raise NotEnoughData(have=0, need=1, of="customers who bought twice within the baseline")
+        raise InsufficientData(have=0, need=1, of="customers who bought twice within the baseline")
     if day < header.earliest_measurement_on:
         rule = LARGEST_GAP if of.strict_floor else MEDIAN_GAP
         raise TooEarly(earliest_at=header.earliest_measurement_on, rule=rule)

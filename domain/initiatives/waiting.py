@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
-from domain.core.problems import Conflict
+from domain.core.problems import Conflict, NotEnoughData
 from domain.initiatives.findings import Flag
 from domain.initiatives.plans import MeasurementKind
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 FEW_REPEAT_PURCHASERS = 10
 
 
-class InsufficientData(Conflict):
+class InsufficientData(NotEnoughData):
     """Nobody bought twice within the baseline, so no waiting time follows from it. Choose a longer baseline."""
 
 
@@ -74,7 +74,7 @@ def waiting(before: History, go_live: int, baseline_days: int, *, scope: Mask | 
     """
     occasions, gaps = _repeat_purchasers(before, go_live - baseline_days, go_live, scope)
     if not len(gaps):
-        raise InsufficientData(repeat_purchasers=0)
+        raise InsufficientData(have=0, need=1, of="customers who bought twice within the baseline")
     top = _top_decile(occasions, gaps)
     floor, strict = ceil(float(np.median(top))), ceil(float(top.max()))
     slowest, robust = ceil(float(gaps.max())), ceil(float(np.quantile(gaps, 0.95)))

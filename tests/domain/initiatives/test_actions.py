@@ -10,12 +10,12 @@ import asyncpg
 import pytest
 from sqlalchemy import text
 
-from domain.core.problems import NotEnoughData, NotFound, StaleVersion
+from domain.core.problems import NotFound, StaleVersion
 from domain.customers import privacy
 from domain.initiatives import actions, measuring, queries, seal
 from domain.initiatives.findings import Flag, Verdict
 from domain.initiatives.plans import MeasurementKind, Question, Tier
-from domain.initiatives.waiting import TooEarly
+from domain.initiatives.waiting import InsufficientData, TooEarly
 from tests.conftest import KEY, dsn
 from tests.domain.initiatives import evidence
 from tests.domain.initiatives.conftest import BASELINE, FIRST, LIVE, Desk
@@ -139,7 +139,7 @@ async def test_without_repeat_purchasers_there_is_nothing_to_measure(desk: Desk)
         book.customer(LIVE - timedelta(days=70))
     await evidence.write(desk.database, desk.tenant, book)
     header = await desk.sealed()
-    with pytest.raises(NotEnoughData) as refused:
+    with pytest.raises(InsufficientData) as refused:
         await desk.at(FINAL).measured(header.initiative_id)
     assert refused.value.details == {"have": 0, "need": 1, "of": "customers who bought twice within the baseline"}
 

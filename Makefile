@@ -49,7 +49,7 @@ serve: $(READY) ## Start the server
 	@$(BIN)/tenure serve --port $(PORT)
 
 test: $(READY) $(JUDGES) ## Run the whole suite
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadscope $(ARGS)
 
 check: $(READY) ## Style, types, import contracts, architecture
 	@$(BIN)/ruff check .

@@ -7,7 +7,7 @@ import os
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -28,6 +28,32 @@ LOGINS = {"tenure_owner": "LOGIN CREATEROLE", "tenure_server": "LOGIN", "tenure_
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--full-size", action="store_true", help="run the fault matrices at full size")
+
+
+TOGETHER = {
+    "tests/acceptance/test_newcomer.py": "demo",
+    "tests/acceptance/test_online_retail.py": "retail",
+    "tests/acceptance/test_online_retail_analysis.py": "retail",
+    "tests/api/differential/test_differential.py": "differential",
+    "tests/cli/test_demo.py": "demo",
+    "tests/cli/test_integrations.py": "demo",
+    "tests/cli/test_models.py": "demo",
+    "tests/cli/test_program.py": "program",
+    "tests/judges/test_quickbooks.py": "judges",
+}
+"""Files whose tests one worker runs, since they share what takes long to make."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """By files and not by marks: xdist 3.8 writes groups into ids that pytest 9.2 does not read back."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Together(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return TOGETHER.get(nodeid.partition("::")[0], nodeid)
+
+    return Together(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

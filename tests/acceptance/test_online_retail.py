@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from domain.core.database import Database
     from tests.acceptance.conftest import Retail
 
-pytestmark = pytest.mark.xdist_group("retail")
-
 FIGURES = {
     "SELECT count(*), sum(line_count) FROM orders WHERE $t": [(22_064, 532_621)],
     "SELECT kind, count(*), sum(amount) FROM orders WHERE $t GROUP BY kind ORDER BY kind": [

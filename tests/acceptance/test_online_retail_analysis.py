@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tests.acceptance.conftest import Retail
     from tests.conftest import Logins
 
-pytestmark = [pytest.mark.shared, pytest.mark.xdist_group("retail")]
+pytestmark = pytest.mark.shared
 
 WINDOW = Window(date(2010, 12, 1), date(2011, 12, 10))
 

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from domain.core.database import Database
     from tests.cli.conftest import First
 
-pytestmark = pytest.mark.xdist_group("demo")
-
 ALLOWED = "access-control-allow-origin"
 NOTHING = {
     "needsReauth": 0, "quarantined": 0, "conflicts": 0, "bulkDeletes": 0, "linkCandidates": 0, "rejectedRecords": 0,

@@ -16,8 +16,6 @@ from tests.cli.conftest import is_read, settled
 if TYPE_CHECKING:
     from tests.cli.conftest import Demo
 
-pytestmark = pytest.mark.xdist_group("demo")
-
 STREAMS = ["customers", "items", "invoices", "sales_receipts", "payments", "credit_memos", "refund_receipts"]
 
 

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
-
 if TYPE_CHECKING:
     from tests.cli.conftest import Demo
-
-pytestmark = pytest.mark.xdist_group("demo")
 
 
 def test_what_each_model_lacks_is_told(demo: Demo) -> None:

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
     from tests.judges.serving import Served
 
-pytestmark = pytest.mark.xdist_group("judges")
-
 
 def scenarios(script: str) -> list[str]:
     return re.findall(r"^def judges_(\w+)\(", (HERE / script).read_text(encoding="utf-8"), re.MULTILINE)

@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 JUDGES := $(VENV)/judges/.ready
 JUDGE_GRAPH := $(VENV)/judges-graph/.ready
 PORT ?= 8000
-WORKERS ?= 2
+WORKERS ?= 3
 
 .PHONY: demo test check serve schema docs bench bench-sync differential faults calibrate judges judge-graph lock format clean
 .DEFAULT_GOAL := help
@@ -49,7 +49,7 @@ serve: $(READY) ## Start the server
 	@$(BIN)/tenure serve --port $(PORT)
 
 test: $(READY) $(JUDGES) ## Run the whole suite
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadscope $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder $(ARGS)
 
 check: $(READY) ## Style, types, import contracts, architecture
 	@$(BIN)/ruff check .

@@ -35,8 +35,8 @@ _GROUPS = (NotFound, Conflict, NotAllowed, Invalid)
 _FROM = ("domain.", "api.", "sync.")
 _ELSEWHERE = {AuditChainBroken, BadSlug, ScopeMissing, SlugTaken, TokenRefused}
 """What commands say, and what a request hears before it is one."""
-_OF_COMMANDS = {"sync.access.rotation", "sync.imports", "sync.overview"}
-"""Modules whose problems only commands can meet."""
+_OF_COMMANDS = {"domain.metrics.observing", "sync.access.rotation", "sync.imports", "sync.overview"}
+"""Modules whose problems no request can meet."""
 
 
 @strawberry.interface(description="Why something was refused; nothing was changed.")

@@ -34,26 +34,35 @@ TOGETHER = {
     "tests/acceptance/test_newcomer.py": "demo",
     "tests/acceptance/test_online_retail.py": "retail",
     "tests/acceptance/test_online_retail_analysis.py": "retail",
-    "tests/api/differential/test_differential.py": "differential",
     "tests/cli/test_demo.py": "demo",
     "tests/cli/test_integrations.py": "demo",
     "tests/cli/test_models.py": "demo",
-    "tests/cli/test_program.py": "program",
-    "tests/judges/test_quickbooks.py": "judges",
 }
-"""Files whose tests one worker runs, since they share what takes long to make."""
+"""Files that share what takes long to make."""
+
+SCATTERED = {
+    "tests/api/test_mutation_matrix.py",
+    "tests/faults/test_kill_import.py",
+    "tests/faults/test_kill_sync.py",
+    "tests/sync/access/test_processes.py",
+}
+"""Files whose tests take long each, or are many, and share little."""
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """By files and not by marks: xdist 3.8 writes groups into ids that pytest 9.2 does not read back."""
+    """One worker runs a file, so that what its tests share is made once.
+
+    By files and not by marks: xdist 3.8 writes groups into ids that pytest 9.2 does not read back.
+    """
     from xdist.scheduler import LoadScopeScheduling
 
-    class Together(LoadScopeScheduling):
+    class ByFile(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            return TOGETHER.get(nodeid.partition("::")[0], nodeid)
+            file = nodeid.partition("::")[0]
+            return nodeid if file in SCATTERED else TOGETHER.get(file, file)
 
-    return Together(config, log)
+    return ByFile(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -154,12 +154,12 @@ async def test_cdnow_survives_the_death_of_its_importer(
     database: Database, logins: Logins, external: dict[str, str], tmp_path: Path, *, is_whole: bool
 ) -> None:
     header, *lines = CDNOW.read_bytes().splitlines(keepends=True)
-    lines = lines if is_whole else lines[:20_000]
+    lines = lines if is_whole else lines[:12_000]
     file = tmp_path / "cdnow.txt"
     file.write_bytes(header + b"".join(lines))
     cdnow = await shop(database, dsn(logins.superuser), external, file, CDNOW_MAPPING)
     assert await cdnow.is_killed_once(cdnow.has_read(5_000))
-    assert await cdnow.is_killed_once(cdnow.has_read(15_000))
+    assert await cdnow.is_killed_once(cdnow.has_read(10_000))
     await cdnow.imports()
     assert await cdnow.figures() == figures_of([line.decode().split() for line in lines])
     assert "created 0, updated 0" in await cdnow.imports()
@@ -196,7 +196,7 @@ def retail(tmp_path: Path, *, is_whole: bool) -> tuple[Path, Path]:
     """A file whose documents are scattered over it, and its mapping."""
     draw = random.Random(7)  # noqa: S311 - made-up lines
     file, mapping = tmp_path / "retail.csv", tmp_path / "retail.toml"
-    lines = 60_000 if is_whole else 18_000
+    lines = 60_000 if is_whole else 12_000
     rows = [
         f"{draw.randrange(lines * 3 // 20)},2024-{draw.randrange(1, 13):02}-01,{draw.randrange(500)},DE,"
         f"{draw.randrange(300)},Thing,{draw.randrange(1, 9)},{draw.randrange(1, 999) / 100}"

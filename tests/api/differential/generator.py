@@ -127,7 +127,7 @@ class Generator:
     def _asked(self, operation: Operation) -> Operation:
         """Asked by somebody: mostly with every scope."""
         scopes = ALL_SCOPES
-        if self._chance(0.15):
+        if self._chance(0.3):
             scopes -= {"pii:read"}
         if self._chance(0.03):
             scopes -= {

@@ -208,7 +208,7 @@ async def differing(books: Books) -> list[tuple[str, Difference, tuple[str, ...]
 
 @pytest.fixture
 def edits_in_all(request: pytest.FixtureRequest) -> int:
-    return 10_000 if request.config.getoption("--full-size") else 300
+    return 10_000 if request.config.getoption("--full-size") else 200
 
 
 def _said(name: str, value: str) -> Any:

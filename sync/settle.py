@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
-from sqlalchemy import ARRAY, Uuid, bindparam, delete, func, select, text
+from sqlalchemy import ARRAY, Uuid, bindparam, text
 
 from domain.core import events
 from domain.core.due import due
 from domain.costs import settling as costs
 from domain.customers import refresh_heads, settle_identities
 from domain.customers.model import UnsettledCustomer
+from domain.customers.touched import settle_waiting
 from domain.interactions import settle_evidence
 from domain.metrics import settling as metrics
 from domain.purchases import settling as purchases
@@ -106,19 +108,7 @@ async def settle_due(work: Writing, _key: str) -> datetime | None:
 
 async def _settle_portion(work: Writing) -> bool:
     """Settle some of those who wait, and whom no page touches right now; whether there may be more."""
-    waiting = (
-        select(UnsettledCustomer.customer_id)
-        .where(UnsettledCustomer.tenant_id == work.tenant_id)
-        .order_by(UnsettledCustomer.customer_id)
-        .limit(PORTION)
-        .with_for_update(skip_locked=True)
-    )
-    portion = await work.all(waiting)
-    await projections(work, portion)
-    these = UnsettledCustomer.customer_id == func.any(bindparam("these", list(portion), ARRAY(Uuid())))
-    gone = delete(UnsettledCustomer).where(UnsettledCustomer.tenant_id == work.tenant_id, these)
-    await work.execute(gone.execution_options(synchronize_session=False))
-    return len(portion) == PORTION
+    return await settle_waiting(work, UnsettledCustomer, PORTION, partial(projections, work))
 
 
 async def money(work: Writing) -> None:

@@ -11,12 +11,14 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, BigInteger, Date, Text, Uuid, bindparam, text
+from sqlalchemy import ARRAY, BigInteger, Date, Text, Uuid
 
 from domain.core.due import due
 from domain.core.events import on
+from domain.core.statements import statement
 from domain.costs import rules
 from domain.costs.queries import ENTRY_TO_CONVERT
+from domain.customers.touched import named_by
 from domain.purchases.queries import COUNTED_ORDER, RATED, conversion
 from domain.tenants import queries as tenants
 
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
 
-    from sqlalchemy import Row, TextClause
+    from sqlalchemy import Row
 
     from domain.core.events import OutboxEvent
     from domain.core.unit_of_work import Writing
@@ -126,8 +128,7 @@ async def share_due(work: Writing, key: str) -> datetime | None:
 @on("purchases.RefundRecorded")
 async def settle_touched(work: Writing, event: OutboxEvent) -> None:
     """Weigh the customers whom an event names anew."""
-    named = [event.body.get("customer_id"), *event.body.get("customers", ())]
-    await settle(work, [event.subject, *(UUID(one) for one in named if one)])
+    await settle(work, named_by(event))
 
 
 @on("purchases.RateRecorded")
@@ -187,25 +188,19 @@ def _shares(entry: Row[Any], parts: Sequence[rules.Part]) -> list[rules.Share]:
     return rules.shares(entry.base_amount, rule, entry.starts_on, entry.ends_on, parts)
 
 
-def _sql(statement: str, *lists: str, **others: Any) -> TextClause:
-    ids = (bindparam(name, type_=ARRAY(Uuid())) for name in lists)
-    typed = (bindparam(name, type_=type_) for name, type_ in others.items())
-    return text(statement).bindparams(bindparam("tenant", type_=Uuid()), *ids, *typed)
-
-
 _LOCK = "SELECT {function}(hashtextextended('tenure.costs:' || CAST(CAST(:tenant AS uuid) AS text), 0))"
-_SETTLING = _sql(_LOCK.format(function="pg_advisory_xact_lock_shared"))
-_WEIGHING = _sql(_LOCK.format(function="pg_advisory_xact_lock"))
+_SETTLING = statement(_LOCK.format(function="pg_advisory_xact_lock_shared"))
+_WEIGHING = statement(_LOCK.format(function="pg_advisory_xact_lock"))
 
 _CURRENT = "e.tenant_id = :tenant AND e.superseded_at IS NULL"
 _AMONG_MANY = f"{_CURRENT} AND e.customer_id IS NULL AND e.case_key IS NULL AND e.rule IS NOT NULL"
 _OF_A_CASE = f"{_CURRENT} AND e.customer_id IS NULL AND e.case_key IS NOT NULL"
 
-_ANY_SHARED = _sql(f"""
+_ANY_SHARED = statement(f"""
 SELECT EXISTS (SELECT FROM cost_entries e WHERE {_AMONG_MANY}) OR EXISTS (SELECT FROM cost_entries e WHERE {_OF_A_CASE})
 """)
 
-_WEIGHED = _sql(
+_WEIGHED = statement(
     f"""
 SELECT e.id FROM cost_entries e
 WHERE {_CURRENT} AND e.id = ANY(:entries) AND e.customer_id IS NULL
@@ -215,11 +210,13 @@ UNION SELECT w.entry_id FROM cost_weights w WHERE w.tenant_id = :tenant AND w.en
     "entries",
 )
 
-_UNSHARE = _sql("DELETE FROM cost_allocations WHERE tenant_id = :tenant AND entry_id = ANY(:entries)", "entries")
+_UNSHARE = statement("DELETE FROM cost_allocations WHERE tenant_id = :tenant AND entry_id = ANY(:entries)", "entries")
 
-_SHARED_BY = _sql(f"SELECT e.id FROM cost_entries e WHERE {_AMONG_MANY} AND e.rule = ANY(:rules)", rules=ARRAY(Text))
+_SHARED_BY = statement(
+    f"SELECT e.id FROM cost_entries e WHERE {_AMONG_MANY} AND e.rule = ANY(:rules)", rules=ARRAY(Text)
+)
 
-_FAMILIES = _sql(
+_FAMILIES = statement(
     """
 SELECT id, root_id FROM customers
 WHERE tenant_id = :tenant
@@ -367,16 +364,16 @@ def _weigh(*, touched: bool) -> str:
     """
 
 
-_WEIGH_TOUCHED = _sql(_weigh(touched=True), "members", "named")
-_WEIGH_ENTRY = _sql(_weigh(touched=False), entry=Uuid())
+_WEIGH_TOUCHED = statement(_weigh(touched=True), "members", "named")
+_WEIGH_ENTRY = statement(_weigh(touched=False), entry=Uuid())
 
-_SAME_CURRENCY = _sql("""
+_SAME_CURRENCY = statement("""
 UPDATE cost_entries SET base_amount = amount, base_currency = currency
 WHERE tenant_id = :tenant AND currency = :into AND superseded_at IS NULL AND base_amount IS NULL
 RETURNING id
 """)
 
-_AT_THE_RATE = _sql(f"""
+_AT_THE_RATE = statement(f"""
 UPDATE cost_entries e SET base_amount = settled.minor, base_currency = :into
 FROM (
     SELECT d.id, d.version, converted.minor
@@ -388,7 +385,7 @@ WHERE e.tenant_id = :tenant AND e.id = settled.id AND e.version = settled.versio
 RETURNING e.id
 """)
 
-_ENTRIES = _sql(
+_ENTRIES = statement(
     f"""
 SELECT e.id, e.rule, e.starts_on, e.ends_on, e.base_amount, e.customer_id FROM cost_entries e
 WHERE {_CURRENT} AND e.id = ANY(:entries) AND e.base_amount IS NOT NULL
@@ -396,7 +393,7 @@ WHERE {_CURRENT} AND e.id = ANY(:entries) AND e.base_amount IS NOT NULL
     "entries",
 )
 
-_PARTS = _sql(
+_PARTS = statement(
     """
 SELECT entry_id, customer_id, starts_on, ends_on, weight FROM cost_weights
 WHERE tenant_id = :tenant AND entry_id = ANY(:entries)
@@ -404,7 +401,7 @@ WHERE tenant_id = :tenant AND entry_id = ANY(:entries)
     "entries",
 )
 
-_WRITE = _sql(
+_WRITE = statement(
     """
 WITH shares AS MATERIALIZED (
     SELECT s.entry_id, s.customer_id, s.day, e.category, s.minor
@@ -430,7 +427,7 @@ WHERE (a.category, a.amount_base) IS DISTINCT FROM (excluded.category, excluded.
     "entries", "of", "whom", days=ARRAY(Date), amounts=ARRAY(BigInteger),
 )  # fmt: skip
 
-_NOTE = _sql(
+_NOTE = statement(
     """
 UPDATE cost_entries e SET allocated_amount = noted.sum, allocated_at = :now
 FROM unnest(:shared, :sums) AS noted (id, sum)
@@ -439,7 +436,7 @@ WHERE e.tenant_id = :tenant AND e.id = noted.id AND e.superseded_at IS NULL
     "shared", sums=ARRAY(BigInteger),
 )  # fmt: skip
 
-_DUE = _sql(
+_DUE = statement(
     """
 INSERT INTO directory.due_work AS d (tenant_id, kind, key, due_at)
 SELECT :tenant, :kind, key, :at FROM unnest(:keys) AS named (key) ORDER BY key

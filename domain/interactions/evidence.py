@@ -5,15 +5,16 @@ campaigns, as projections of the current interactions.
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
-from uuid import UUID
+from typing import TYPE_CHECKING
 
-from sqlalchemy import ARRAY, Text, Uuid, bindparam, text
+from sqlalchemy import Text
 
 from domain.core.database import driver_connection
 from domain.core.events import on
 from domain.core.money import currencies
 from domain.core.rounding import half_even, minor_per_unit
+from domain.core.statements import statement
+from domain.customers.touched import lock_survivors, named_by
 from domain.interactions import rules
 from domain.interactions.model import (
     CampaignResponse,
@@ -27,8 +28,7 @@ from domain.tenants import queries as tenants
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Sequence
-
-    from sqlalchemy import TextClause
+    from uuid import UUID
 
     from domain.core.events import OutboxEvent
     from domain.core.tables import TenantTable
@@ -43,8 +43,7 @@ async def settle_evidence(work: Writing, customer_ids: Sequence[UUID]) -> None:
     """
     if not customer_ids:
         return
-    whom: dict[str, Any] = {"tenant": work.tenant_id, "customers": list(customer_ids)}
-    whom["roots"] = (await work.execute(_LOCK, whom)).scalars().all()
+    whom = {"tenant": work.tenant_id, "roots": await lock_survivors(work, customer_ids)}
     members = (await work.execute(_MEMBERS, whom)).all()
     living = [member for member in members if member.status != "ERASED"]
     families = {
@@ -67,8 +66,7 @@ async def settle_evidence(work: Writing, customer_ids: Sequence[UUID]) -> None:
 @on("purchases.RefundRecorded")
 async def settle_touched(work: Writing, event: OutboxEvent) -> None:
     """Settle the evidence of the customers whom an event names."""
-    named = [event.body.get("customer_id"), *event.body.get("customers", ())]
-    await settle_evidence(work, [event.subject, *(UUID(one) for one in named if one)])
+    await settle_evidence(work, named_by(event))
 
 
 _FEW = 10
@@ -87,23 +85,7 @@ async def _planned_for(work: Writing, customers: int) -> AsyncIterator[None]:
     await connection.execute("SET LOCAL plan_cache_mode = auto")
 
 
-def _sql(statement: str, *lists: str) -> TextClause:
-    ids = (bindparam(name, type_=ARRAY(Uuid())) for name in lists)
-    return text(statement).bindparams(bindparam("tenant", type_=Uuid()), *ids)
-
-
-# Whoever settles the same customer at the same time waits here, and then sees what the other one wrote.
-_LOCK = _sql(
-    """
-SELECT id FROM customers
-WHERE tenant_id = :tenant
-    AND id IN (SELECT root_id FROM customers WHERE tenant_id = :tenant AND id = ANY(:customers))
-ORDER BY id FOR NO KEY UPDATE
-""",
-    "customers",
-)
-
-_MEMBERS = _sql(
+_MEMBERS = statement(
     "SELECT id, root_id, status FROM customers WHERE tenant_id = :tenant AND root_id = ANY(:roots)", "roots"
 )
 
@@ -363,7 +345,7 @@ def _compared(model: type[TenantTable], columns: Sequence[str]) -> Iterator[str]
 
 _PARTS = [f"{name} AS MATERIALIZED ({part})" for name, part in {"told_evidence": _TOLD, **CAMPAIGNS}.items()]
 
-_SETTLE = _sql(
+_SETTLE = statement(
     f"WITH {', '.join([*_PARTS, *(_project(model, wanted) for model, wanted in PROJECTIONS.items())])} SELECT",
     "members", "living", "survivors",
 )  # fmt: skip

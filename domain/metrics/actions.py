@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from uuid import UUID
 
 from domain.core.due import due
 from domain.core.events import OutboxEvent, on
+from domain.customers.touched import named_by
 from domain.metrics import measured
 from domain.metrics.observing import observe_month
 from domain.metrics.publishing import EVERY, PUBLISH, publish
@@ -31,8 +31,7 @@ async def roll_up_touched(work: Writing, event: OutboxEvent) -> None:
 
     Their segments follow, since these may ask about metrics.
     """
-    named = [event.body.get("customer_id"), *event.body.get("customers", ())]
-    touched = [UUID(one) for one in named if one]
+    touched = named_by(event)
     await roll_up(work, touched)
     await settle(work, touched)
 

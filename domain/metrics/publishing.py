@@ -6,10 +6,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import insert
 
-from domain.core.events import DueWork
 from domain.metrics.catalogue import CATALOGUE
 from domain.metrics.model import MetricDefinition, MetricDistribution
 from domain.metrics.queries import cohort, personal, personal_values, setting_of
@@ -28,8 +26,6 @@ PUBLISH = "metrics_publish"
 """The kind of due work that publishes how the metrics of customers are spread, and keeps those of the last month."""
 
 EVERY = timedelta(days=1)
-SOON = timedelta(minutes=5)
-"""How long after the first rows landed a tenant's metrics are published for the first time."""
 
 _SPREAD = """
 SELECT key, count(value) AS n, avg(ln(1 + greatest(value, 0))) AS mean_log,
@@ -39,17 +35,6 @@ SELECT key, count(value) AS n, avg(ln(1 + greatest(value, 0))) AS mean_log,
 FROM ({every_customer}) AS valued
 GROUP BY key
 """
-
-
-async def publish_daily(work: Writing) -> None:
-    """Have a worker publish every day from now on; a tenant for whom that is so already is not asked again."""
-    known = await work.execute(_IS_DUE, {"tenant": work.tenant_id})
-    if known.first() is None:
-        entry = insert(DueWork).values(tenant_id=work.tenant_id, kind=PUBLISH, key="", due_at=work.now + SOON)
-        await work.execute(entry.on_conflict_do_nothing())
-
-
-_IS_DUE = text(f"SELECT 1 FROM directory.due_work WHERE tenant_id = :tenant AND kind = '{PUBLISH}'")
 
 
 async def publish(work: Writing) -> None:

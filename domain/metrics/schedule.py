@@ -10,11 +10,12 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from domain.core.events import DueWork
 from domain.metrics.analysis.actions import PUBLISH_RFM
 from domain.metrics.clv.actions import FIT_MODELS
+from domain.metrics.publishing import PUBLISH
 
 if TYPE_CHECKING:
     from domain.core.unit_of_work import Writing
 
-FIRST = {PUBLISH_RFM: timedelta(minutes=10), FIT_MODELS: timedelta(hours=1)}
+FIRST = {PUBLISH: timedelta(minutes=5), PUBLISH_RFM: timedelta(minutes=10), FIT_MODELS: timedelta(hours=1)}
 """How long after the first purchases of a tenant each is done for the first time."""
 
 

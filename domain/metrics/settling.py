@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
-
-from sqlalchemy import ARRAY, Uuid, bindparam, delete, func, select, text
 
 from domain.core import events
 from domain.core.due import due
+from domain.core.statements import statement
+from domain.customers.touched import lock_survivors, settle_waiting
 from domain.interactions import settle_evidence
 from domain.metrics import schedule
 from domain.metrics.model import UnrolledCustomer
-from domain.metrics.publishing import publish_daily
 from domain.metrics.rollups import ACTIVITIES, PURCHASES, activity_days, purchase_days
 from domain.tenants import queries as tenants
 
@@ -34,16 +34,11 @@ PORTION = 1_000
 """How many customers are rolled up at once: it bounds the memory and the time of one transaction."""
 
 
-def _sql(statement: str) -> TextClause:
-    ids = (bindparam("customers", type_=ARRAY(Uuid())),) if ":customers" in statement else ()
-    return text(statement).bindparams(bindparam("tenant", type_=Uuid()), *ids)
-
-
 def _replace(table: str, columns: tuple[str, ...], days: str) -> TextClause:
     """Make the rows of some customers what they are to be; a row that is right already is not touched at all."""
     listed = ", ".join(columns)
     changed = ", ".join(f"{name} = excluded.{name}" for name in columns)
-    return _sql(f"""
+    sql = f"""
         WITH days AS MATERIALIZED ({days}),
         kept AS MATERIALIZED (
             SELECT customer_id, day, {listed}, ctid AS place FROM {table}
@@ -62,14 +57,9 @@ def _replace(table: str, columns: tuple[str, ...], days: str) -> TextClause:
             SELECT * FROM days EXCEPT SELECT customer_id, day, {listed} FROM kept
         ) AS fresh
         ON CONFLICT (tenant_id, customer_id, day) DO UPDATE SET {changed}
-    """)
+    """
+    return statement(sql, "customers")
 
-
-_ROOTS = _sql("SELECT DISTINCT root_id FROM customers WHERE tenant_id = :tenant AND id = ANY(:customers)")
-
-# Whoever settles the same customer at the same time waits here, and then sees what the other one wrote. Survivors are
-# locked, and in the order of their ids, as the totals of purchases lock them.
-_LOCK = _sql("SELECT FROM customers WHERE tenant_id = :tenant AND id = ANY(:customers) ORDER BY id FOR NO KEY UPDATE")
 
 ROLL_UP_STATEMENTS = (
     _replace("purchase_days", PURCHASES, purchase_days()),
@@ -86,16 +76,13 @@ async def roll_up(work: Writing, customers: Sequence[UUID]) -> None:
     """
     if not customers:
         return
-    whom = {"tenant": work.tenant_id, "customers": list(customers)}
-    roots = (await work.execute(_ROOTS, whom)).scalars().all()
-    if not roots:
+    if not await lock_survivors(work, customers):
         return
     await schedule.begin(work)
-    await work.execute(_LOCK, {**whom, "customers": roots})
+    whom = {"tenant": work.tenant_id, "customers": list(customers)}
     zone = (await tenants.tenant(work)).time_zone
-    for statement in ROLL_UP_STATEMENTS:
-        await work.execute(statement, whom | ({"zone": zone} if ":zone" in statement.text else {}))
-    await publish_daily(work)
+    for each in ROLL_UP_STATEMENTS:
+        await work.execute(each, whom | ({"zone": zone} if ":zone" in each.text else {}))
 
 
 async def roll_up_everybody_soon(work: Writing) -> None:
@@ -119,29 +106,21 @@ async def roll_up_due(work: Writing, key: str) -> datetime | None:
     if key == EVERYBODY:
         await roll_up_everybody_soon(work)
         return None
-    waiting = (
-        select(UnrolledCustomer.customer_id)
-        .where(UnrolledCustomer.tenant_id == work.tenant_id)
-        .order_by(UnrolledCustomer.customer_id)
-        .limit(PORTION)
-        .with_for_update(skip_locked=True)
-    )
-    portion = await work.all(waiting)
-    await settle_evidence(work, portion)
-    await roll_up(work, portion)
-    these = UnrolledCustomer.customer_id == func.any(bindparam("these", list(portion), ARRAY(Uuid())))
-    gone = delete(UnrolledCustomer).where(UnrolledCustomer.tenant_id == work.tenant_id, these)
-    await work.execute(gone.execution_options(synchronize_session=False))
-    return work.now if len(portion) == PORTION else None
+    return work.now if await settle_waiting(work, UnrolledCustomer, PORTION, partial(_catch_up, work)) else None
 
 
-_EVERYBODY = _sql("""
+async def _catch_up(work: Writing, customers: Sequence[UUID]) -> None:
+    await settle_evidence(work, customers)
+    await roll_up(work, customers)
+
+
+_EVERYBODY = statement("""
 INSERT INTO unrolled_customers (tenant_id, customer_id)
 SELECT tenant_id, id FROM customers WHERE tenant_id = :tenant
 ON CONFLICT DO NOTHING
 """)
 
-_UNRATED = _sql("""
+_UNRATED = statement("""
 INSERT INTO unrolled_customers (tenant_id, customer_id)
 SELECT DISTINCT tenant_id, customer_id FROM purchase_days WHERE tenant_id = :tenant AND unrated > 0
 ON CONFLICT DO NOTHING

@@ -5,39 +5,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from sqlalchemy import Uuid, bindparam, text
-from sqlalchemy.dialects.postgresql import ARRAY
-
 from domain.core.events import on
+from domain.core.statements import statement
+from domain.customers.touched import lock_survivors
 from domain.purchases.queries import PURCHASE_DAYS, RATED, conversion
 from domain.tenants import queries as tenants
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlalchemy import TextClause
-
     from domain.core.events import OutboxEvent
     from domain.core.unit_of_work import Writing
 
 
-def _sql(statement: str, *lists: str) -> TextClause:
-    ids = (bindparam(name, type_=ARRAY(Uuid())) for name in lists)
-    return text(statement).bindparams(bindparam("tenant", type_=Uuid()), *ids)
+_MEMBERS = statement("SELECT id FROM customers WHERE tenant_id = :tenant AND root_id = ANY(:roots)", "roots")
 
-
-_ROOTS = _sql(
-    "SELECT DISTINCT root_id FROM customers WHERE tenant_id = :tenant AND id = ANY(:customers)", "customers"
-)  # fmt: skip
-
-# Whoever settles the same customer at the same time waits here, and then sees what the other one wrote.
-_LOCK = _sql(
-    "SELECT FROM customers WHERE tenant_id = :tenant AND id = ANY(:roots) ORDER BY id FOR NO KEY UPDATE", "roots"
-)
-
-_MEMBERS = _sql("SELECT id FROM customers WHERE tenant_id = :tenant AND root_id = ANY(:roots)", "roots")
-
-_SETTLE = _sql(
+_SETTLE = statement(
     f"""
 WITH bought AS MATERIALIZED ({PURCHASE_DAYS}),
 totals AS MATERIALIZED (
@@ -90,8 +73,7 @@ async def settle_totals(work: Writing, customers: Sequence[UUID]) -> None:
     if not customers:
         return
     whom: dict[str, Any] = {"tenant": work.tenant_id, "customers": list(customers)}
-    whom["roots"] = (await work.execute(_ROOTS, whom)).scalars().all()
-    await work.execute(_LOCK, whom)
+    whom["roots"] = await lock_survivors(work, customers)
     whom["members"] = (await work.execute(_MEMBERS, whom)).scalars().all()
     await work.execute(_SETTLE, {**whom, "named": [*{*customers, *whom["roots"]}], "now": work.now})
 
@@ -147,8 +129,8 @@ _EARNED = (
 _CONVERTED = ("orders", "refunds", "invoices", "payments", "credit_notes", "contracts", "opportunities")
 
 _SETTLE_BASE = [
-    *map(_sql, _EARNED),
-    *(_sql(statement(table)) for table in _CONVERTED for statement in (_same_currency, _at_the_rate)),
+    *map(statement, _EARNED),
+    *(statement(of(table)) for table in _CONVERTED for of in (_same_currency, _at_the_rate)),
 ]
 
 
@@ -160,5 +142,5 @@ async def settle_base_amounts(work: Writing) -> None:
     versions written from then on; who wants an old document at the new rate records a new version of it.
     """
     into = (await tenants.tenant(work)).base_currency
-    for statement in _SETTLE_BASE:
-        await work.execute(statement, {"tenant": work.tenant_id, "into": into})
+    for each in _SETTLE_BASE:
+        await work.execute(each, {"tenant": work.tenant_id, "into": into})

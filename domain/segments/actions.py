@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
-from uuid import UUID
 
 from sqlalchemy import func, select
 
 from domain.core.events import OutboxEvent, on
 from domain.core.problems import Conflict, Invalid, StaleVersion
+from domain.customers.touched import named_by
 from domain.segments import queries, settling
 from domain.segments.criteria import AttributeIs, Criteria, Metric, Spent, encode, nodes
 from domain.segments.model import Segment, SegmentRole, SegmentVersion
@@ -17,6 +17,7 @@ from domain.segments.templates import template
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
+    from uuid import UUID
 
     from domain.core.unit_of_work import Writing
 
@@ -141,8 +142,7 @@ async def archive(work: Writing, segment_id: UUID, version: int) -> Segment:
 @on("stages.CustomersMoved")
 async def settle_touched(work: Writing, event: OutboxEvent) -> None:
     """Look at the segments of the customers whom an event names."""
-    named = [event.body.get("customer_id"), *event.body.get("customers", ())]
-    await settling.settle(work, [event.subject, *(UUID(one) for one in named if one)])
+    await settling.settle(work, named_by(event))
 
 
 @on("customers.AttributeDefined")

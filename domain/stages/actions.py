@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -11,6 +10,7 @@ from sqlalchemy import func, insert, select
 
 from domain.core.events import OutboxEvent, on
 from domain.core.problems import Conflict, Invalid
+from domain.customers.touched import named_by
 from domain.interactions.model import Interaction
 from domain.stages import history, queries, rules, settling
 from domain.stages.conditions import encode
@@ -30,6 +30,7 @@ from domain.stages.transitions import Move, hide_stages, rebuild_intervals, time
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
+    from uuid import UUID
 
     from domain.core.unit_of_work import Writing
     from domain.stages.history import Interval
@@ -274,7 +275,7 @@ async def add_note(
 @on("purchases.RefundRecorded")
 async def settle_touched(work: Writing, event: OutboxEvent) -> None:
     """Ask the stage rules again of the customers whom an event names."""
-    await settling.settle(work, _named(event))
+    await settling.settle(work, named_by(event))
 
 
 def _lifecycles(work: Writing) -> Any:
@@ -417,9 +418,3 @@ async def _stage_key(work: Writing, stage_id: UUID | None) -> str | None:
 def _plain(words: Text) -> dict[str, str]:
     plain: dict[str, str] = msgspec.to_builtins(words)
     return plain
-
-
-def _named(event: OutboxEvent) -> list[UUID]:
-    """The customers that an event names; ids of other things are passed over by whoever looks for customers."""
-    named = [event.body.get("customer_id"), *event.body.get("customers", ())]
-    return [event.subject, *(UUID(one) for one in named if one)]

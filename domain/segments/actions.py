@@ -135,13 +135,9 @@ async def archive(work: Writing, segment_id: UUID, version: int) -> Segment:
 @on("customers.CustomerErased")
 @on("customers.CustomersMerged")
 @on("customers.CustomersUnmerged")
-@on("interactions.InteractionRecorded")
-@on("interactions.InteractionRevised")
-@on("purchases.OrderRecorded")
-@on("purchases.RefundRecorded")
 @on("stages.CustomersMoved")
 async def settle_touched(work: Writing, event: OutboxEvent) -> None:
-    """Look at the segments of the customers whom an event names."""
+    """Look at the segments of the customers whom an event names; after what has days, metrics look at them."""
     await settling.settle(work, named_by(event))
 
 

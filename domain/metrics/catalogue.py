@@ -227,7 +227,8 @@ class Catalogue:
 
     def __getitem__(self, key: str) -> Definition:
         if key not in self._known:
-            raise UnknownMetric(path=("keys",), key=key)
+            message = f"There is no metric {key}. See metricDefinitions for those that there are."
+            raise UnknownMetric(message, path=("keys",), key=key)
         return self._known[key]
 
     def __contains__(self, key: str) -> bool:

@@ -21,7 +21,7 @@ from domain.core.events import DueWork
 from domain.core.problems import DomainError, NotFound
 from domain.integrations import queries, rules
 from sync import figures, troubles, turns
-from sync.heartbeat import Halt, Stop
+from sync.heartbeat import Halt, Stop, rest
 from sync.relay import told
 from sync.runs import LEASE
 from tenure_sdk import ConnectorError
@@ -44,9 +44,6 @@ EVERY = 1.0
 
 MOST, MOST_OF_CONNECTOR = 8, 4
 """How many errands one worker runs at once: in all, and of one connector."""
-
-GRACE = 6.0
-"""Seconds that errands get to come to rest, once the worker is to stop."""
 
 _LATER = timedelta(minutes=1)
 
@@ -113,14 +110,7 @@ class Errands:
 
     async def rest(self, why: Stop | None = None) -> None:
         """Wait until all errands have come to rest; with a reason they are asked to, and get so much time only."""
-        if why is not None:
-            for errand in self._tasks.values():
-                errand.halt.ask(why)
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=None if why is None else GRACE)
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await rest({task: errand.halt for task, errand in self._tasks.items()}, why)
 
     async def start_due(self) -> int:
         """Start what is due and has room; how many errands that were."""

@@ -15,7 +15,7 @@ from sync.relay import told
 from tenure_sdk import ConnectorError, ContractViolation
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator
+    from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 
     from domain.core.database import Database
     from sync.runs import Run
@@ -27,6 +27,9 @@ log = structlog.get_logger()
 
 EVERY = 5.0
 """Seconds between two beats; a lease lasts for a dozen of them."""
+
+GRACE = 6.0
+"""Seconds that whoever is at work gets to come to rest, once the worker is to stop."""
 
 
 class Stop(StrEnum):
@@ -52,6 +55,18 @@ class Halt:
     async def wait(self) -> None:
         """Wait until somebody asks."""
         await self._asked.wait()
+
+
+async def rest(tasks: Mapping[asyncio.Task[None], Halt], why: Stop | None) -> None:
+    """Wait until all who are at work have come to rest; with a reason they are asked to, and get so much time only."""
+    if why is not None:
+        for halt in tasks.values():
+            halt.ask(why)
+    if tasks:
+        await asyncio.wait(tasks, timeout=None if why is None else GRACE)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 @asynccontextmanager

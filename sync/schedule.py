@@ -26,7 +26,7 @@ from domain.integrations import queries, rules
 from domain.integrations.model import RunMode, StreamState, SyncRun
 from sync import figures, troubles, turns
 from sync.dead_letters import LETTERS
-from sync.heartbeat import Halt, Stop
+from sync.heartbeat import Halt, Stop, rest
 from sync.pull import StreamNotRead, pull
 from sync.relay import told
 from sync.requests import SYNC, key_of, next_request
@@ -57,9 +57,6 @@ EVERY = 1.0
 
 MOST, MOST_OF_CONNECTOR, MOST_BACKFILLS = 16, 6, 4
 """How many runs one worker has at once: in all, of one connector, and of those that read the past."""
-
-GRACE = 6.0
-"""Seconds that the pages under way get to land, once the worker is to stop."""
 
 UNKNOWN = timedelta(minutes=10)
 """How long a stream waits whose connector is not installed here."""
@@ -161,14 +158,7 @@ class Syncs:
 
     async def rest(self, why: Stop | None = None) -> None:
         """Wait until all runs have come to rest; with a reason they are asked to, and get so much time only."""
-        if why is not None:
-            for running in self._tasks.values():
-                running.halt.ask(why)
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=None if why is None else GRACE)
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await rest({task: running.halt for task, running in self._tasks.items()}, why)
 
     async def start_due(self) -> int:
         """Start what is due and has room; how many runs that were."""

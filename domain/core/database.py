@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import asyncpg
 from sqlalchemy import URL, make_url, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 
 from domain.core import tenancy
@@ -16,13 +17,15 @@ from domain.core.ids import NewId, new_id
 from domain.core.unit_of_work import Actor, Reading, Writing
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
     from uuid import UUID
 
 ReadConnection = Any  # asyncpg brings no type information
 _STATEMENTS = 256
 _IDLE = 0.005  # seconds that an idle connection may stay in its last transaction
 _SESSION = {"timezone": "UTC", "datestyle": "ISO"}
+# What the first statement of a transaction meets on a connection that has died: closed, cut off, or told to end.
+_LOST = (DBAPIError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 
 
 class Database:
@@ -59,7 +62,7 @@ class Database:
         self, tenant_id: UUID, *, actor: Actor = Actor.SYSTEM, request_id: str | None = None
     ) -> AsyncIterator[Writing]:
         """One transaction that may write, behind the wall of one tenant; an exception undoes all of it."""
-        async with self._connection(tenant_id) as connection:
+        async with self._begun(tenancy.enter(tenant_id)) as connection:
             work = Writing(
                 session=_session(connection), tenant_id=tenant_id, now=self.clock.now(), ids=self.ids, actor=actor,
                 request_id=request_id, key=self.key,
@@ -71,14 +74,16 @@ class Database:
     @asynccontextmanager
     async def reading(self, tenant_id: UUID) -> AsyncIterator[Reading]:
         """One read-only snapshot behind the wall of one tenant."""
-        async with self._connection(tenant_id, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY") as opened:
+        snapshot = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
+        async with self._begun(snapshot, tenancy.enter(tenant_id)) as opened:
             yield Reading(session=_session(opened), tenant_id=tenant_id, now=self.clock.now())
 
     @asynccontextmanager
     async def directory(self) -> AsyncIterator[AsyncConnection]:
         """One transaction on the directory tables, outside every tenant: all that has walls looks empty."""
-        async with self.engine.begin() as connection:
+        async with self._begun("SELECT") as connection:
             yield connection
+            await connection.commit()
 
     @asynccontextmanager
     async def snapshot(self, tenant_id: UUID) -> AsyncIterator[ReadConnection]:
@@ -87,13 +92,24 @@ class Database:
             yield connection
 
     @asynccontextmanager
-    async def _connection(self, tenant_id: UUID, first: str | None = None) -> AsyncIterator[AsyncConnection]:
-        wall = tenancy.enter(tenant_id)
-        async with self.engine.connect() as connection:
-            if first is not None:
-                await connection.execute(text(first))
-            await connection.execute(text(wall))
+    async def _begun(self, *first: str) -> AsyncIterator[AsyncConnection]:
+        """A transaction that these statements begin, on a connection that is alive."""
+        connection = await self._alive(first)
+        try:
             yield connection
+        finally:
+            await connection.close()
+
+    async def _alive(self, first: Sequence[str]) -> AsyncConnection:
+        """A connection that has run these statements; one that was lost while it lay idle is replaced.
+
+        They may be run again: nothing was asked of the database before them, and they change nothing.
+        """
+        for _ in range(self._writers):  # as many can lie in the pool, and may all be lost
+            connection = await self.engine.connect()
+            with suppress(*_LOST):
+                return await _run(connection, first)
+        return await _run(await self.engine.connect(), first)
 
 
 def engine_for(url: URL, **options: Any) -> AsyncEngine:
@@ -125,9 +141,8 @@ class Snapshots:
     async def begun(self, begin: str) -> AsyncIterator[ReadConnection]:
         """A connection in a transaction that this statement begins, and that is never committed."""
         async with self._turns:
-            connection = await self._connection()
+            connection = await self._begin(begin)
             try:
-                await connection.execute(f"ROLLBACK; {begin}" if connection.is_in_transaction() else begin)
                 yield connection
             except BaseException:
                 await self._end(connection)
@@ -145,11 +160,23 @@ class Snapshots:
         while self._idle:
             await self._idle.pop().close()
 
-    async def _connection(self) -> ReadConnection:
+    async def _begin(self, begin: str) -> ReadConnection:
+        """A connection that has begun; one that was lost while it lay idle is replaced: nothing was asked of it yet."""
         while self._idle:
-            connection = self._idle.pop()  # the last one used: its plans are warm
-            if not connection.is_closed():
-                return connection
+            with suppress(*_LOST):
+                # The last one used: its plans are warm.
+                return await self._run(self._idle.pop(), begin)
+        return await self._run(await self._new(), begin)
+
+    async def _run(self, connection: ReadConnection, begin: str) -> ReadConnection:
+        try:
+            await connection.execute(f"ROLLBACK; {begin}" if connection.is_in_transaction() else begin)
+        except BaseException:
+            connection.terminate()
+            raise
+        return connection
+
+    async def _new(self) -> ReadConnection:
         return await asyncpg.connect(
             self._address,
             server_settings={**_SESSION, "application_name": "tenure-read"},
@@ -170,7 +197,7 @@ class Snapshots:
     async def _end(self, connection: ReadConnection) -> None:
         """Roll back and keep the connection; one that cannot do that is given up."""
         try:
-            with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+            with suppress(*_LOST):
                 await connection.execute("ROLLBACK")
                 self._idle.append(connection)
                 return
@@ -189,6 +216,18 @@ async def driver_connection(connection: AsyncConnection) -> ReadConnection:
     """The asyncpg connection under a SQLAlchemy one, in the same transaction: for COPY and compiled reads."""
     raw = await connection.get_raw_connection()
     return raw.driver_connection
+
+
+async def _run(connection: AsyncConnection, first: Sequence[str]) -> AsyncConnection:
+    """Run what begins a transaction; a connection that cannot is given up."""
+    try:
+        for statement in first:
+            await connection.execute(text(statement))
+    except BaseException:
+        await connection.invalidate()
+        await connection.close()
+        raise
+    return connection
 
 
 def _session(connection: AsyncConnection) -> AsyncSession:

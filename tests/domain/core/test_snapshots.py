@@ -1,20 +1,24 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from functools import partial
+from threading import Thread
+from typing import TYPE_CHECKING, Any
 
+import asyncpg
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from domain.core.database import Database
+from domain.core.database import Database, driver_connection
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
     from uuid import UUID
 
     from tests.conftest import Logins
 
+KILL = "SELECT pg_terminate_backend($1, 10000)"
 STATE = "SELECT state FROM pg_stat_activity WHERE pid = $1"
 
 
@@ -77,10 +81,47 @@ async def test_a_connection_that_was_lost_is_replaced(single: Database, database
     async with single.snapshot(tenant) as connection:
         backend = connection.get_server_pid()
     async with database.snapshot(tenant) as other:
-        await other.fetchval("SELECT pg_terminate_backend($1)", backend)
-    await asyncio.sleep(0.2)
+        await other.fetchval(KILL, backend)
     async with single.snapshot(tenant) as connection:
         assert connection.get_server_pid() != backend
+
+
+@pytest.mark.parametrize("notices", [True, False], ids=["noticed", "unnoticed"])
+async def test_whatever_lies_idle_may_be_lost(
+    database: Database, logins: Logins, tenant: UUID, *, notices: bool
+) -> None:
+    """All connections are killed, and the process hears of it before it asks again, or only by asking."""
+    openings: list[Callable[[], Any]] = [
+        database.directory, partial(database.unit_of_work, tenant), partial(database.reading, tenant),
+        partial(database.snapshot, tenant),
+    ]  # fmt: skip
+    for opening in openings:
+        lost = await idle_backends(database, tenant)
+        killer = Thread(target=asyncio.run, args=(kill(logins, lost),))
+        killer.start()
+        await asyncio.to_thread(killer.join) if notices else killer.join()
+        async with opening():
+            pass
+    assert not lost & await idle_backends(database, tenant)
+
+
+async def idle_backends(database: Database, tenant: UUID) -> set[int]:
+    """The processes of PostgreSQL behind all connections of a process that has just done two things of each kind."""
+    async with database.snapshot(tenant) as one, database.snapshot(tenant) as other:
+        found = {one.get_server_pid(), other.get_server_pid()}
+    async with database.reading(tenant) as one, database.directory() as other:
+        for each in (await one.connection(), other):
+            found.add((await driver_connection(each)).get_server_pid())
+    return found
+
+
+async def kill(logins: Logins, backends: set[int]) -> None:
+    """Kill these, and wait until they are no more."""
+    connection = await asyncpg.connect(
+        logins.superuser.set(drivername="postgresql").render_as_string(hide_password=False)
+    )
+    await connection.fetch("SELECT pg_terminate_backend(pid, 10000) FROM unnest($1::int[]) AS of (pid)", backends)
+    await connection.close()
 
 
 async def test_a_statement_that_fails_does_not_tell_its_values(database: Database, tenant: UUID) -> None:

@@ -518,9 +518,11 @@ def _customer_by(asked: Sourcing) -> str:
     )
 
 
+# A search without letters says nothing: it leaves nobody out, not even those who have no words.
 SEARCH = (
     "{t}.id = any(array(select w.customer_id from customer_words w where w.tenant_id = $1"
-    " and w.word >= {longest} and w.word < {longest} || chr(1114111)))"
+    " and {longest} <> '' and w.word >= {longest} and w.word < {longest} || chr(1114111)"
+    " union all select c.id from customers c where c.tenant_id = $1 and {longest} = '' and c.status = 'ACTIVE'))"
     " and not exists (select from unnest({rest}) s(word) where not exists (select from customer_words w"
     " where w.tenant_id = $1 and w.customer_id = {t}.id and starts_with(w.word, s.word)))"
 )

@@ -143,6 +143,17 @@ async def test_search_finds_by_beginnings_of_words(ask: Asking, business: seedin
     assert (await ask(search, s="by bea"))["data"]["customers"]["nodes"] == []
 
 
+@pytest.mark.parametrize("search", ["-", "", " ?! ", None])
+async def test_a_search_without_letters_leaves_nobody_out(
+    ask: Asking, database: Database, tenant: UUID, search: str | None
+) -> None:
+    async with database.unit_of_work(tenant) as work:
+        seeding.customer(work, "Ada Byron")
+        seeding.customer(work, "")  # who has no words
+    answer = await ask("query ($s: String) { customers(first: 9, search: $s) { totalCount } }", s=search)
+    assert answer["data"]["customers"]["totalCount"] == 2
+
+
 async def test_orders_without_a_customer_are_listed(ask: Asking, business: seeding.Business) -> None:
     answer = await ask("{ orders(first: 9, filter: {hasCustomer: false}) { nodes { number customer { id } } } }")
     assert answer["data"]["orders"]["nodes"] == [{"number": "N3", "customer": None}]

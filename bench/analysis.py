@@ -15,13 +15,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from bench import generate
 from bench.cluster import SERVER, running
 from bench.report import Report, Verdict
-from domain.core.database import Database, dsn_of
+from domain.core.database import dsn_of
 from domain.metrics.analysis.cohorts import RetentionMode, cohorts
 from domain.metrics.analysis.extract import behind_the_wall, purchases
 from domain.metrics.analysis.intervals import intervals
 from domain.metrics.analysis.rfm import rfm
 from domain.metrics.rules import Grain, Gregorian
-from domain.metrics.settling import PORTION, roll_up
 from domain.purchases.rules import ALL_TIME, Window
 
 if TYPE_CHECKING:
@@ -110,22 +109,9 @@ async def _question(postgres: Cluster, name: str) -> Question:
     address = dsn_of(postgres.address(name, SERVER))
     connection = await postgres.connect(name)
     tenant = await connection.fetchval("SELECT id FROM directory.tenants ORDER BY slug LIMIT 1")
-    rolled = await connection.fetchval("SELECT count(*) FROM purchase_days WHERE tenant_id = $1", tenant)
-    customers = await connection.fetch("SELECT id FROM customers WHERE tenant_id = $1 ORDER BY id", tenant)
-    if not rolled:
-        await _rolled_up(address, tenant, [row["id"] for row in customers])
-        await connection.execute("VACUUM ANALYZE purchase_days, customers")
     first, last = await connection.fetchrow("SELECT min(day), max(day) FROM purchase_days WHERE tenant_id = $1", tenant)
     await connection.close()
     return Question(address, tenant, Window(first, date.fromordinal(last.toordinal() + 1)))
-
-
-async def _rolled_up(address: str, tenant: UUID, customers: list[UUID]) -> None:
-    """Roll up the days of one tenant, as landing does."""
-    async with Database(address) as database:
-        for start in range(0, len(customers), PORTION):
-            async with database.unit_of_work(tenant) as work:
-                await roll_up(work, customers[start : start + PORTION])
 
 
 # The two sides

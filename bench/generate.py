@@ -1,7 +1,8 @@
 """Makes the data of the benchmarks, in SQL: tenants, each with a lifecycle, customers, their history and orders.
 
-Loads as the cluster's superuser, past the walls. The same size gives the same data: ids and values follow from row
-numbers and a fixed seed. The spread is uneven, as in life: early customers have many times the records of late ones.
+Loads as the cluster's superuser, past the walls; totals and days are settled as landing does it. The same size gives
+the same data: ids and values follow from row numbers and a fixed seed. The spread is uneven, as in life: early
+customers have many times the records of late ones.
 """
 
 from __future__ import annotations
@@ -9,12 +10,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from bench.cluster import SERVER
+from bench.cluster import OWNER, SERVER
 from domain.core.database import Database, dsn_of
+from domain.metrics import settling as metrics
+from domain.purchases import settling as purchases
 from domain.stages import actions as stages
 from domain.tenants import actions as tenants
 from domain.tenants.model import Role
 from domain.tenants.rules import Scope
+from migrations.run import migrate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +30,7 @@ TENANTS = 5
 COUNTRIES = ("DE", "FR", "JP", "IR", "US", "NO", "IT", "PE")
 STAGES = ("discovery", "education", "purchase", "post_purchase", "loyalty")
 SIZES = {"tiny": 1_000, "small": 10_000, "full": 200_000}
-_MAKER = "6"  # Of what the data is made; a database of another maker is made anew.
+_MAKER = "7"  # Of what the data is made; a database of another maker is made anew.
 
 
 @dataclass(frozen=True)
@@ -53,13 +57,18 @@ class Size:
 
 
 async def generated(cluster: Cluster, size: Size, say: Callable[[str], None]) -> str:
-    """The name of a database of this size, made unless it is there already."""
-    if not await _is_complete(cluster, size):
+    """The name of a database of this size, made unless it is there already; its tables are those of now."""
+    if await _is_complete(cluster, size):
+        await migrate(cluster.address(size.database, OWNER))
+    else:
         say(f"Making {size} ...")
         await cluster.create(size.database)
         await _make_tenants(cluster, size)
         connection = await cluster.connect(size.database)
         await _load(connection, size, say)
+        await _settle(cluster, size, say)
+        say("  statistics")
+        await connection.execute("VACUUM ANALYZE")
         await connection.execute(f"COMMENT ON DATABASE {size.database} IS '{_MAKER}'")
         await connection.close()
     return size.database
@@ -107,8 +116,22 @@ async def _load(connection: Any, size: Size, say: Callable[[str], None]) -> None
     say("  indexes")
     for index in indexes:
         await connection.execute(index["made"])
-    say("  statistics")
-    await connection.execute("VACUUM ANALYZE")
+    await connection.execute("RESET session_replication_role; ANALYZE")
+
+
+async def _settle(cluster: Cluster, size: Size, say: Callable[[str], None]) -> None:
+    """Fill what is derived of purchases and interactions."""
+    async with Database(dsn_of(cluster.address(size.database, SERVER))) as database:
+        connection = await cluster.connect(size.database)
+        for tenant in await connection.fetch("SELECT id, slug FROM directory.tenants ORDER BY slug"):
+            say(f"  totals and days of {tenant['slug']}")
+            found = await connection.fetch("SELECT id FROM customers WHERE tenant_id = $1 ORDER BY id", tenant["id"])
+            customers = [row["id"] for row in found]
+            for start in range(0, len(customers), metrics.PORTION):
+                async with database.unit_of_work(tenant["id"]) as work:
+                    await purchases.settle_totals(work, customers[start : start + metrics.PORTION])
+                    await metrics.roll_up(work, customers[start : start + metrics.PORTION])
+        await connection.close()
 
 
 def _uuid(kind: str, number: str) -> str:

@@ -10,8 +10,7 @@ import msgspec
 from sqlalchemy.exc import DBAPIError
 
 from domain.core.problems import Conflict, Invalid
-from sync import runs, staging
-from sync.land import land
+from sync import land, runs, settle, staging
 from sync.landing import rejects
 from sync.pull import LOST, is_loss
 from tenure_sdk import ConfigInvalid, ConnectorError, Context, CursorExpired, LinePage, Page
@@ -210,11 +209,13 @@ class _Import:
         try:
             await self._read(opened)
             await self._make(opened)
+            await self._settle(opened)
             async with self.steps.step() as work:
                 if rejects_file is not None:
                     await rejects.write(work, opened.id, rejects_file)
                 await runs.finish(work, opened)
         except ConfigInvalid as problem:  # the input itself is wrong: there is nothing to go on with
+            await self._settle(opened)
             async with self.steps.step() as work:
                 await runs.finish(work, opened, error=str(problem))
             raise ImportRefused(str(problem)) from problem
@@ -225,6 +226,7 @@ class _Import:
                 "The connection to the database was lost. What was committed stays; import again to go on from there."
             ) from problem
         except ConnectorError as problem:
+            await self._settle(opened)
             async with self.steps.step() as work:
                 await runs.interrupt(work, opened, str(problem))
             raise ImportInterrupted(
@@ -243,11 +245,11 @@ class _Import:
 
     async def _land_pages(self, opened: Run) -> None:
         async for page in self.reader.pages(opened.checkpoint.cursor):
-            async with self.steps.step() as work:
+            async with self._landing(opened) as work:
                 if isinstance(page, LinePage) and staging.must_wait(page):
                     await staging.stage(work, opened, page)
                 else:
-                    await land(work, opened, page)
+                    await land.defer(work, opened, await land.merge(work, opened, page), cursor=page.cursor)
             self.report(Progress(page.progress, opened.counts, reading=True))
 
     async def _make(self, opened: Run) -> None:
@@ -255,11 +257,27 @@ class _Import:
         if not opened.checkpoint.staged:
             return
         while not opened.checkpoint.read:
-            async with self.steps.step() as work:
+            async with self._landing(opened) as work:
                 await staging.describe(work, opened)
             self.report(Progress(None, opened.counts, reading=False))
         more = True
         while more:
-            async with self.steps.step() as work:
+            async with self._landing(opened) as work:
                 more = await staging.make(work, opened) is not None
             self.report(Progress(None, opened.counts, reading=False))
+
+    async def _settle(self, opened: Run) -> None:
+        """Settle whom the import touched, once: a worker does so if this cannot."""
+        more = True
+        while more:
+            async with self.steps.step() as work:
+                await runs.renew(work, opened)
+                more = await settle.some(work)
+            self.report(Progress(None, opened.counts, reading=False))
+
+    @asynccontextmanager
+    async def _landing(self, opened: Run) -> AsyncIterator[Writing]:
+        """A step that lands something, whose customers are settled later."""
+        async with self.steps.step() as work:
+            await settle.announce(work, opened)
+            yield work

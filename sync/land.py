@@ -89,6 +89,13 @@ async def conclude(work: Writing, run: Run, landed: Landed, **progress: object) 
     await move_on(work, run, landed, **progress)
 
 
+async def defer(work: Writing, run: Run, landed: Landed, **progress: object) -> None:
+    """The same, but only who the customers are is settled now; the rest once more pages have landed."""
+    await settle.identities(work, landed.described)
+    await settle.note(work, landed.touched)
+    await move_on(work, run, landed, **progress)
+
+
 async def move_on(work: Writing, run: Run, landed: Landed, **progress: object) -> None:
     """Tell of a page, and move the run on; its customers are settled, or noted to be."""
     tell(work, run, landed)

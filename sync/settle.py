@@ -97,16 +97,16 @@ async def noted(database: Database, tenant_id: UUID, halt: Halt) -> None:
     more = True
     while more and halt.why is None:
         async with database.unit_of_work(tenant_id) as work:
-            more = await _settle_portion(work)
+            more = await some(work)
 
 
 @due(SETTLE)
 async def settle_due(work: Writing, _key: str) -> datetime | None:
     """Settle a portion of those who wait; the next one at once."""
-    return work.now if await _settle_portion(work) else None
+    return work.now if await some(work) else None
 
 
-async def _settle_portion(work: Writing) -> bool:
+async def some(work: Writing) -> bool:
     """Settle some of those who wait, and whom no page touches right now; whether there may be more."""
     return await settle_waiting(work, UnsettledCustomer, PORTION, partial(projections, work))
 

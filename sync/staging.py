@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sync import runs
-from sync.land import Landed, conclude, merge_lines, total
+from sync.land import Landed, defer, merge_lines, total
 from sync.landing import customers, lines, products, rejects, tables
 from sync.landing.tables import LINE_NAMES, sql
 from sync.runs import Counts
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tenure_sdk import LinePage
 
 BATCH_CUSTOMERS = 5_000
-"""How many customers a transaction describes: their events and their settling are what needs memory."""
+"""How many customers a transaction describes: their events and who they are is what needs memory."""
 
 BATCH_LINES = 50_000
 """How many lines a transaction makes into documents; a document is never divided, so it may be more."""
@@ -87,7 +87,7 @@ async def describe(work: Writing, run: Run) -> Landed:
         parts.append(await customers.from_lines(work, run, lines, after=after, last=batch.last))
     last, is_read = batch.last or after, batch.found < BATCH_CUSTOMERS
     landed = total(0, parts)
-    await conclude(work, run, landed, described=last, read=is_read)
+    await defer(work, run, landed, described=last, read=is_read)
     return landed
 
 
@@ -102,5 +102,5 @@ async def make(work: Writing, run: Run) -> Landed | None:
     await tables.prepare(work)
     await work.execute(_TAKE, {**after, "to_record": last.record, "to_document": last.document})
     landed = total(0, await merge_lines(work, run))
-    await conclude(work, run, landed, made=(last.record, last.document))
+    await defer(work, run, landed, made=(last.record, last.document))
     return landed

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import text
 
-from sync import imports, registry, runs, staging
+from domain.core.due import jobs
+from sync import imports, registry, runs, settle, staging
 from sync.imports import ImportInterrupted, ImportRefused
 from sync.landing.rejects import guarded
 from sync.runs import Counts
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from domain.core.database import Database
+    from domain.core.unit_of_work import Writing
     from tenure_sdk import Cursor, Page
 
 FILES = registry.load().connector("files")
@@ -237,6 +239,34 @@ async def test_documents_are_made_in_batches_that_resume(shop: Shop, monkeypatch
     assert (done.counts, done.resumed) == (DONE, True)
     assert await shop.figures() == FIGURES
     assert len(calls) == 4  # one, the failure, the second document, nothing more
+
+
+async def test_customers_are_settled_once_and_by_a_worker_where_the_import_was_killed(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def crash(*_: object) -> bool:
+        raise asyncio.CancelledError
+
+    settled: list[int] = []
+
+    async def projections(work: Writing, touched: Sequence[UUID]) -> None:
+        settled.append(len(touched))
+        await made(work, touched)
+
+    made = settle.projections
+    monkeypatch.setattr(staging, "BATCH_LINES", 1)
+    monkeypatch.setattr(settle, "projections", projections)
+    totals = "SELECT occasions FROM customer_totals WHERE $t"
+    with monkeypatch.context() as patched:
+        patched.setattr(settle, "some", crash)
+        with pytest.raises(asyncio.CancelledError):
+            await shop.bring()
+    assert await shop.figures() == FIGURES
+    assert (await shop.rows(totals), settled) == ([], [])
+    async with shop.database.unit_of_work(shop.tenant) as work:
+        await jobs.by_kind[settle.SETTLE](work, "")
+    assert (await shop.rows(totals), settled) == ([(1,), (1,)], [2])
+    assert await shop.rows("SELECT count(*) FROM unsettled_customers WHERE $t") == [(0,)]
 
 
 async def test_customers_are_described_in_batches_that_resume(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -91,6 +91,7 @@ class ConditionInput:
     interactions: InteractionsInput | None = given("What happened, how often and how recently.")
     attribute: AttributeIsInput | None = given("The value of an attribute.")
     event: str | None = given("Something that happened, by the name of its event.")
+    segment: strawberry.ID | None = given("The segment that the customer is in; the rule's trigger is SEGMENT.")
 
     def plain(self) -> dict[str, Any]:
         """The condition as it is kept."""
@@ -114,6 +115,7 @@ _PLAIN: dict[str, Callable[[Any], dict[str, Any]]] = {
         "gte": asked.gte, "lte": asked.lte,
     },
     "event": lambda asked: {"type": "event", "name": asked},
+    "segment": lambda asked: {"type": "in_segment", "segment": str(id_of("seg", asked))},
 }  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from domain.core.events import OutboxEvent, on
 from domain.core.problems import Conflict, Invalid, StaleVersion
 from domain.customers.touched import named_by
-from domain.segments import queries, settling
+from domain.segments import queries, settling, steering
 from domain.segments.criteria import AttributeIs, Criteria, Metric, Spent, encode, nodes
 from domain.segments.model import Segment, SegmentRole, SegmentVersion
 from domain.segments.templates import template
@@ -34,6 +34,10 @@ class BadSegmentKey(Invalid):
 
 class SegmentInUse(Conflict):
     """Other segments ask about this one. Change or archive those that are named first."""
+
+
+class SegmentMovesCustomers(Conflict):
+    """Rules of lifecycles ask about this segment. Publish those that are named without it first."""
 
 
 async def create(
@@ -114,12 +118,15 @@ async def update(
 async def archive(work: Writing, segment_id: UUID, version: int) -> Segment:
     """Give a segment up: nobody is in it from now on; its history stays.
 
-    Raises UnknownSegment, SegmentArchived, StaleVersion or SegmentInUse; then nothing changed.
+    Raises UnknownSegment, SegmentArchived, StaleVersion, SegmentInUse or SegmentMovesCustomers; then nothing changed.
     """
     of = await _guarded(work, segment_id, version)
     asking = [other.key for other in await queries.dependents(work, of.id)]
     if asking:
         raise SegmentInUse(f"These segments ask about it: {', '.join(asking)}.", segments=asking)
+    if moving := await steering.asking(work, of.id):
+        message = f"Rules of these lifecycles ask about it: {', '.join(moving)}."
+        raise SegmentMovesCustomers(message, lifecycles=moving)
     newest = await queries.latest_version(work, of.id)
     left = await settling.empty(work, of, of.published_version_id or newest.id)
     of.archived_at, of.due_at = work.now, None

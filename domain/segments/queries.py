@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from sqlalchemy import Uuid, bindparam, func, or_, select, text
 
@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 
     from domain.core.unit_of_work import Reading
     from domain.segments.measures import Figure, Figures
+    from domain.stages import rules
+
+Asking = TypeVar("Asking", bound="UUID | str")
+"""What asks about something else: a segment by its id, or a lifecycle by its key."""
 
 PORTION = 1_000
 """Of how many customers figures are worked out at once."""
@@ -44,6 +48,13 @@ class UnknownSegment(NotFound):
 
 class SegmentCycle(Invalid):
     """A segment cannot be a part of itself, by however many others. Leave out one of the segments that are named."""
+
+
+class RuleCycle(Invalid):
+    """Rules that lead to and fro ask for a segment that asks for their own stages: that never comes to rest.
+
+    Leave the stages out of the segment, since a rule says itself from which stage it leads.
+    """
 
 
 class SegmentArchived(Conflict):
@@ -123,7 +134,7 @@ async def in_force(reading: Reading, *, guard: bool = False) -> list[SegmentInFo
     return list(made.values())
 
 
-def in_order(refers: Mapping[UUID, Iterable[UUID]]) -> list[UUID]:
+def in_order(refers: Mapping[Asking, Iterable[Asking]]) -> list[Asking]:
     """Segments, each after those that it refers to. Raises SegmentCycle, whose `cycle` are the segments in a circle."""
     try:
         return list(TopologicalSorter(refers).static_order())
@@ -142,7 +153,8 @@ def is_timed(criteria: Criteria, timed: Iterable[UUID]) -> bool:
 async def check(reading: Reading, criteria: Criteria, *, of: Segment | None = None) -> Known:
     """What criteria mean in this tenant; `of` is the segment that is to have them.
 
-    Raises UnknownSegment, SegmentArchived, SegmentCycle, UnknownLifecycle, UnknownStage, or what `compiled` raises.
+    Raises UnknownSegment, SegmentArchived, SegmentCycle, RuleCycle, UnknownLifecycle, UnknownStage, or what `compiled`
+    raises.
     """
     await _check_segments(reading, criteria, of)
     await _check_stages(reading, criteria)
@@ -223,7 +235,11 @@ def customers_who(fitting: Compiled | None = None) -> str:
 
 async def dependents(reading: Reading, segment_id: UUID) -> Sequence[Segment]:
     """The living segments that ask about this one, by any version that counts or is going to."""
-    asking = [other for other, named in (await _references(reading)).items() if segment_id in named]
+    asking = [
+        other
+        for other, named in (await _references(reading)).items()
+        if not isinstance(other, str) and segment_id in named
+    ]
     return await reading.all(
         select(Segment)
         .where(Segment.tenant_id == reading.tenant_id, customers.within(Segment.id, asking))
@@ -231,25 +247,56 @@ async def dependents(reading: Reading, segment_id: UUID) -> Sequence[Segment]:
     )
 
 
+async def check_rules(reading: Reading, lifecycle: rules.Lifecycle) -> None:
+    """Promises that the rules of a lifecycle may ask for the segments that they name; these stay until this is over.
+
+    Raises UnknownSegment, SegmentArchived or RuleCycle.
+    """
+    named = lifecycle.needs.segments
+    if named:
+        living = select(Segment.id).where(Segment.tenant_id == reading.tenant_id, customers.within(Segment.id, named))
+        await reading.rows(living.order_by(Segment.id).with_for_update(read=True))
+        await _check_living(reading, named)
+        asking = await _references(reading, lifecycle)
+        await _check_circle(reading, asking)
+
+
 async def _check_segments(reading: Reading, criteria: Criteria, of: Segment | None) -> None:
-    named = asked.refers_to(criteria)
+    await _check_living(reading, asked.refers_to(criteria))
+    if of is not None:
+        # Published and newest criteria together: whichever of them come into force first, none asks about itself.
+        references = await _references(reading)
+        references[of.id] |= _named(criteria, [each.key for each in await stages.lifecycles(reading)])
+        await _check_circle(reading, references)
+
+
+async def _check_living(reading: Reading, named: Iterable[UUID]) -> None:
     for each in sorted(named):
         if (await segment(reading, each)).archived_at is not None:
             raise SegmentArchived(id=each)
-    if of is None or not named:
-        return
-    # Published and newest criteria together: whichever of them come into force first, none asks about itself.
-    references = await _references(reading)
-    references[of.id] |= named
+
+
+async def _check_circle(reading: Reading, references: Mapping[UUID | str, Iterable[UUID | str]]) -> None:
     try:
         in_order(references)
     except SegmentCycle as found:
-        cycle = [(await segment(reading, each)).key for each in found.details["cycle"]]
+        circle = found.details["cycle"]
+        cycle = [each if isinstance(each, str) else (await segment(reading, each)).key for each in circle]
+        if any(isinstance(each, str) for each in circle):
+            raise RuleCycle(
+                f"These would move customers to and fro for ever: {' > '.join(cycle)}.", cycle=cycle
+            ) from found
         raise SegmentCycle(f"These segments would be parts of each other: {' > '.join(cycle)}.", cycle=cycle) from found
 
 
-async def _references(reading: Reading) -> defaultdict[UUID, set[UUID]]:
-    """By living segment, those that it asks about, by the version that is published and by the newest one."""
+async def _references(
+    reading: Reading, coming: rules.Lifecycle | None = None
+) -> defaultdict[UUID | str, set[UUID | str]]:
+    """By living segment, what it asks about, by the version that is published and by the newest one.
+
+    Segments stand by their ids, lifecycles by their keys. A lifecycle asks for the segments of its rules, where these
+    lead in a circle: where they do not, a customer moves a few times, and that is it. `coming` is to come into force.
+    """
     newest = (
         select(SegmentVersion.segment_id, func.max(SegmentVersion.number).label("number"))
         .where(SegmentVersion.tenant_id == reading.tenant_id)
@@ -270,10 +317,23 @@ async def _references(reading: Reading) -> defaultdict[UUID, set[UUID]]:
             or_(SegmentVersion.number == newest.c.number, SegmentVersion.id == Segment.published_version_id),
         )
     )
-    found: defaultdict[UUID, set[UUID]] = defaultdict(set)
+    lifecycles = {each.key: each.definition for each in await stages.lifecycles(reading)}
+    if coming is not None:
+        lifecycles[coming.key] = coming
+    found: defaultdict[UUID | str, set[UUID | str]] = defaultdict(set)
     for row in await reading.rows(counting):
-        found[row.segment_id] |= asked.refers_to(decode(row.criteria))
+        found[row.segment_id] |= _named(decode(row.criteria), lifecycles)
+    for key, definition in lifecycles.items():
+        if definition.turns:
+            found[key] |= definition.needs.segments
     return found
+
+
+def _named(criteria: Criteria, lifecycles: Iterable[str]) -> set[UUID | str]:
+    """The segments that criteria ask about, and the lifecycles whose stages they ask about: all, if none."""
+    of_stages = [node for node in asked.nodes(criteria) if isinstance(node, asked.InStage | asked.EnteredStage)]
+    keys = {key for node in of_stages for key in ([node.lifecycle] if node.lifecycle else lifecycles)}
+    return {*asked.refers_to(criteria), *keys}
 
 
 async def _check_stages(reading: Reading, criteria: Criteria) -> None:

@@ -17,7 +17,7 @@ from domain.core import events
 from domain.core.due import due
 from domain.core.problems import DomainError
 from domain.customers.queries import within
-from domain.segments import queries
+from domain.segments import queries, steering
 from domain.segments.compiling import compiled
 from domain.segments.criteria import decode, encode
 from domain.segments.model import (
@@ -231,7 +231,7 @@ async def _settle(work: Writing, segments: Sequence[SegmentInForce], known: Know
     members = {member for family in families for member in family.members} | set(customers)
     gone = await work.rows(_GONE, {"tenant": work.tenant_id, "customers": list(members)})
     known = await queries.with_figures(work, known, [segment.criteria for segment in segments], roots)
-    changed = 0
+    changed: dict[UUID, list[UUID]] = {}
     for segment in segments:
         fitting = compiled(segment.criteria, known, work.now)
         changes = _left([row for row in gone if row.segment_id == segment.id])
@@ -239,8 +239,9 @@ async def _settle(work: Writing, segments: Sequence[SegmentInForce], known: Know
         await _write(work, segment.id, segment.version_id, changes)
         for each in changes:
             _tell(work, segment, each)
-        changed += len(changes)
-    return changed
+        changed[segment.id] = [each.customer_id for each in changes]
+    await steering.changed(work, changed)
+    return sum(map(len, changed.values()))
 
 
 async def _worked_out(work: Writing, of: Segment, version: SegmentVersion) -> tuple[int, list[Change]]:
@@ -251,6 +252,7 @@ async def _worked_out(work: Writing, of: Segment, version: SegmentVersion) -> tu
     everybody = (await work.rows(_EVERYBODY, {"tenant": work.tenant_id}))[0].customers
     changes = _left(gone) + await _differing(work, of.id, compiled(criteria, known, work.now), None)
     await _write(work, of.id, version.id, changes)
+    await steering.changed(work, {of.id: [each.customer_id for each in changes]})
     return everybody, changes
 
 

@@ -12,7 +12,7 @@ from domain.core.events import OutboxEvent, on
 from domain.core.problems import Conflict, Invalid
 from domain.customers.touched import named_by
 from domain.interactions.model import Interaction
-from domain.stages import history, queries, rules, settling
+from domain.stages import history, memberships, queries, rules, settling
 from domain.stages.conditions import encode
 from domain.stages.model import (
     Lifecycle,
@@ -72,8 +72,8 @@ async def create_lifecycle(
 ) -> Lifecycle:
     """Make a lifecycle and put its first version in force, unless that is a draft.
 
-    A tenant's first lifecycle is its default one; later, `default` makes it so. Raises LifecycleExists or
-    BadLifecycleKey.
+    A tenant's first lifecycle is its default one; later, `default` makes it so. Raises LifecycleExists,
+    BadLifecycleKey, or what `Memberships.check` raises of the segments that rules ask for.
     """
     if not (definition.key.isascii() and definition.key.isidentifier() and definition.key == definition.key.lower()):
         raise BadLifecycleKey(path=("key",))
@@ -93,7 +93,7 @@ async def create_lifecycle(
     work.audit("lifecycles.create", f"lifecycle:{made.id.hex}", after={"key": made.key, "default": made.is_default})
     version = await _write_version(work, made, definition, number=1)
     if not draft:
-        await _put_in_force(work, made, version)
+        await _put_in_force(work, made, version, definition)
     return made
 
 
@@ -133,12 +133,13 @@ async def publish(
 
     The map says for old stages where their customers stand from now on (None: outside); stages that keep their key
     need no entry. Who must move is moved by MIGRATION, and the rules look at everybody soon. Raises
-    UnknownLifecycle, NothingToPublish, UnknownStage or IncompleteStageMap.
+    UnknownLifecycle, NothingToPublish, UnknownStage, IncompleteStageMap, or what `Memberships.check` raises.
     """
     of = await _guarded_lifecycle(work, key)
     before = next((one for one in await queries.lifecycles(work) if one.id == of.id), None)
     if definition is not None:
-        version = await draft_version(work, msgspec.structs.replace(definition, key=key))
+        definition = msgspec.structs.replace(definition, key=key)
+        version = await draft_version(work, definition)
     else:
         version = await _latest_draft(work, of)
         definition = await queries.definition(work, key, version.id)
@@ -146,7 +147,7 @@ async def publish(
     if before is not None:
         in_use = {stay.stage_key for stay in standing}
         version.stage_map = rules.publish_map(before.definition, definition, stage_map or {}, in_use=in_use)
-    await _put_in_force(work, of, version)
+    await _put_in_force(work, of, version, definition)
     await _take_along(work, await queries.lifecycle(work, key), standing, version.stage_map or {})
     return version
 
@@ -324,7 +325,10 @@ async def _write_version(work: Writing, of: Lifecycle, definition: rules.Lifecyc
     return version
 
 
-async def _put_in_force(work: Writing, of: Lifecycle, version: LifecycleVersion) -> None:
+async def _put_in_force(
+    work: Writing, of: Lifecycle, version: LifecycleVersion, definition: rules.Lifecycle
+) -> None:  # fmt: skip
+    await memberships.known().check(work, definition)
     version.published_at = work.now
     await work.flush()
     work.audit("lifecycles.publish", f"lifecycle:{of.id.hex}", after={"key": of.key, "version": version.number})

@@ -6,7 +6,8 @@ from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
+from uuid import UUID
 
 import msgspec
 from typing_extensions import override
@@ -35,6 +36,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     interactions: Mapping[tuple[str, int | None], int] = {}
     attributes: Mapping[str, Any] = {}
     events: frozenset[str] = frozenset()
+    segments: frozenset[UUID] = frozenset()
 
 
 class Needs(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,6 +50,7 @@ class Needs(msgspec.Struct, frozen=True, kw_only=True):
     interactions: frozenset[tuple[str, int | None]] = frozenset()
     attributes: frozenset[str] = frozenset()
     events: frozenset[str] = frozenset()
+    segments: frozenset[UUID] = frozenset()
 
     def __or__(self, other: Needs) -> Needs:
         return Needs(**{name: getattr(self, name) | getattr(other, name) for name in self.__struct_fields__})
@@ -249,22 +252,48 @@ class Event(Node, frozen=True):
         return Needs(events=frozenset({self.name}))
 
 
+class InSegment(Node, frozen=True):
+    """The customer is in this segment."""
+
+    segment: UUID
+
+    @override
+    def holds(self, facts: Facts) -> bool:
+        return self.segment in facts.segments
+
+    @override
+    def needs(self) -> Needs:
+        return Needs(segments=frozenset({self.segment}))
+
+
 Condition: TypeAlias = (
-    All | AnyOf | Not | Occasions | SinceLastPurchase | InStageFor | Interactions | AttributeIs | Event
+    All | AnyOf | Not | Occasions | SinceLastPurchase | InStageFor | Interactions | AttributeIs | Event | InSegment
 )
+
+
+class Span(NamedTuple):
+    """A time in a segment: from when, and until when; null while it lasts."""
+
+    since: datetime
+    until: datetime | None
+
+    def holds(self, moment: datetime) -> bool:
+        """Whether the moment lies in it."""
+        return self.since <= moment and (self.until is None or moment < self.until)
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
     """The dated evidence on one customer, from which the facts of any moment follow.
 
     `occasions` are the first orders of each day, ascending; `interactions` are by kind, each ascending; `events` are by
-    name; attributes hold their present values.
+    name, `memberships` by segment; attributes hold their present values.
     """
 
     first_seen_at: datetime | None = None
     occasions: tuple[datetime, ...] = ()
     interactions: Mapping[str, tuple[datetime, ...]] = {}
     events: Mapping[str, frozenset[datetime]] = {}
+    memberships: Mapping[UUID, Sequence[Span]] = {}
     attributes: Mapping[str, Any] = {}
 
     def moments(self, needs: Needs) -> Iterator[datetime]:
@@ -281,6 +310,9 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
                     yield at + timedelta(days=days)
         for name in needs.events:
             yield from self.events.get(name, ())
+        for segment in needs.segments:
+            for span in self.memberships.get(segment, ()):
+                yield from (at for at in span if at is not None)
 
     def facts_at(self, moment: datetime, needs: Needs, *, in_stage_since: datetime | None = None) -> Facts:
         """The facts as they stood at a moment, what happened at that moment included."""
@@ -296,6 +328,11 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
             },
             attributes=self.attributes,
             events=frozenset(name for name in needs.events if moment in self.events.get(name, ())),
+            segments=frozenset(
+                segment
+                for segment in needs.segments
+                if any(span.holds(moment) for span in self.memberships.get(segment, ()))
+            ),
         )
 
     @staticmethod

@@ -6,6 +6,7 @@ from bisect import bisect_right
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import cached_property
+from graphlib import CycleError, TopologicalSorter
 from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from domain.stages.conditions import Condition, Facts, Needs, Record, needs_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
+    from uuid import UUID
 
 
 class UnknownStage(Invalid):
@@ -68,10 +70,11 @@ class StageKind(StrEnum):
 
 
 class Trigger(StrEnum):
-    """What makes a rule look: a person, something that happened, or time that went by."""
+    """What makes a rule look: a person, something that happened, a segment, or time that went by."""
 
     MANUAL = "MANUAL"
     EVENT = "EVENT"
+    SEGMENT = "SEGMENT"
     TIME = "TIME"
 
 
@@ -134,6 +137,11 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid
         """Whether the facts satisfy the rule's condition."""
         return self.when is None or self.when.holds(facts)
 
+    @property
+    def segments(self) -> frozenset[UUID]:
+        """The segments that the condition names."""
+        return frozenset() if self.when is None else self.when.needs().segments
+
 
 class Lifecycle(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """One version of a lifecycle: its stages in the order of their positions, its rules in the order they are asked."""
@@ -166,6 +174,16 @@ class Lifecycle(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             source: tuple(rule for rule in self.rules if rule.source == source and rule.trigger is not Trigger.MANUAL)
             for source in sources
         }
+
+    @cached_property
+    def turns(self) -> bool:
+        """Whether the rules that move by themselves can lead back to where they led out of."""
+        ways = {source: {rule.target for rule in rules} for source, rules in self.automatic.items()}
+        try:
+            TopologicalSorter(ways).prepare()
+        except CycleError:
+            return True
+        return False
 
     @cached_property
     def needs_from(self) -> Mapping[str | None, Needs]:
@@ -365,6 +383,10 @@ def _faults_of_rules(stages: Collection[Stage], rules: tuple[Rule, ...]) -> Iter
             yield f"rule {number} is MANUAL: a person decides, so it has no condition"
         if rule.trigger is not Trigger.MANUAL and rule.requires_reason:
             yield f"rule {number} moves by itself, so nobody can give the reason that it requires"
+        if rule.trigger is Trigger.SEGMENT and not rule.segments:
+            yield f"rule {number} looks when a segment changes, so its condition names one"
+        if rule.segments and rule.trigger not in {Trigger.SEGMENT, Trigger.MANUAL}:
+            yield f"rule {number} asks for a segment, so its trigger is SEGMENT"
         if rule in rules[: number - 1]:
             yield f"rule {number} repeats rule {rules.index(rule) + 1}"
 

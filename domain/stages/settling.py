@@ -10,15 +10,16 @@ from sqlalchemy import ARRAY, DateTime, Uuid, bindparam, delete, func, select, t
 
 from domain.core import events
 from domain.core.due import due
+from domain.core.statements import statement
 from domain.customers.model import MILLIONTHS, AttributeDefinition, AttributeType, CustomerAttribute
 from domain.purchases import queries as purchases
-from domain.stages import history, queries, rules
-from domain.stages.conditions import Facts, Needs, Record
+from domain.stages import history, memberships, queries, rules
+from domain.stages.conditions import Facts, Needs, Record, Span
 from domain.stages.model import StageCheck
 from domain.stages.transitions import Move, project, transition
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from datetime import date, datetime
     from uuid import UUID
 
@@ -52,6 +53,12 @@ async def settle(work: Writing, customers: Sequence[UUID]) -> int:
 async def settle_everybody_soon(work: Writing) -> None:
     """Have the rules look at every customer of the tenant, in portions and after this transaction."""
     await work.execute(_LOOK_AT_EVERYBODY, {"tenant": work.tenant_id, "now": work.now})
+    await events.make_due(work.session, work.tenant_id, STAGE_RULES, "", work.now)
+
+
+async def settle_soon(work: Writing, customers: Iterable[UUID]) -> None:
+    """Have the rules look at these surviving customers, in portions and after this transaction."""
+    await work.execute(_LOOK_SOON, {"tenant": work.tenant_id, "customers": list(customers), "now": work.now})
     await events.make_due(work.session, work.tenant_id, STAGE_RULES, "", work.now)
 
 
@@ -104,11 +111,16 @@ ON CONFLICT (tenant_id, customer_id) DO UPDATE SET due_at = excluded.due_at WHER
     bindparam("moments", type_=ARRAY(DateTime(timezone=True))),
 )
 
-_LOOK_AT_EVERYBODY = text("""
+_LOOK_NOW = """
 INSERT INTO stage_checks AS c (tenant_id, customer_id, due_at)
-SELECT :tenant, id, :now FROM customers WHERE tenant_id = :tenant AND root_id = id AND status = 'ACTIVE'
+SELECT :tenant, id, :now FROM customers WHERE tenant_id = :tenant AND root_id = id AND status = 'ACTIVE' {whom}
+ORDER BY id
 ON CONFLICT (tenant_id, customer_id) DO UPDATE SET due_at = excluded.due_at WHERE c.due_at > excluded.due_at
-""").bindparams(bindparam("tenant", type_=Uuid()), bindparam("now", type_=DateTime(timezone=True)))
+"""
+_LOOK_AT_EVERYBODY = statement(_LOOK_NOW.format(whom=""), now=DateTime(timezone=True))
+_LOOK_SOON = statement(
+    _LOOK_NOW.format(whom="AND id = ANY(:customers)"), "customers", now=DateTime(timezone=True)
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -210,6 +222,7 @@ def _evidence(facts: Facts) -> dict[str, Any]:
             key: str(value) if isinstance(value, Decimal) else value for key, value in facts.attributes.items()
         },
         "events": sorted(facts.events),
+        "segments": sorted(segment.hex for segment in facts.segments),
     }
     return {name: value for name, value in plain.items() if value or value == 0}
 
@@ -227,6 +240,7 @@ async def _records(reading: Reading, found: Sequence[Family], needs: Needs) -> d
     occasions = await _occasions(reading, whose)
     interactions = await _interactions(reading, whose, {kind for kind, _ in needs.interactions})
     happened = await _events(reading, whose, needs.events)
+    belonged = await _memberships(reading, whose, needs.segments)
     attributes = await _attributes(reading, [family.root for family in found], needs.attributes)
     return {
         family.root: Record(
@@ -234,6 +248,7 @@ async def _records(reading: Reading, found: Sequence[Family], needs: Needs) -> d
             occasions=occasions.get(family.root, ()),
             interactions=interactions.get(family.root, {}),
             events=happened.get(family.root, {}),
+            memberships=belonged.get(family.root, {}),
             attributes=attributes.get(family.root, {}),
         )
         for family in found
@@ -274,6 +289,20 @@ async def _events(
     if names:
         for row in await reading.rows(_EVENTS, {**whose, "names": list(names)}):
             found.setdefault(row.root, {})[row.name] = frozenset(row.moments)
+    return found
+
+
+async def _memberships(
+    reading: Reading, whose: Mapping[str, Any], segments: Collection[UUID]
+) -> dict[UUID, dict[UUID, list[Span]]]:
+    """When each family had a member in these segments."""
+    found: dict[UUID, dict[UUID, list[Span]]] = {}
+    if segments:
+        root_of = dict(zip(whose["members"], whose["roots"], strict=True))
+        for member, of in (await memberships.known().spans(reading, whose["members"], segments)).items():
+            theirs = found.setdefault(root_of[member], {})
+            for segment, spans in of.items():
+                theirs.setdefault(segment, []).extend(spans)
     return found
 
 

@@ -14,8 +14,8 @@ from tenure_sdk import (
     PermissionDenied,
     RateLimited,
     RecordRejected,
+    retry_after,
 )
-from tenure_sdk.http import retry_after
 
 if TYPE_CHECKING:
     from tenure_sdk import Answer, ConnectorError

@@ -1,12 +1,14 @@
-"""What partners stand on stays: every public name, with its signature, is as `api.txt` has it.
+"""What partners stand on stays: every public name, with its signature, is as the listing of the release has it.
 
-A new name is added to the file by `python sdk/tests/test_api.py`. A line that has to change there breaks connectors.
+A new name is added to the listing of the release which brings it, by `python sdk/tests/test_api.py`. A line that has to
+change there breaks connectors.
 """
 
 from __future__ import annotations
 
 import inspect
 import re
+import tomllib
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -15,8 +17,10 @@ import msgspec
 
 import tenure_sdk
 from tenure_sdk import testing
+from tenure_sdk.testing import releases
 
-WRITTEN = Path(__file__).with_name("api.txt")
+PROJECT = tomllib.loads(Path(__file__).parents[1].joinpath("pyproject.toml").read_text())["project"]
+WRITTEN = Path(releases.__file__).with_name(f"{PROJECT['version'].rpartition('.')[0]}.txt")
 
 
 def described(prefix: str, name: str, thing: Any) -> list[str]:

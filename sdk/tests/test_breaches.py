@@ -9,7 +9,8 @@ import socket
 import time
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 import pytest
@@ -50,8 +51,13 @@ from tenure_sdk import (
 )
 from tenure_sdk.http import httpx
 from tenure_sdk.testing import CHECKS, Bench, Call, RemoteSide, Row, Table, examine, examine_all, tier_of
+from tenure_sdk.testing.releases import release, releases, uses
 
-ABROAD = ("PKG-1", "PKG-2", "PKG-3", "PKG-4", "STR-6", "STR-7", "WEB-7", "PER-1")
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+PACKAGED = ("PKG-1", "PKG-2", "PKG-3", "PKG-4", "CMP-1", "CMP-2")
+ABROAD = (*PACKAGED, "STR-6", "STR-7", "WEB-7", "PER-1")
 """Checks of packages, which are tried below, and those that take long: they are run for the breaches that they name."""
 
 replace = msgspec.structs.replace
@@ -280,6 +286,17 @@ class AnyCredentials(Sample):
             return await super().check(ctx)  # type: ignore[no-any-return]
         except AuthRevoked:
             return Account("unknown", "Unknown")
+
+
+@breaks("AUT-4")
+class TokenOfItsOwn(Sample):
+    @stream(Customer, cursor="changed_at", deletes="inline")
+    async def customers(self, ctx: Any, cursor: Any) -> Any:
+        async for page in super().customers(ctx, cursor):
+            yield page
+        await ctx.raw.get(
+            f"https://api.eu.acme.example/v1/{ctx.config.company}", headers={"Authorization": "Bearer mine"}
+        )
 
 
 @breaks("AUT-7")
@@ -840,8 +857,10 @@ def test_a_breach_is_caught_by_the_check_that_names_it(check: str, connector: An
 # What stands on the disk
 
 MODULE = """
+from collections.abc import AsyncIterator
+
 from msgspec import Struct
-from tenure_sdk import Account, Connector, Customer, Page, stream
+from tenure_sdk import Account, Connector, Context, Cursor, Customer, Page, stream
 {extra}
 
 class Config(Struct, frozen=True, forbid_unknown_fields=True):
@@ -851,11 +870,11 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
 class Small(Connector[Config]):
     key, title, version, category = "small", "Small", "{version}", "crm"
 
-    async def check(self, ctx):
+    async def check(self, ctx: Context[Config]) -> Account:
         return Account("1", "Small")
 
     @stream(Customer)
-    async def customers(self, ctx, cursor):
+    async def customers(self, ctx: Context[Config], cursor: Cursor) -> AsyncIterator[Page]:
         yield Page([Customer(id="1")])
 """
 PROJECT = """
@@ -863,7 +882,7 @@ PROJECT = """
 name = "small"
 version = "1.0.0"
 license = "MIT"
-dependencies = ["tenure-sdk"]
+dependencies = ["tenure-sdk>=0.1"]
 
 [project.entry-points."tenure.connectors"]
 small = "small:Small"
@@ -875,7 +894,13 @@ class OneCustomer(FakeAcme):
 
 
 def packaged(
-    folder: Any, *, extra: str = "", version: str = "1.0.0", project: str = PROJECT, typed: bool = True
+    folder: Any,
+    checks: Sequence[str],
+    *,
+    extra: str = "",
+    version: str = "1.0.0",
+    project: str = PROJECT,
+    typed: bool = True,
 ) -> dict[str, Any]:
     (folder / "small.py").write_text(MODULE.format(extra=extra, version=version))
     (folder / "pyproject.toml").write_text(project)
@@ -891,7 +916,7 @@ def packaged(
     spec.loader.exec_module(module)
     try:
         bench = Bench(module.Small, OneCustomer)
-        return {name: examine(bench, name) for name in ("PKG-1", "PKG-2", "PKG-3", "PKG-4")}
+        return {name: examine(bench, name) for name in checks}
     finally:
         del sys.modules["small"]
 
@@ -904,14 +929,48 @@ def packaged(
         ("PKG-2", {"extra": "import subprocess, sys; subprocess.run([sys.executable, '-c', ''])"}, "subprocess.Popen"),
         ("PKG-2", {"extra": "import socket; socket.getaddrinfo('127.0.0.1', 1)"}, "socket.getaddrinfo"),
         ("PKG-2", {"extra": "import threading; threading.Timer(0.5, int).start()"}, "a thread"),
-        ("PKG-3", {"extra": "def load():\n    import sqlalchemy.types"}, "small.py:5 imports sqlalchemy"),
+        ("PKG-3", {"extra": "def load():\n    import sqlalchemy.types"}, "small.py:7 imports sqlalchemy"),
         ("PKG-4", {"version": "2.0.0"}, "the package's version is 1.0.0, the connector's 2.0.0"),
         ("PKG-4", {"project": PROJECT.replace('license = "MIT"', "")}, "names no licence"),
         ("PKG-4", {"typed": False}, "no py.typed"),
+        ("CMP-1", {"project": PROJECT.replace(">=0.1", "")}, "the package asks for tenure-sdk"),
+        ("CMP-1", {"project": PROJECT.replace(">=0.1", ">=0.0.9")}, "tenure-sdk>=0.0.9, which is no longer supported"),
+        ("CMP-1", {"project": PROJECT.replace(">=0.1", ">=7.2")}, "tenure-sdk>=7.2, which is not yet there"),
+        ("CMP-1", {"extra": "from tenure_sdk.http import httpx"}, "small.py:6 uses tenure_sdk.http.httpx"),
+        ("CMP-2", {"extra": "def half(whole): return whole / 2"}, "Function is missing a type annotation"),
     ],
 )
-def test_packages(tmp_path: Any, check: str | None, how: dict[str, Any], seen: str) -> None:
-    results = packaged(tmp_path, **how)
+def test_packages(tmp_path: Any, check: str | None, how: dict[str, Any], seen: str, typist: None) -> None:
+    checks = [name for name in PACKAGED if check in {None, name} or name not in {"PKG-2", "CMP-2"}]
+    results = packaged(tmp_path, checks, **how)
     assert [name for name, result in results.items() if result.outcome != "passed"] == ([check] if check else [])
     if check:
         assert seen in str(results[check].seen)
+
+
+@pytest.fixture
+def typist(monkeypatch: pytest.MonkeyPatch) -> None:
+    """mypy looks at the SDK once, not for each package."""
+    monkeypatch.setenv("MYPY_CACHE_DIR", str(Path(__file__).parents[2] / ".mypy_cache" / "test_breaches"))
+
+
+def test_what_a_release_does_not_have() -> None:
+    older = release(
+        (0, 1), "class tenure_sdk.Page\ntenure_sdk.Page.records: required\ntenure_sdk.stream(*records, every)"
+    )
+    source = (
+        "import tenure_sdk as sdk\nfrom tenure_sdk import Page as Leaf, stream\nfrom tenure_sdk.http import Answer\n"
+        "sdk.Cost()\nLeaf(records=[], merges=[])\nstream(every='1m', overlap='5m')\nstream(every='1m')\n"
+    )
+    lacking = {(use.line, lack) for use in uses(source) if (lack := older.lacks(use))}
+    assert lacking == {
+        (3, "tenure_sdk.http.Answer"), (4, "tenure_sdk.Cost"),
+        (5, "tenure_sdk.Page(merges=...)"), (6, "tenure_sdk.stream(overlap=...)"),
+    }  # fmt: skip
+
+
+def test_releases_are_listed_from_the_oldest() -> None:
+    assert [each.version for each in releases()] == [(0, 1)]
+    [first] = releases()
+    assert first.names["tenure_sdk.IdVersion"] == {"id", "version"}
+    assert first.names["tenure_sdk.fetch"] == {"record"}

@@ -19,7 +19,9 @@ from acme_books.sandbox import FakeAcme
 from tenure_sdk import cli, scaffold
 from tenure_sdk.testing import Bench, examine_all, tier_of
 
-SLOW = ("PKG-2", "STR-6", "STR-7", "PER-1", "WEB-7")
+CACHE = Path(__file__).parents[2] / ".mypy_cache" / "test_cli"
+"""mypy looks at the SDK once, not for each connector."""
+SLOW = ("CMP-2", "PKG-2", "STR-6", "STR-7", "PER-1", "WEB-7")
 PLANS = [
     scaffold.Plan(key="tiny", auth="none"),
     scaffold.Plan(key="shop-desk", auth="basic", streams=("orders", "products"), webhook="token"),
@@ -57,6 +59,22 @@ def test_a_new_connector_is_silver(plan: scaffold.Plan, tmp_path: Path, monkeypa
     assert checked.returncode == 0, checked.stdout
 
 
+def test_new_connectors_are_typed(tmp_path: Path) -> None:
+    for plan in PLANS:
+        assert cli.main(scaffolded(plan, tmp_path / plan.key)) == 0
+    sources = [tmp_path / plan.key / "src" for plan in PLANS]
+    checked = subprocess.run(
+        [sys.executable, "-m", "mypy", "--strict", "--explicit-package-bases", *source_files(sources)],
+        cwd=tmp_path, env=os.environ | {"MYPYPATH": os.pathsep.join(map(str, sources)), "MYPY_CACHE_DIR": str(CACHE)},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert checked.stdout == "Success: no issues found in 4 source files\n"
+
+
+def source_files(folders: list[Path]) -> list[str]:
+    return [str(file) for folder in folders for file in folder.glob("*/__init__.py")]
+
+
 def test_it_installs_and_writes_its_report(tmp_path: Path) -> None:
     assert cli.main(scaffolded(PLANS[0], tmp_path / "tiny")) == 0
     site = tmp_path / "site"
@@ -71,7 +89,8 @@ def test_it_installs_and_writes_its_report(tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "tiny" / "src")
     checked = subprocess.run(
         [sys.executable, "-m", "tenure_sdk.cli", "check", str(tmp_path / "tiny")],
-        env=environment | {"PYTHONPATH": str(site)}, capture_output=True, text=True, check=False,
+        env=environment | {"PYTHONPATH": str(site), "MYPY_CACHE_DIR": str(CACHE)},
+        capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert checked.returncode == 0, checked.stdout
     assert "tiny: silver (" in checked.stdout

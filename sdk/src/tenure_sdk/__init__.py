@@ -55,7 +55,7 @@ from tenure_sdk.hooks import (
     EventContext,
     hookimpl,
 )
-from tenure_sdk.http import Answer, Context, Host, Window
+from tenure_sdk.http import Answer, Context, Host, Window, retry_after
 from tenure_sdk.limits import RateLimit, duration
 from tenure_sdk.mapping import left_over, mapped
 from tenure_sdk.metrics import CustomerCount, Metric, Total, Where
@@ -260,6 +260,7 @@ __all__ = [
     "mapped",
     "push",
     "record_type",
+    "retry_after",
     "stream",
     "subscribe",
     "totals",

@@ -119,18 +119,20 @@ def _values(plan: Plan) -> dict[str, str]:
         "limits": _text("limits.txt") if plan.push else "",
         "guarded": "    guarded = False\n" if plan.auth == "none" else "",
         "decimal": "from decimal import Decimal\n" if set(plan.streams) & MONEY else "",
+        "sequence": ", Sequence" if fetched else "",
         "msgspec": "import msgspec\n" if plan.webhook else "",
     }
 
 
 def _imports(plan: Plan, *, fetched: bool) -> str:
-    names = {"Account", "Connector", "Page", "left_over", "mapped", "stream", *(RECORDS[each] for each in plan.streams)}
+    names = {"Account", "Connector", "Context", "Cursor", "Page", "Record", "left_over", "mapped", "stream"}
+    names |= {RECORDS[each] for each in plan.streams}
     names |= {AUTHS[plan.auth].partition("(")[0]} - {"None"}
     names |= {"Ref"} if set(plan.streams) & OF_CUSTOMERS else set()
     names |= {"Case"} if "interactions" in plan.streams else set()
     names |= {"fetch"} if fetched else set()
-    names |= {"Limit", "Pushed", "push"} if plan.push else set()
-    names |= {HOOKS[plan.webhook].partition("(")[0], "Signal", "webhook"} if plan.webhook else set()
+    names |= {"Change", "Limit", "Pushed", "push"} if plan.push else set()
+    names |= {HOOKS[plan.webhook].partition("(")[0], "Delivery", "Signal", "webhook"} if plan.webhook else set()
     return "".join(f"    {name},\n" for name in sorted(names, key=lambda name: (name[0].islower(), name)))
 
 

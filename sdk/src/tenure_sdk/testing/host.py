@@ -65,8 +65,8 @@ class ReferenceHost:
         self._account: str | None = None
         self._made = connector()
         self._seen: dict[str, set[tuple[str, str]]] = {}
-        self._values = dict(remote.credentials())
-        self._issue = 1
+        self.kept = [Credentials(dict(remote.credentials()), "1")]
+        """What lets requests in, as it is kept: every issue, the latest last. Nothing is used before it stands here."""
         self._renewing = asyncio.Lock()
         self._slots = asyncio.Semaphore(connector.rate.concurrency)
         self._pace: list[float] = []
@@ -75,17 +75,17 @@ class ReferenceHost:
     @property
     def secrets(self) -> set[str]:
         """What lets requests in, as nobody may see it."""
-        return {value for name, value in self._values.items() if name != "username"}
+        return {value for name, value in self.kept[-1].values.items() if name != "username"}
 
     async def credentials(self, refused: str | None = None) -> Credentials:
         """What lets a request in; what was refused is renewed once, however many ask."""
         async with self._renewing:
-            if refused == str(self._issue):
+            if refused == self.kept[-1].mark:
                 await asyncio.sleep(0)
-                self._issue += 1
-                self._values = dict(self.remote.credentials())
+                self.kept.append(Credentials(dict(self.remote.credentials()), str(len(self.kept) + 1)))
                 self.refreshes += 1
-        return Credentials(dict(self._values), str(self._issue))
+        latest = self.kept[-1]
+        return Credentials(dict(latest.values), latest.mark)
 
     @asynccontextmanager
     async def admission(self) -> AsyncIterator[None]:
@@ -136,6 +136,7 @@ class ReferenceHost:
     def restarted(self) -> ReferenceHost:
         """The same integration after a crash: what was committed is there, and nothing else."""
         again = ReferenceHost(self.connector, self.remote, strict=self._strict)
+        again.kept = list(self.kept)
         again.store = {kind: dict(records) for kind, records in self.store.items()}
         again.cursors = dict(self.cursors)
         again._seen = {stream: set(seen) for stream, seen in self._seen.items()}

@@ -6,6 +6,7 @@ from tenure_sdk.testing.bench import CHECKS
 from tenure_sdk.testing.checks import (
     access,
     actions,
+    compatibility,
     cursors,
     declarations,
     deletions,
@@ -22,6 +23,7 @@ from tenure_sdk.testing.checks import (
 __all__ = [
     "access",
     "actions",
+    "compatibility",
     "cursors",
     "declarations",
     "deletions",
@@ -36,7 +38,8 @@ __all__ = [
 ]
 
 ORDER = (
-    "PKG", "DEC", "CFG", "AUT", "STR", "CUR", "DEL", "SCH", "ERR", "RAT", "WEB", "PUS", "ACT", "REC", "ISO", "PER",
+    "PKG", "DEC", "CFG", "AUT", "STR", "CUR", "DEL", "SCH", "ERR", "RAT", "WEB", "PUS", "ACT", "REC", "ISO", "CMP",
+    "PER",
 )  # fmt: skip
 """From what can be seen without running anything to what takes longest."""
 

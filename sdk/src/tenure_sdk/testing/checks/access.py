@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 from tenure_sdk.auth import ClientCredentials, OAuth2
 from tenure_sdk.errors import AuthRevoked, ConfigInvalid, ConnectorError
 from tenure_sdk.testing.bench import Bench, Breach, NotApplicable, check, marks, records_of, some
+
+if TYPE_CHECKING:
+    from tenure_sdk.http import httpx
+    from tenure_sdk.testing.host import ReferenceHost
+    from tenure_sdk.testing.wire import Forward
+
+LONGEST_WATCH = 1_000
+"""How many requests of a stream are looked at."""
 
 
 @check(
@@ -74,6 +83,39 @@ async def expiry_midway(bench: Bench) -> None:
 
 
 @check(
+    "AUT-4",
+    "silver",
+    "No token is used that the host has not kept",
+    "Renew nothing in the connector: ask through ctx, and let the host keep what the remote side gives anew.",
+)
+async def kept_before_used(bench: Bench) -> None:
+    """Every token on the line is one that was kept, and a kill at the first use of a new one locks nobody out."""
+    _needs_token(bench)
+    for stream in bench.streams():
+        remote = bench.remote()
+        remote.seed(stream.name, 2 * remote.page_size + 1)
+        host = bench.host(remote)
+        watch = _TokenWatch(host)
+        host.wire.arm(watch, times=LONGEST_WATCH)
+        remote.expire()
+        await host.pull(stream)
+        if watch.strange:
+            raise Breach(
+                seen="a request with a token of its own", expected="that which the host keeps", at=stream.method
+            )
+        watch.kill = True
+        remote.expire()
+        with suppress(_Killed):
+            await host.pull(stream)
+        again = bench.restarted(host)
+        await again.pull(stream)
+        if again.refreshes:
+            raise Breach(
+                seen="a kill after the renewal, and it renews again", expected="the kept token", at=stream.method
+            )
+
+
+@check(
     "AUT-5",
     "silver",
     "Many requests on an expired token make one renewal",
@@ -128,6 +170,29 @@ async def other_account(bench: Bench) -> None:
     other = await bench.host(bench.remote("2")).check()
     if one.id == other.id:
         raise Breach(seen=f"both are {one.id}", expected="two ids for two accounts", at="check")
+
+
+class _Killed(BaseException):
+    """The worker dies: nobody can catch it."""
+
+
+class _TokenWatch:
+    """Looks at the bearer tokens of a host's requests, and kills the worker at the first use of a renewed one."""
+
+    def __init__(self, host: ReferenceHost) -> None:
+        self.strange = False
+        """A token was shown that the host has never kept."""
+        self.kill = False
+        self._host = host
+
+    async def __call__(self, request: httpx.Request, forward: Forward) -> httpx.Response:
+        """Answer a request, or die."""
+        kind, _, token = request.headers.get("authorization", "").partition(" ")
+        kept = [each.values["access_token"] for each in self._host.kept]
+        self.strange |= kind == "Bearer" and token not in kept
+        if self.kill and token == kept[-1] and self._host.refreshes > 1:
+            raise _Killed
+        return await forward(request)
 
 
 def _needs_auth(bench: Bench) -> None:

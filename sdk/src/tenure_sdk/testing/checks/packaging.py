@@ -31,7 +31,7 @@ OURS = {"tenure_sdk", "msgspec"}
 async def entry_point(bench: Bench) -> None:
     """Among what is installed, or in the pyproject.toml above the source."""
     named = {f"{point.value}" for point in metadata.entry_points(group=GROUP)}
-    project = _project(bench)
+    project = project_of(bench)
     if project is not None:
         named |= set(project[0].get("project", {}).get("entry-points", {}).get(GROUP, {}).values())
     name = bench.connector.__name__
@@ -77,7 +77,7 @@ async def imports_what_it_declares(bench: Bench) -> None:
 )
 async def wheel_is_complete(bench: Bench) -> None:
     """By the pyproject.toml above the source, or by what is installed."""
-    found = _package(bench)
+    found = package_of(bench)
     if found is None:
         expected = "a package of its own"
         raise Breach(seen="no pyproject.toml above the source, and no installed package", expected=expected)
@@ -87,28 +87,30 @@ async def wheel_is_complete(bench: Bench) -> None:
         raise Breach(seen=seen, expected="the same version")
     if not licence:
         raise Breach(seen="the package names no licence", expected="license = ... in pyproject.toml")
-    if not (_source(bench).parent / "py.typed").exists():
-        raise Breach(seen=f"no py.typed beside {_source(bench).name}", expected="the package says that it is typed")
+    if not (source_of(bench).parent / "py.typed").exists():
+        raise Breach(seen=f"no py.typed beside {source_of(bench).name}", expected="the package says that it is typed")
 
 
-def _source(bench: Bench) -> Path:
+def source_of(bench: Bench) -> Path:
+    """The file of the connector's class. Raises NotApplicable where there is none."""
     try:
         return Path(inspect.getfile(bench.connector)).resolve()
     except (OSError, TypeError) as problem:
         raise NotApplicable("the connector has no source file") from problem
 
 
-def _project(bench: Bench) -> tuple[dict[str, Any], Path] | None:
-    for folder in _source(bench).parents:
+def project_of(bench: Bench) -> tuple[dict[str, Any], Path] | None:
+    """The nearest pyproject.toml above the source, and its folder; None where there is none."""
+    for folder in source_of(bench).parents:
         file = folder / "pyproject.toml"
         if file.exists():
             return tomllib.loads(file.read_text(encoding="utf-8")), folder
     return None
 
 
-def _package(bench: Bench) -> tuple[str | None, str | None, list[str]] | None:
+def package_of(bench: Bench) -> tuple[str | None, str | None, list[str]] | None:
     """The version, the licence and the requirements of the package that the connector comes in; None where none is."""
-    project = _project(bench)
+    project = project_of(bench)
     if project is not None:
         table = project[0].get("project", {})
         return table.get("version"), table.get("license"), table.get("dependencies", [])
@@ -130,15 +132,15 @@ def _is_of(value: str, bench: Bench) -> bool:
     return (
         module == own
         or own.startswith(f"{module}.")
-        or _source(bench).with_suffix("").parts[-1] == module.rpartition(".")[2]
+        or source_of(bench).with_suffix("").parts[-1] == module.rpartition(".")[2]
     )
 
 
 def _declared(bench: Bench) -> set[str]:
     """The top-level names that the declared dependencies bring."""
-    found = _package(bench)
-    wanted = {_name(requirement) for requirement in (found[2] if found else [])}
-    brought = {name for name, dists in _installed().items() if wanted & set(map(_name, dists))}
+    found = package_of(bench)
+    wanted = {name_of(requirement) for requirement in (found[2] if found else [])}
+    brought = {name for name, dists in _installed().items() if wanted & set(map(name_of, dists))}
     return brought | {name.replace("-", "_") for name in wanted}
 
 
@@ -147,26 +149,45 @@ def _installed() -> Mapping[str, list[str]]:
     return metadata.packages_distributions()
 
 
-def _name(requirement: str) -> str:
+def name_of(requirement: str) -> str:
+    """The name of the package that a requirement asks for, as all spellings of it are compared."""
     letters = "".join(letter if letter.isalnum() or letter in "._-" else " " for letter in requirement)
     return (letters.split() or [""])[0].lower().replace("_", "-").replace(".", "-")
 
 
-def _imports(bench: Bench) -> Iterator[tuple[Path, int, str]]:
-    """What is imported from elsewhere, by the connector's module and its own modules that it imports."""
-    start = _source(bench)
-    depth = bench.connector.__module__.count(".") + (start.name == "__init__.py")
-    root = start.parents[min(depth, len(start.parents) - 1)]
-    waiting, done = [start], set()
+def own_files(bench: Bench) -> list[Path]:
+    """The connector's module, and the modules of its own that it imports, at any depth."""
+    root = root_of(bench)
+    waiting, found = [source_of(bench)], []
     while waiting:
         path = waiting.pop()
-        done.add(path)
+        found.append(path)
+        mine = [file for _, name in _names(path, root) for file in _own(root, name)]
+        waiting += [file for file in dict.fromkeys(mine) if file not in {*found, *waiting}]
+    return found
+
+
+def root_of(bench: Bench) -> Path:
+    """The folder from which the connector's module is imported."""
+    start = source_of(bench)
+    depth = bench.connector.__module__.count(".") + (start.name == "__init__.py")
+    return start.parents[min(depth, len(start.parents) - 1)]
+
+
+def _imports(bench: Bench) -> Iterator[tuple[Path, int, str]]:
+    """What is imported from elsewhere, by the connector's module and its own modules that it imports."""
+    root = root_of(bench)
+    for path in own_files(bench):
         for line, name in _names(path, root):
-            own = [file for file in _files(root, name) if file.exists()]
-            if own and name.partition(".")[0] not in sys.stdlib_module_names:
-                waiting += [file for file in own if file not in done]
-            else:
+            if not _own(root, name):
                 yield path, line, name.partition(".")[0]
+
+
+def _own(root: Path, name: str) -> list[Path]:
+    """The files of a module of the connector's own; none for one from elsewhere."""
+    if name.partition(".")[0] in sys.stdlib_module_names:
+        return []
+    return [file for file in _files(root, name) if file.exists()]
 
 
 def _names(path: Path, root: Path) -> Iterator[tuple[int, str]]:

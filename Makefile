@@ -8,6 +8,9 @@ JUDGE_GRAPH := $(VENV)/judges-graph/.ready
 PORT ?= 8000
 WORKERS ?= 3
 
+# What was compiled once is kept, whatever the shell says: every command and every worker of a test run starts with it.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test check serve schema docs bench bench-sync differential faults calibrate judges judge-graph lock format clean
 .DEFAULT_GOAL := help
 

@@ -268,6 +268,25 @@ async def business(engine: Engine, database: Database) -> Business:
     return await connected(engine, database, await new_tenant(database))
 
 
+@dataclass
+class Worn:
+    """A business that tests change one after the other."""
+
+    engine: Engine
+    database: Database
+    business: Business
+
+    async def renewed(self) -> Business:
+        """Another one, which nobody has changed."""
+        self.business = await connected(self.engine, self.database, await new_tenant(self.database))
+        return self.business
+
+
+@pytest.fixture(scope="module")
+async def worn(engine: Engine, database: Database) -> Worn:
+    return Worn(engine, database, await connected(engine, database, await new_tenant(database)))
+
+
 @pytest.fixture(scope="module")
 async def foreign(engine: Engine, database: Database) -> Business:
     """One of another tenant."""
@@ -285,13 +304,19 @@ def test_every_mutation_has_a_row() -> None:
 
 
 @of_every_mutation
-async def test_the_right_scope_alone_is_enough_and_something_changes(
-    name: str, engine: Engine, database: Database, tenant: UUID, tables: Snapshots
-) -> None:
-    row, own = ROWS[name], await connected(engine, database, tenant)
-    before = await tables.take()
-    await own.caller.with_scopes(row.scopes).do(name, row.asked(own))
-    assert (await tables.take() != before) is row.changes
+async def test_the_right_scope_alone_is_enough_and_something_changes(name: str, worn: Worn, tables: Snapshots) -> None:
+    """In a business where others did something before; where that was in the way, in a new one."""
+    expected = ([], ROWS[name].changes)
+    if await attempt(name, worn.business, tables) != expected:
+        assert await attempt(name, await worn.renewed(), tables) == expected
+
+
+async def attempt(name: str, own: Business, tables: Snapshots) -> tuple[Any, bool]:
+    """What is wrong with a mutation whose caller has its scope alone, and whether anything changed."""
+    row, before = ROWS[name], await tables.take()
+    response = await own.caller.with_scopes(row.scopes).respond(name, row.asked(own))
+    wrong = response.get("errors") or response["data"][name]["problems"]
+    return wrong, await tables.take() != before
 
 
 @of_every_mutation

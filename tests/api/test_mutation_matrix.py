@@ -306,7 +306,7 @@ def test_every_mutation_has_a_row() -> None:
 @of_every_mutation
 async def test_the_right_scope_alone_is_enough_and_something_changes(name: str, worn: Worn, tables: Snapshots) -> None:
     """In a business where others did something before; where that was in the way, in a new one."""
-    expected = ([], ROWS[name].changes)
+    expected: tuple[Any, bool] = ([], ROWS[name].changes)
     if await attempt(name, worn.business, tables) != expected:
         assert await attempt(name, await worn.renewed(), tables) == expected
 

@@ -5,7 +5,7 @@ from enum import Enum
 from typing import Any
 
 from api.expose import Node, amount, column, describe, embedded, entry, expose, listing, many, one, page_of, part
-from api.reading import Reader
+from api.reading import Reader, label
 from api.reads.completion import loads
 from api.reads.mapping import Order as By
 from domain.initiatives import findings, model, plans, queries, report
@@ -100,6 +100,28 @@ _named(
     CEILING_RAISED="The ceiling of the wait was raised to its floor.",
     SELECTED_ON_BASELINE="Customers were chosen by what they did inside the baseline.",
     EXPLORATORY="Something was chosen after the seal; it has no verdict.",
+    UNKNOWN_COSTS="The cost of some goods is not known; they are taken to leave as much as the others.",
+)
+_named(
+    plans.GroupKind,
+    "OpportunityGroup",
+    SEGMENT="A segment.",
+    STAGE="A stage of the default lifecycle.",
+)
+_named(
+    plans.Missing,
+    "ReturnMissingReason",
+    NO_COST="No cost of the initiative is recorded.",
+    NO_COST_OF_GOODS="Of more than half of what was bought it is not known what the goods cost.",
+    NO_PURCHASES="Nothing was bought on one of the sides.",
+    NO_EQUITY="The customers were worth nothing at the go-live.",
+    OTHER_CURRENCY="The customers were valued in another currency than that of the seal.",
+    NOT_FITTED="No worker has fitted a model of buying yet.",
+    TOO_FEW_CUSTOMERS="Too few customers have bought.",
+    TOO_FEW_REPEAT_CUSTOMERS="Too few customers have bought again.",
+    TOO_SHORT="Too little time has gone by since the first purchases.",
+    NO_OPTIMUM="No parameters of the model are likelier than all others.",
+    SPEND_NOT_INDEPENDENT="How much customers spend goes with how often they buy, which the model rules out.",
 )
 _named(
     findings.Method,
@@ -241,17 +263,50 @@ class Returns:
     gain = amount("gain", "currency", description="What it brought beyond what was to be expected.")
     gain_low = amount("gain_low", "currency", description="The lower end of it.")
     gain_high = amount("gain_high", "currency", description="The upper end of it.")
+    gain_missing = _kept(plans.Missing, "gain_missing", "Why the gain is not known.")
     roi = _kept(float, "roi", "Return on investment: (gain - cost) / cost.")
     roi_low = _kept(float, "roi_low", "The lower end of it.")
     roi_high = _kept(float, "roi_high", "The upper end of it.")
+    roi_missing = _kept(plans.Missing, "roi_missing", "Why the return is not known.")
     return_on_customer = _kept(float, "return_on_customer", "(Cash from customers + change of equity) / equity before.")
     return_on_customer_low = _kept(float, "return_on_customer_low", "The lower end of it.")
     return_on_customer_high = _kept(float, "return_on_customer_high", "The upper end of it.")
+    return_on_customer_missing = _kept(plans.Missing, "return_on_customer_missing", "Why it is not known.")
+    equity_before = amount(
+        "equity_before", "currency", description="What the customers whom it was for were worth at the go-live."
+    )
+    equity_after = amount("equity_after", "currency", description="The same at the end of what was measured.")
+    equity_model = _kept(int, "equity_model", "Which version of the model of buying valued both.")
     payback_on = _kept(date, "payback_on", "The day from which the gain stays above the cost.")
     payback_earliest = _kept(date, "payback_earliest", "The earliest that this day may be.")
     payback_latest = _kept(date, "payback_latest", "The latest that this day may be.")
     shown_to_have_paid = _kept(bool, "shown_to_have_paid", "Whether even the lower end of the return is not below 0.",
                                null=False)  # fmt: skip
+
+
+@expose()
+class WindowOfOpportunity:
+    """A segment or stage that is worse in a measure than it was itself, or than the other groups.
+
+    Who is in it was decided when the compared days began. At most one in ten of all windows is there by chance.
+    """
+
+    group = _kept(plans.GroupKind, "kind", "What the customers have in common.", null=False)
+    key = _kept(str, "key", "The key of the segment or stage.", null=False)
+    name = entry(str, "labels", finish=label, description="What people call it.")
+    measure = _kept(findings.Measure, "measure", "In what it is worse.", null=False)
+    unit = _kept(MeasureUnit, "unit", "What that is counted in.", null=False)
+    customers = _kept(int, "customers", "How many customers it rests on, 30 or more.", null=False)
+    value = _kept(float, "value", "What it is in the days that were measured.", null=False)
+    baseline = _kept(float, "baseline", "What it was in the days that are compared with.")
+    others = _kept(float, "others", "What it is in the other groups, by their customers.")
+    worse_than_baseline = _kept(bool, "worse_than_baseline", "Whether it is worse than before.", null=False)
+    worse_than_others = _kept(bool, "worse_than_others", "Whether it is worse than the others.", null=False)
+    p_value = _kept(float, "p_value", "How often chance alone would make it as much worse.", null=False)
+    at_stake = amount(
+        "at_stake", "currency",
+        description="What a year brings more when it comes up to the mean of all groups; null where that has no price.",
+    )  # fmt: skip
 
 
 @expose()
@@ -397,6 +452,10 @@ class Measurement(Node):
     battery = _found("Battery", "battery", "The fake go-lives; null where there are none.")
     starting_point = _found("StartingPoint", "starting_point", "How many one-time buyers bought again.")
     returns = _found("Returns", "returns", "What it brought and cost; null where that cannot be known.")
+    opportunities = embedded(
+        "initiatives.WindowOfOpportunity", "coalesce({t}.findings -> 'opportunities', '[]')",
+        description="Windows of opportunity: where customers could do better, the most money at stake first.",
+    )  # fmt: skip
     answers = listing(
         "initiatives.InitiativeAnswer", "verdicts {t} where {t}.tenant_id = $1", order="{t}.position", keys="{p}.id",
         link="measurement_id", description="The answer to each question.",

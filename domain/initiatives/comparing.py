@@ -14,9 +14,11 @@ from domain.initiatives.findings import Comparison, Flag, Groups, Method, Reason
 from domain.initiatives.plans import Question, Selection, Tier
 from domain.initiatives.statistics import (
     battery,
+    contributions,
     effects,
     individuals,
     matching,
+    opportunities,
     returns,
     timeseries,
     verdicts,
@@ -32,7 +34,7 @@ from domain.initiatives.statistics.windows import Calendar, require_known
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from domain.initiatives.findings import Measure, QuestionAnswer, Returns
+    from domain.initiatives.findings import Measure, Opportunity, QuestionAnswer, Returns
     from domain.initiatives.history import Amounts, History, Mask
     from domain.initiatives.plans import Plan
     from domain.initiatives.statistics.effects import Effect
@@ -44,6 +46,9 @@ if TYPE_CHECKING:
 
 LEAST_PANEL = 1000
 LEAST_SHARE_OF_PANEL = 0.2
+
+RIPE_AFTER = 90
+"""Days after which what is known of a day counts as complete: returns, bills and costs of a quarter are in by then."""
 
 
 class TierNotPossible(Conflict):
@@ -109,6 +114,7 @@ class _Study:
             battery=battery.battery(self.fakes),
             starting_point=starting_point(self.history, self.calendar, self.scope, self.fakes),
             returns=self._returns(method, answers),
+            opportunities=self._opportunities(),
             flags=self._flags(),
         )
 
@@ -263,9 +269,17 @@ class _Study:
         matched = method is Method.MATCHED
         cells = matching.cells_by_occasions(self.history, self.baseline, self.sides) if matched else None
         chosen = self.sides.panel if matched else self.panel
-        gains = returns.gains(self.history, self.windows, chosen, self.resampling, cells)
+        costed = contributions.completed(self.history, self.windows)
+        gains = returns.gains(costed, self.windows, chosen, self.resampling, cells)
         helped = any(answer.verdict is Verdict.BETTER for answer in answers)
-        return returns.returns(self.history, self.plan, self.scope, gains, helped=helped)
+        return returns.returns(costed, self.plan, self.scope, gains, helped=helped)
+
+    def _opportunities(self) -> tuple[Opportunity, ...]:
+        """Where all customers together could do better, whether the initiative was for them or not."""
+        everybody = self._panel(np.ones(self.history.customers, dtype=np.bool_))
+        margin = contributions.margin(self.history, self.windows)
+        cells = opportunities.cells(self.history, self.windows, everybody, self.plan.groups, margin)
+        return opportunities.opportunities(cells)
 
     def _flags(self) -> tuple[Flag, ...]:
         plan = self.plan
@@ -274,8 +288,9 @@ class _Study:
         found = {
             Flag.RETROSPECTIVE: sealed_on > plan.go_live,
             Flag.SEASONALITY: not self.windows.same_days_of_the_year,
-            Flag.IMMATURE: read_on - plan.measured_on < sealed_on - plan.go_live,
+            Flag.IMMATURE: read_on - plan.measured_on < min(sealed_on - plan.go_live, RIPE_AFTER),
             Flag.SELECTED_ON_BASELINE: selected_on_baseline(plan),
             Flag.EXPLORATORY: bool(plan.exploratory),
+            Flag.UNKNOWN_COSTS: contributions.are_unknown(self.history, self.windows),
         }
         return tuple(flag for flag, holds in found.items() if holds)

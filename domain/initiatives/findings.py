@@ -6,7 +6,7 @@ from enum import StrEnum
 
 import msgspec
 
-from domain.initiatives.plans import Question, Tier
+from domain.initiatives.plans import GroupName, Missing, Question, Tier
 
 
 class Verdict(StrEnum):
@@ -53,6 +53,7 @@ class Flag(StrEnum):
     CEILING_RAISED = "CEILING_RAISED"
     SELECTED_ON_BASELINE = "SELECTED_ON_BASELINE"
     EXPLORATORY = "EXPLORATORY"
+    UNKNOWN_COSTS = "UNKNOWN_COSTS"
 
 
 class Method(StrEnum):
@@ -236,26 +237,57 @@ class PaidBack(msgspec.Struct, frozen=True):
     latest: int | None
 
 
+class CustomerReturn(msgspec.Struct, frozen=True):
+    """Return on customer, and the equity that it rests on at both ends: of those whom the initiative was for."""
+
+    value: Estimate
+    equity_before: float
+    equity_after: float
+    version: int
+
+
 class Returns(msgspec.Struct, frozen=True):
     """What the initiative brought and cost, in minor units, and what follows from it.
 
-    `shown_to_have_paid` is false as soon as the lower end of the return's interval is below zero. Each figure is null
-    where it cannot be known: without costs, without contribution, without customer equity.
+    `shown_to_have_paid` is false as soon as the lower end of the return's interval is below zero. What cannot be known
+    is null, with the reason beside it: no return and no payback without gain and cost.
     """
 
     gain: Estimate | None
+    gain_missing: Missing | None
     cost: float
     roi: Estimate | None
+    roi_missing: Missing | None
     payback: PaidBack | None
-    return_on_customer: Estimate | None
+    return_on_customer: CustomerReturn | None
+    return_on_customer_missing: Missing | None
     shown_to_have_paid: bool
+
+
+class Opportunity(msgspec.Struct, frozen=True):
+    """A window of opportunity: a group that is worse than it was itself, or than the other groups, in one measure.
+
+    `others` is the mean of the other groups; `at_stake` what a year brings more when the group comes up to the mean of
+    all, in minor units; null where the measure has no price.
+    """
+
+    group: GroupName
+    measure: Measure
+    customers: int
+    value: float
+    baseline: float | None
+    others: float | None
+    worse_than_baseline: bool
+    worse_than_others: bool
+    p_value: float
+    at_stake: float | None
 
 
 class Comparison(msgspec.Struct, frozen=True):
     """Everything that a measurement found. `overall` is null unless it is the FINAL one, and always at QUICK.
 
     `baseline` is the sealed window, `before` the days that `after` is compared with; `retained` bought in the baseline
-    and after. The figures are of the treated.
+    and after. The figures are of the treated; the windows of opportunity are of all customers, in order of their worth.
     """
 
     tier: Tier
@@ -273,6 +305,7 @@ class Comparison(msgspec.Struct, frozen=True):
     battery: Battery | None
     starting_point: StartingPoint | None
     returns: Returns | None
+    opportunities: tuple[Opportunity, ...]
     flags: tuple[Flag, ...]
 
     def answer(self, question: Question) -> QuestionAnswer:

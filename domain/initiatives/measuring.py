@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import date, datetime
+from dataclasses import dataclass, replace
+from datetime import date, datetime, time
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 import numpy as np
@@ -13,8 +14,10 @@ from domain.initiatives import queries, reading, seal, sealing
 from domain.initiatives.comparing import compare
 from domain.initiatives.findings import Comparison, Flag
 from domain.initiatives.model import BaselineSnapshot, Initiative, SealedPart
-from domain.initiatives.plans import MeasurementKind, Plan, Question, Selection, Tier
+from domain.initiatives.plans import Equity, Group, MeasurementKind, Missing, Plan, Question, Selection, Tier
+from domain.initiatives.statistics.equity import equity
 from domain.initiatives.statistics.panel import panel, treated, untouched
+from domain.initiatives.statistics.windows import Calendar
 from domain.initiatives.waiting import InsufficientData, TooEarly, Waiting
 
 if TYPE_CHECKING:
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     from domain.initiatives.history import History, Mask
     from domain.initiatives.reading import Person, Window
     from domain.initiatives.seal import Columns, Parts
+    from domain.initiatives.statistics.equity import Model
 
 MEDIAN_GAP, LARGEST_GAP = "MEDIAN_GAP_OF_TOP_DECILE", "LARGEST_GAP_OF_TOP_DECILE"
 """The rules by which it is too early to measure."""
@@ -50,6 +54,7 @@ class Evidence:
     before: History
     after: History
     plan: Plan
+    model: Model | Missing
     late: Late
     is_late: bool
     flags: tuple[Flag, ...]
@@ -85,10 +90,12 @@ async def gather(work: Reading, initiative_id: UUID) -> Evidence:
     is_late = (
         earlier[0].is_late if earlier else header.preliminary_begin_by is not None and day > header.preliminary_begin_by
     )
+    plan = _plan(header, parts, root, day, ends_on, kind, await reading.spent(work, of.id))
     return Evidence(
         initiative_id=of.id, seal_id=header.id, number=len(earlier) + 1, read_at=work.now, currency=header.currency,
         before=before, after=after,
-        plan=_plan(header, parts, root, day, ends_on, kind, await reading.spent(work, of.id)),
+        plan=replace(plan, groups=await _groups(work, header, plan, known)),
+        model=await reading.model_of_buying(work, header.currency),
         late=await _late(work, header, parts, known), is_late=is_late,
         flags=(*waiting.flags, *((Flag.LATE,) if is_late else ())),
         next_on=date.fromordinal(waiting.next_on(day.toordinal())),
@@ -97,7 +104,16 @@ async def gather(work: Reading, initiative_id: UUID) -> Evidence:
 
 def compute(evidence: Evidence) -> Found:
     """Compare before and after. It takes seconds of computing: not to be called inside of a transaction."""
-    return Found(compare(evidence.before, evidence.after, evidence.plan), _weekly(evidence))
+    plan = replace(evidence.plan, equity=_equity(evidence))
+    return Found(compare(evidence.before, evidence.after, plan), _weekly(evidence))
+
+
+def _equity(evidence: Evidence) -> Equity | Missing:
+    """What customers are worth at both ends, by the model that was read; at QUICK nothing is said of money."""
+    plan, model = evidence.plan, evidence.model
+    if plan.tier is Tier.QUICK:
+        return plan.equity
+    return model if isinstance(model, Missing) else equity(evidence.before.joined(evidence.after), plan, model)
 
 
 class _Known:
@@ -130,6 +146,10 @@ class _Known:
             "department_id": [*sealed["department_id"], *(one.department_id for one in new)],
             "erased_on": [None if one is not None else self.go_live for one in self.persons],
         }
+
+    def are(self, customers: frozenset[UUID]) -> Mask:
+        """Who is one of these surviving customers."""
+        return np.array([one is not None and one.root_id in customers for one in self.persons], dtype=np.bool_)
 
     def _unit(self, one: Person) -> int:
         return self.place.get(one.organisation_id or one.root_id, self.place[one.id])
@@ -190,6 +210,14 @@ def _plan(
         read_on=day.toordinal(),
         spent=spent,
     )
+
+
+async def _groups(work: Reading, header: BaselineSnapshot, plan: Plan, known: _Known) -> tuple[Group, ...]:
+    """Segments and stages as they were when the compared days began: what came later decides nobody's place."""
+    begins = Calendar(header.first_day.toordinal(), plan).compared.before.first
+    first = date.fromordinal(min(begins, plan.baseline_begins))
+    found = await reading.groups(work, datetime.combine(first, time(), ZoneInfo(header.time_zone)))
+    return tuple(Group(name, known.are(customers)) for name, customers in found)
 
 
 async def _late(work: Reading, header: BaselineSnapshot, parts: Parts, known: _Known) -> Late:

@@ -158,7 +158,9 @@ class SealedDay(_Sealed):
     occasions: Mapped[int] = mapped_column(doc="1 on a day with a purchase, else 0.")
     units: Mapped[Decimal] = mapped_column(doc="Units bought less units returned.")
     amount: Mapped[int] = mapped_column(doc="The net amount, in minor units.")
-    contribution: Mapped[int] = mapped_column(doc="The net amount less cost of goods and of service.")
+    contribution: Mapped[int | None] = mapped_column(
+        doc="The net amount less cost of goods and of service; null where a cost or a rate is missing."
+    )
     service_cost: Mapped[int] = mapped_column(doc="What serving the customer cost, in minor units.")
     deliveries: Mapped[int] = mapped_column(doc="Campaigns delivered.")
     responses: Mapped[int] = mapped_column(doc="Campaigns answered, machines left out.")

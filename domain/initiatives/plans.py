@@ -48,8 +48,49 @@ class MeasurementKind(StrEnum):
     MONITORING = "MONITORING"
 
 
+class Missing(StrEnum):
+    """Why a figure of money is not known."""
+
+    NO_COST = "NO_COST"
+    NO_COST_OF_GOODS = "NO_COST_OF_GOODS"
+    NO_PURCHASES = "NO_PURCHASES"
+    NO_EQUITY = "NO_EQUITY"
+    OTHER_CURRENCY = "OTHER_CURRENCY"
+    # What the models that value customers lack has the names that it has there.
+    NOT_FITTED = "NOT_FITTED"
+    TOO_FEW_CUSTOMERS = "TOO_FEW_CUSTOMERS"
+    TOO_FEW_REPEAT_CUSTOMERS = "TOO_FEW_REPEAT_CUSTOMERS"
+    TOO_SHORT = "TOO_SHORT"
+    NO_OPTIMUM = "NO_OPTIMUM"
+    SPEND_NOT_INDEPENDENT = "SPEND_NOT_INDEPENDENT"
+
+
 DEFAULT_MINIMUM_EFFECT = 0.02
 """A change below 2 % is too small to act upon, unless the seal says another."""
+
+
+class GroupKind(StrEnum):
+    """What customers of a group have in common."""
+
+    SEGMENT = "SEGMENT"
+    STAGE = "STAGE"
+
+
+@dataclass(frozen=True, slots=True)
+class GroupName:
+    """Which segment, or which stage of the tenant's default lifecycle; labels are by language."""
+
+    kind: GroupKind
+    key: str
+    labels: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Group:
+    """The customers of a segment or a stage, as it was when the days began that are compared with."""
+
+    name: GroupName
+    members: Mask
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,10 +103,11 @@ class Spent:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Equity:
-    """What each customer was worth at the go-live and at the measurement, valued by the same model, in minor units."""
+    """What each customer was worth at the go-live and at the measurement, in minor units, by one version of a model."""
 
     before: Amounts
     after: Amounts
+    version: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,7 +118,8 @@ class Plan:
     after window `[go_live, measured_on)`. `treated` is the scope as frozen at the seal (None: everyone); `untouched`
     who was left alone (None: everyone else). `selected_on` is the day up to which the customers' behaviour could
     influence the selection. `seed` comes from the seal. `exploratory` are questions that were not sealed: they get no
-    verdict. `sealed_on` and `read_on` are the days on which the sealed and the later figures were read.
+    verdict. `sealed_on` and `read_on` are the days on which the sealed and the later figures were read. `groups` are
+    looked through for windows of opportunity.
     """
 
     go_live: int
@@ -96,7 +139,8 @@ class Plan:
     read_on: int | None = None
     acquisition_lag_weeks: int = 0
     spent: tuple[Spent, ...] = ()
-    equity: Equity | None = None
+    equity: Equity | Missing = Missing.NOT_FITTED
+    groups: tuple[Group, ...] = ()
     draws: int = 2000
 
     @property

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sqlalchemy import Date, Uuid, bindparam, select, text
+from sqlalchemy import Date, DateTime, Uuid, bindparam, select, text
 
 from domain.initiatives.history import NEVER, History, Weeks
-from domain.initiatives.plans import Spent
+from domain.initiatives.plans import GroupKind, GroupName, Missing, Spent
+from domain.initiatives.statistics.equity import Model
+from domain.metrics.clv.gamma_gamma import PARAMETERS as SPENDING
+from domain.metrics.clv.lifetime_value import MODELS
+from domain.metrics.clv.mbgnbd import KIND as DEFAULT
+from domain.metrics.clv.model import ModelKind
+from domain.metrics.clv.queries import why_not
+from domain.metrics.reading import snapshot
 from domain.segments import queries as segments
 from domain.segments.compiling import NotDated
 from domain.segments.criteria import decode
-from domain.segments.model import SegmentMember
+from domain.segments.model import Segment, SegmentMember
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -125,6 +133,33 @@ async def members_at(reading: Reading, segment_ids: Sequence[UUID], moment: date
     return Members(frozenset(found), dated=dated)
 
 
+async def groups(reading: Reading, moment: datetime) -> list[tuple[GroupName, frozenset[UUID]]]:
+    """The segments and the stages of the default lifecycle, with who was in each just before a moment.
+
+    A segment is left out where that cannot be told of the past.
+    """
+    labels = {row.id: row.labels for row in await reading.rows(_labels(reading))}
+    found = []
+    for each in await segments.in_force(reading):
+        with suppress(NotDated):
+            members = await segments.members_as_of(reading, each.criteria, moment)
+            found.append((GroupName(GroupKind.SEGMENT, each.key, labels[each.id]), frozenset(members)))
+    stages = await reading.rows(_STAGES, {"tenant": reading.tenant_id, "moment": moment})
+    return found + [(GroupName(GroupKind.STAGE, row.key, row.labels), frozenset(row.customer_ids)) for row in stages]
+
+
+async def model_of_buying(reading: Reading, currency: str) -> Model | Missing:
+    """The latest version of the model by which customers are valued; why not, where there is none."""
+    rows = await reading.rows(_MODEL, {"tenant": reading.tenant_id, "kind": DEFAULT})
+    if not rows:
+        return Missing(await why_not(await snapshot(reading), ModelKind(DEFAULT)))
+    (row,) = rows
+    if row.currency != currency:
+        return Missing.OTHER_CURRENCY
+    buying = [row.buying[name] for name in MODELS[DEFAULT].PARAMETERS]
+    return Model(row.number, DEFAULT, buying, [row.spending[name] for name in SPENDING], float(row.margin))
+
+
 def newcomers(first_occasions: NDArray[np.int32], origin: date, first: int, last: int) -> NDArray[np.float64]:
     """How many customers bought for the first time in each week `[first, last)`, counted from the origin."""
     weeks = (first_occasions[first_occasions != NEVER] - origin.toordinal()) // WEEK
@@ -220,20 +255,21 @@ _DAYS = _statement(
     f"""
     SELECT customer_id, day, CAST(max(occasions) AS bigint) AS occasions, CAST(sum(units) AS numeric(20, 6)) AS units,
         CAST(sum(amount) AS bigint) AS amount,
-        CAST(sum(amount) - sum(cost_of_goods) - sum(service_cost) AS bigint) AS contribution,
+        CASE WHEN sum(unknown) = 0
+            THEN CAST(sum(amount) - sum(cost_of_goods) - sum(service_cost) AS bigint) END AS contribution,
         CAST(sum(service_cost) AS bigint) AS service_cost,
         CAST(sum(deliveries) AS bigint) AS deliveries, CAST(sum(responses) AS bigint) AS responses
     FROM (
         SELECT p.customer_id, p.day, CASE WHEN {_IS_OCCASION} THEN 1 ELSE 0 END AS occasions,
             CASE WHEN :paid_only THEN p.paid_units ELSE p.units END - p.returned_units AS units, p.net AS amount,
-            p.cost_of_goods, 0 AS service_cost, 0 AS deliveries, 0 AS responses
+            p.cost_of_goods, p.uncosted + p.unrated AS unknown, 0 AS service_cost, 0 AS deliveries, 0 AS responses
         FROM purchase_days p WHERE p.tenant_id = :tenant AND p.day >= :first AND p.day < :last
         UNION ALL
-        SELECT a.customer_id, a.day, 0, 0, 0, 0, a.amount_base, 0, 0
+        SELECT a.customer_id, a.day, 0, 0, 0, 0, 0, a.amount_base, 0, 0
         FROM cost_allocations a
         WHERE a.tenant_id = :tenant AND a.day >= :first AND a.day < :last AND a.category = 'SERVICE'
         UNION ALL
-        SELECT r.customer_id, r.delivered_on, 0, 0, 0, 0, 0, 1,
+        SELECT r.customer_id, r.delivered_on, 0, 0, 0, 0, 0, 0, 1,
             CASE WHEN r.human_at <= r.delivered_at + make_interval(days => {RESPONDS_WITHIN}) THEN 1 ELSE 0 END
         FROM campaign_responses r
         WHERE r.tenant_id = :tenant AND r.delivered_on >= :first
@@ -243,6 +279,32 @@ _DAYS = _statement(
     ORDER BY customer_id, day
     """,
     first=Date(), last=Date(),
+)  # fmt: skip
+
+_STAGES = _statement(
+    """
+    SELECT i.stage_key AS key, (array_agg(s.labels ORDER BY i.entered_at DESC, i.id DESC))[1] AS labels,
+        array_agg(DISTINCT i.customer_id) AS customer_ids
+    FROM lifecycles l
+    JOIN stage_intervals i ON i.tenant_id = :tenant AND i.lifecycle_id = l.id AND i.entered_at < :moment
+        AND (i.exited_at IS NULL OR i.exited_at >= :moment)
+    JOIN stages s ON s.tenant_id = :tenant AND s.id = i.stage_id
+    WHERE l.tenant_id = :tenant AND l.is_default
+    GROUP BY i.stage_key
+    ORDER BY i.stage_key
+    """,
+    moment=DateTime(timezone=True),
+)  # fmt: skip
+
+_MODEL = _statement(
+    """
+    SELECT v.number, v.parameters AS buying, s.parameters AS spending, e.margin, e.currency
+    FROM model_versions v
+    JOIN equity_curves e ON e.tenant_id = :tenant AND e.version_id = v.id
+    JOIN model_versions s ON s.tenant_id = :tenant AND s.id = e.spend_version_id
+    WHERE v.tenant_id = :tenant AND v.kind = :kind
+    ORDER BY v.number DESC LIMIT 1
+    """
 )  # fmt: skip
 
 _FIRST_DAY = _statement("SELECT min(day) AS day FROM purchase_days WHERE tenant_id = :tenant AND orders > 0")
@@ -264,6 +326,10 @@ _SPENT = _statement(
     """,
     initiative=Uuid(),
 )  # fmt: skip
+
+
+def _labels(reading: Reading) -> Select[UUID]:
+    return select(Segment.id, Segment.labels).where(Segment.tenant_id == reading.tenant_id)
 
 
 def _members_now(reading: Reading, segment_id: UUID) -> Select[UUID]:

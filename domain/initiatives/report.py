@@ -22,6 +22,8 @@ Told = dict[str, Any]
 
 FOLD = "---"
 LANGUAGES = ("en", "fa")
+MOST_OPPORTUNITIES = 5
+"""How many windows of opportunity the page names; `Measurement.opportunities` has all of them."""
 
 
 def page(of: Told, language: str = "en", pictures: Sequence[tuple[str, str]] = ()) -> str:
@@ -43,6 +45,8 @@ def page(of: Told, language: str = "en", pictures: Sequence[tuple[str, str]] = (
         _listed(speaks.rests()),
         f"## {speaks.word('report', 'weakens')}",
         _listed(speaks.weakens()),
+        f"## {speaks.word('report', 'opportunities')}",
+        _listed(speaks.opportunities()),
         f"## {speaks.word('report', 'next')}",
         speaks.word("report", "next_on", day=speaks.day(of["measurement"]["next_on"])),
         FOLD,
@@ -124,21 +128,45 @@ class _Speaker:
 
     def money(self) -> Iterator[str]:
         found = self.findings["returns"]
-        if found is None or found["roi"] is None:
-            yield self.word("returns", "unknown")
+        if found is None:
+            yield self.word("returns", "quick")
+            return
+        yield from self._gained(found)
+        yield from self._customer_return(found)
+
+    def _gained(self, found: Mapping[str, Any]) -> Iterator[str]:
+        """What it brought and cost, and whether that paid; or why it is not known."""
+        if found["cost"]:
+            yield self.word("returns", "cost", cost=self.money_of(found["cost"]))
+        if found["gain"] is None:
+            yield self._unknown("unknown", found.get("gain_missing"))
             return
         low, high = self.money_of(found["gain_low"]), self.money_of(found["gain_high"])
-        yield self.word("returns", "cost", cost=self.money_of(found["cost"]))
         yield self.word("returns", "gain", gain=self.money_of(found["gain"]), low=low, high=high)
-        if not found["shown_to_have_paid"]:
+        if found["roi"] is None:
+            yield self._unknown("unknown_return", found.get("roi_missing"))
+        elif not found["shown_to_have_paid"]:
             yield self.word("returns", "unpaid")
-            return
-        roi = {
-            key: self.signed(found[name]) for key, name in (("roi", "roi"), ("low", "roi_low"), ("high", "roi_high"))
-        }
-        yield self.word("returns", "paid", **roi)
-        if found["payback_on"]:
-            yield self.word("returns", "since", day=self.day(found["payback_on"]))
+        else:
+            yield self.word("returns", "paid", **self._with_ends(found, "roi"))
+            if found["payback_on"]:
+                yield self.word("returns", "since", day=self.day(found["payback_on"]))
+
+    def _customer_return(self, found: Mapping[str, Any]) -> Iterator[str]:
+        """What customers became worth; measurements of before this was told say nothing of it."""
+        if found.get("return_on_customer") is not None:
+            ends = {name: self.money_of(found[f"equity_{name}"]) for name in ("before", "after")}
+            yield self.word("returns", "customer", **ends, **self._with_ends(found, "return_on_customer"))
+        elif missing := found.get("return_on_customer_missing"):
+            yield self._unknown("customer_unknown", missing)
+
+    def _unknown(self, what: str, missing: str | None) -> str:
+        return self.word("returns", what, reason=self.word("missing", missing or "NO_COST_OF_GOODS"))
+
+    def _with_ends(self, found: Mapping[str, Any], name: str) -> dict[str, str]:
+        """A share with both ends of its range."""
+        keys = {"value": name, "low": f"{name}_low", "high": f"{name}_high"}
+        return {key: self.signed(found[of]) for key, of in keys.items()}
 
     def rests(self) -> Iterator[str]:
         groups, start = self.findings["groups"], self.findings["starting_point"]
@@ -166,6 +194,25 @@ class _Speaker:
     def weakens(self) -> Iterator[str]:
         flags = [self.word("flag", flag) for flag in self.measurement["flags"]]
         yield from flags or [self.word("report", "nothing_weakens")]
+
+    def opportunities(self) -> Iterator[str]:
+        """The windows of opportunity with the most at stake, one line each."""
+        found = self.findings.get("opportunities", [])[:MOST_OPPORTUNITIES]
+        for each in found:
+            yield self._opportunity(each)
+        if not found:
+            yield self.word("opportunity", "none")
+
+    def _opportunity(self, of: Mapping[str, Any]) -> str:
+        told = {name: self._value(of, of[name]) for name in ("value", "baseline", "others")}
+        told |= {"measure": self.word("measure", of["measure"]), "customers": self.count(of["customers"])}
+        told["group"] = of["labels"].get(self.language) or of["labels"].get("en") or of["key"]
+        kinds = {(True, True): "both", (True, False): "baseline", (False, True): "others"}
+        kind = kinds.get((of["worse_than_baseline"], of["worse_than_others"]), "others")
+        line = self.word("opportunity", kind, **told)
+        if of["at_stake"]:
+            line += f" {self.word('opportunity', 'stake', stake=self.money_of(of['at_stake']))}"
+        return line
 
     def table(self) -> Iterator[str]:
         columns = self.word("details", "columns")

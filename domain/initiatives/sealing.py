@@ -20,6 +20,8 @@ from domain.initiatives.model import BaselineSnapshot, Initiative, SealedPart
 from domain.initiatives.plans import DEFAULT_MINIMUM_EFFECT, Question, Selection
 from domain.initiatives.statistics.windows import WindowBeforeData, first_day_to_seal
 from domain.initiatives.waiting import InsufficientData, TooEarly, Waiting, waiting
+from domain.metrics import definitions  # noqa: F401 - who imports it has all metrics in the catalogue
+from domain.metrics.catalogue import CATALOGUE
 from domain.tenants import queries as tenants
 
 if TYPE_CHECKING:
@@ -30,8 +32,11 @@ if TYPE_CHECKING:
     from domain.initiatives.reading import Person, Window
     from domain.initiatives.seal import Columns, Parts
 
-DEFINITIONS = {question.value: 1 for question in Question}
-"""The version of what each question means; a change of its words in the docs is a new one."""
+METRICS = (
+    "frequency", "recency", "size_of_transaction", "cost_to_serve", "response_rate", "acquisition_cost",
+    "retention_cost",
+)  # fmt: skip
+"""The metrics of the catalogue whose definitions the questions rest on."""
 
 WHEN_LIVE = "GO_LIVE"
 """The rule by which it is too early to seal: the days before go-live are not over."""
@@ -73,7 +78,7 @@ async def gather(work: Reading, of: Initiative) -> tuple[BaselineSnapshot, Parts
         currency=tenant.base_currency, go_live_on=of.go_live_on, first_day=window.first,
         baseline_days=of.baseline_days, tier=of.tier, selection=scope.selection, selected_on=scope.selected_on,
         segment_ids=sorted(of.segment_ids), department_ids=sorted(of.department_ids), treated=int(treated.sum()),
-        questions=list(Question), minimum_effects=_minimum_effects(of), definition_versions=DEFINITIONS,
+        questions=list(Question), minimum_effects=_minimum_effects(of), definition_versions=_definitions(),
         paid_only=of.paid_only, size_cutoff=_size_cutoff(before, of), seed=_seed(of.id),
         is_retrospective=day > of.go_live_on, customers=len(treated), days=len(before.customer),
         final_on=date.fromordinal(of.go_live_on.toordinal() + of.baseline_days),
@@ -223,6 +228,10 @@ def _waits(found: Waiting | None, of: Initiative) -> dict[str, Any]:
         "earliest_measurement_on": date.fromordinal(earliest),
         "preliminary_begin_by": date.fromordinal(begin_by),
     }
+
+
+def _definitions() -> dict[str, int]:
+    return {key: CATALOGUE[key].version for key in METRICS}
 
 
 def _minimum_effects(of: Initiative) -> dict[str, float]:

@@ -11,7 +11,15 @@ from domain.core.money import minor_units
 from domain.initiatives.findings import Measure
 
 if TYPE_CHECKING:
-    from domain.initiatives.findings import Comparison, Estimate, MeasureAnswer, Placebo, Returns, StartingPoint
+    from domain.initiatives.findings import (
+        Comparison,
+        Estimate,
+        MeasureAnswer,
+        Opportunity,
+        Placebo,
+        Returns,
+        StartingPoint,
+    )
 
 MONEY = {Measure.SIZE, Measure.SERVICE_COST, Measure.ACQUISITION_COST, Measure.RETENTION_COST}
 UNITS = {Measure.FREQUENCY: "PER_YEAR", Measure.RECENCY: "DAYS", Measure.RESPONSE: "SHARE"}
@@ -31,6 +39,7 @@ def findings(of: Comparison, currency: str) -> dict[str, Any]:
         and {"days": of.battery.days, "go_lives": [day(each) for each in of.battery.go_lives]},
         "starting_point": of.starting_point and _starting_point(of.starting_point),
         "returns": of.returns and _returns(of.returns, currency),
+        "opportunities": [_opportunity(each, currency) for each in of.opportunities],
     }  # fmt: skip
 
 
@@ -64,18 +73,33 @@ def _starting_point(of: StartingPoint) -> dict[str, Any]:
 
 
 def _returns(of: Returns, currency: str) -> dict[str, Any]:
-    payback = of.payback
+    payback, customer = of.payback, of.return_on_customer
     return {
         "currency": currency,
         "cost": round(of.cost),
         **_ends("gain", of.gain, whole=True),
         **_ends("roi", of.roi),
-        **_ends("return_on_customer", of.return_on_customer),
+        **_ends("return_on_customer", customer.value if customer else None),
+        "equity_before": customer and round(customer.equity_before),
+        "equity_after": customer and round(customer.equity_after),
+        "equity_model": customer and customer.version,
+        "gain_missing": of.gain_missing,
+        "roi_missing": of.roi_missing,
+        "return_on_customer_missing": of.return_on_customer_missing,
         "payback_on": day(payback.day) if payback else None,
         "payback_earliest": day(payback.earliest) if payback else None,
         "payback_latest": day(payback.latest) if payback else None,
         "shown_to_have_paid": of.shown_to_have_paid,
     }
+
+
+def _opportunity(of: Opportunity, currency: str) -> dict[str, Any]:
+    told: dict[str, Any] = msgspec.to_builtins(of)
+    group: dict[str, Any] = told.pop("group")
+    if of.measure in MONEY:
+        told |= {name: _major(told[name], currency) for name in ("value", "baseline", "others")}
+    stake = None if of.at_stake is None else round(of.at_stake)
+    return {**told, **group, "unit": UNITS.get(of.measure, "MONEY"), "currency": currency, "at_stake": stake}
 
 
 def _ends(name: str, of: Estimate | None, *, whole: bool = False) -> dict[str, float | None]:

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import sqrt
+from math import isfinite, sqrt
 from statistics import NormalDist
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-import msgspec
+import numpy as np
+
+from domain.initiatives.findings import Measure, Opportunity
+from domain.initiatives.statistics.effects import missing
+from domain.initiatives.statistics.panel import grown
+from domain.initiatives.statistics.tallies import RATIOS, tally, value
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+
+    from domain.initiatives.history import Amounts, History
+    from domain.initiatives.plans import Group, GroupName
+    from domain.initiatives.statistics.bootstrap import Indexes
+    from domain.initiatives.statistics.panel import Panel
+    from domain.initiatives.statistics.windows import Windows
 
 FALSE_DISCOVERIES = 0.1
 FEWEST_CUSTOMERS = 30
@@ -18,46 +29,95 @@ FEWEST_CUSTOMERS = 30
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """The latest monitoring value of a metric for the customers of a segment or stage, beside their own baseline.
+    """The latest value of a measure for the customers of a segment or stage, beside their own baseline.
 
-    `worth` is what one unit of the metric brings per customer, in minor units (the margin). Errors are standard errors.
+    `worth` is what one unit of the measure brings per customer and year, in minor units (the margin), where it has a
+    price. Errors are standard errors.
     """
 
-    group: str
-    metric: str
-    higher_is_better: bool
+    group: GroupName
+    measure: Measure
     customers: int
     value: float
     error: float
     baseline: float | None
     baseline_error: float | None
-    worth: float
+    worth: float | None
 
 
-class Opportunity(msgspec.Struct, frozen=True):
-    """A cell that is worse than its own baseline or than the other cells; `at_stake` is in minor units, 0 or more."""
+def cells(
+    history: History, windows: Windows, panel: Panel, groups: Sequence[Group], margin: float | None
+) -> tuple[Cell, ...]:
+    """The cells of all groups of a panel; `margin` is the share of a purchase that stays, where it is known."""
+    before, after = (
+        tally(history, span, windows.recency_cap)[panel.customers] for span in (windows.before, windows.after)
+    )
+    measures = [measure for measure in RATIOS if not missing(measure, (before, after))]
+    found = []
+    for group in groups:
+        inside = grown(group.members, history.customers)[panel.customers]
+        found += [*_cells(group.name, measures, (before[inside], after[inside]), panel.unit[inside], margin)]
+    return tuple(found)
 
-    group: str
-    metric: str
-    customers: int
-    value: float
-    baseline: float | None
-    others: float | None
-    worse_than_baseline: bool
-    worse_than_others: bool
-    p_value: float
-    at_stake: float
 
-
-def opportunities(cells: Sequence[Cell]) -> tuple[Opportunity, ...]:
+def opportunities(found: Sequence[Cell]) -> tuple[Opportunity, ...]:
     """The cells that are worse, at most one in ten of them by chance, those with the most money at stake first.
 
-    At stake is customers x gap to the mean of all cells of the metric x worth. Cells of fewer than 30 customers are
+    At stake is customers x gap to the mean of all cells of the measure x worth. Cells of fewer than 30 customers are
     left out. Benjamini and Hochberg, Journal of the Royal Statistical Society B 57 (1995).
     """
-    large = [cell for cell in cells if cell.customers >= FEWEST_CUSTOMERS]
-    found = sorted((_opportunity(cell, large) for cell in large), key=lambda one: one.p_value)
-    return tuple(sorted(_discovered(found), key=lambda one: (-one.at_stake, one.p_value, one.group, one.metric)))
+    large = [cell for cell in found if cell.customers >= FEWEST_CUSTOMERS]
+    judged = sorted((_opportunity(cell, large) for cell in large), key=lambda one: one.p_value)
+    return tuple(sorted(_discovered(judged), key=_most_money_first))
+
+
+def _most_money_first(one: Opportunity) -> tuple[float, float, str, str, str]:
+    """What has no price comes last."""
+    stake = -1.0 if one.at_stake is None else one.at_stake
+    return (-stake, one.p_value, one.group.kind, one.group.key, one.measure)
+
+
+def _cells(
+    name: GroupName, measures: Sequence[Measure], sides: tuple[Amounts, Amounts], unit: Indexes, margin: float | None
+) -> Iterator[Cell]:
+    before, after = sides
+    size, frequency = (float(value(measure, after.sum(axis=0))) for measure in (Measure.SIZE, Measure.FREQUENCY))
+    for measure in measures:
+        now, then = _estimate(measure, after, unit), _estimate(measure, before, unit)
+        if now is not None:
+            worth = _worth(measure, size, frequency, margin)
+            yield Cell(
+                name, measure, now.customers, now.value, now.error, then and then.value, then and then.error, worth
+            )  # fmt: skip
+
+
+class _Estimate(NamedTuple):
+    value: float
+    error: float
+    customers: int
+
+
+def _estimate(measure: Measure, rows: Amounts, unit: Indexes) -> _Estimate | None:
+    """A ratio of sums with its standard error by linearisation over units, and of how many customers it tells."""
+    numerator, denominator, factor = RATIOS[measure]
+    known = rows[:, denominator] > 0
+    divisor = float(rows[known, denominator].sum())
+    if not divisor:
+        return None
+    found = factor * float(rows[known, numerator].sum()) / divisor
+    residuals = factor * rows[known, numerator] - found * rows[known, denominator]
+    _, of = np.unique(unit[known], return_inverse=True)
+    by_unit = np.bincount(of, residuals)
+    small_sample = len(by_unit) / max(1, len(by_unit) - 1)
+    return _Estimate(found, sqrt(small_sample * float(by_unit @ by_unit)) / divisor, int(known.sum()))
+
+
+def _worth(measure: Measure, size: float, frequency: float, margin: float | None) -> float | None:
+    """What one unit of a measure is worth: a purchase its margin, money at each purchase that of a year's."""
+    if measure is Measure.SERVICE_COST:
+        return 1.0
+    of = {Measure.FREQUENCY: size, Measure.SIZE: frequency}.get(measure)
+    return None if of is None or margin is None or not isfinite(of) else of * margin
 
 
 def _discovered(found: list[Opportunity]) -> list[Opportunity]:
@@ -67,7 +127,7 @@ def _discovered(found: list[Opportunity]) -> list[Opportunity]:
 
 
 def _opportunity(cell: Cell, cells: list[Cell]) -> Opportunity:
-    same = [one for one in cells if one.metric == cell.metric]
+    same = [one for one in cells if one.measure == cell.measure]
     others = _mean([one for one in same if one is not cell])
     by_baseline = _worse(cell, cell.baseline, cell.baseline_error)
     by_others = _worse(cell, *others) if others else 1.0
@@ -75,7 +135,7 @@ def _opportunity(cell: Cell, cells: list[Cell]) -> Opportunity:
     gap = _shortfall(cell, mean[0]) if mean else 0.0
     return Opportunity(
         group=cell.group,
-        metric=cell.metric,
+        measure=cell.measure,
         customers=cell.customers,
         value=cell.value,
         baseline=cell.baseline,
@@ -84,7 +144,7 @@ def _opportunity(cell: Cell, cells: list[Cell]) -> Opportunity:
         worse_than_others=by_others <= FALSE_DISCOVERIES / 2,
         # Two looks at the same cell: the better of both, doubled.
         p_value=min(1.0, 2 * min(by_baseline, by_others)),
-        at_stake=max(0.0, cell.customers * gap * cell.worth),
+        at_stake=None if cell.worth is None else max(0.0, cell.customers * gap * cell.worth),
     )
 
 
@@ -107,4 +167,4 @@ def _worse(cell: Cell, reference: float | None, error: float | None) -> float:
 
 def _shortfall(cell: Cell, reference: float) -> float:
     """By how much the cell is worse; below zero where it is better."""
-    return reference - cell.value if cell.higher_is_better else cell.value - reference
+    return reference - cell.value if cell.measure.higher_is_better else cell.value - reference

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from domain.initiatives.findings import Estimate, PaidBack, Returns, Span
+from domain.initiatives.findings import CustomerReturn, Estimate, PaidBack, Returns, Span
 from domain.initiatives.history import NEVER
+from domain.initiatives.plans import Equity, Missing
 from domain.initiatives.statistics.bootstrap import Draws, Resampling, add_up
 from domain.initiatives.statistics.tallies import Column, tally, total, within
 
@@ -38,15 +39,17 @@ class Gains:
 
 
 def gains(
-    history: History, windows: Windows, panel: Panel, resampling: Resampling, cells: Cells | None = None
-) -> Gains | None:
-    """What the treated brought beyond what was to be expected of them; none where no contribution is known.
+    history: History | None, windows: Windows, panel: Panel, resampling: Resampling, cells: Cells | None = None
+) -> Gains | Missing:
+    """What the treated brought beyond what was to be expected of them; why not, where no contribution is known.
 
     Expected is their rate of before over the exposure of after; with cells, moved as the untouched of each cell moved.
     """
+    if history is None:
+        return Missing.NO_COST_OF_GOODS
     before, after = (tally(history, span, span.days)[panel.customers] for span in (windows.before, windows.after))
     if not before[:, Column.CONTRIBUTION].any() or not after[:, Column.CONTRIBUTION].any():
-        return None
+        return Missing.NO_PURCHASES
     rows = np.concatenate((before[:, _COLUMNS], after[:, (Column.EXPOSURE,)]), axis=1)
     group = np.zeros(panel.size, dtype=np.intp) if cells is None else cells.group
     groups = 1 if cells is None else 2 * len(cells.names)
@@ -61,16 +64,27 @@ def gains(
     return Gains(np.divide(curves * held[0], held, out=np.zeros_like(curves), where=held > 0))
 
 
-def returns(history: History, plan: Plan, scope: Mask, found: Gains | None, *, helped: bool) -> Returns:
-    """What follows from gain and cost. Nothing counts as paid for while no question was answered for the better."""
+def returns(
+    history: History | None, plan: Plan, scope: Mask, found: Gains | Missing, *, helped: bool
+) -> Returns:  # fmt: skip
+    """What follows from gain and cost. Nothing counts as paid for while no question was answered for the better.
+
+    Without a history no contribution is known.
+    """
     cost = float(sum(spent.amount for spent in plan.spent if spent.day < plan.measured_on))
-    roi = None if found is None or cost <= 0 else _estimate(found.total / cost - 1)
+    gain_missing = found if isinstance(found, Missing) else None
+    gained = None if isinstance(found, Missing) else found
+    roi = None if gained is None or cost <= 0 else _estimate(gained.total / cost - 1)
+    customer = _return_on_customer(history, plan, scope)
     return Returns(
-        gain=None if found is None else _estimate(found.total),
+        gain=None if gained is None else _estimate(gained.total),
+        gain_missing=gain_missing,
         cost=cost,
         roi=roi,
-        payback=None if found is None or cost <= 0 else _paid_back(found, plan),
-        return_on_customer=_return_on_customer(history, plan, scope),
+        roi_missing=gain_missing or (None if roi else Missing.NO_COST),
+        payback=None if gained is None or cost <= 0 else _paid_back(gained, plan),
+        return_on_customer=None if isinstance(customer, Missing) else customer,
+        return_on_customer_missing=customer if isinstance(customer, Missing) else None,
         shown_to_have_paid=helped and roi is not None and roi.interval.low >= 0,
     )
 
@@ -153,22 +167,25 @@ def _day(place: int, days: int, go_live: int) -> int | None:
     return go_live + place if place < days else None
 
 
-def _return_on_customer(history: History, plan: Plan, scope: Mask) -> Estimate | None:
+def _return_on_customer(history: History | None, plan: Plan, scope: Mask) -> CustomerReturn | Missing:
     """(Cash flow from customers + change of customer equity) / customer equity at the go-live. Peppers and Rogers."""
-    if plan.equity is None:
-        return None
+    if not isinstance(plan.equity, Equity):
+        return plan.equity
+    if history is None:
+        return Missing.NO_COST_OF_GOODS
     present = np.flatnonzero(scope & (history.erased_at == NEVER))
     before, after = (_of(values, history.customers)[present] for values in (plan.equity.before, plan.equity.after))
+    if not before.sum() > 0:
+        return Missing.NO_EQUITY
     after_window = Span(plan.go_live, plan.measured_on)
     brought = total(history, after_window, "contribution")[present] + after - before
     rows = np.stack((brought, before), axis=1)
-    if not rows[:, 1].sum() > 0:
-        return None
     names, unit = np.unique(history.unit[present], return_inverse=True)
     drawn = Resampling(len(names), plan.draws, plan.seed).sums(rows, unit)
     sums = np.concatenate((rows.sum(axis=0)[np.newaxis], drawn))
     with np.errstate(divide="ignore", invalid="ignore"):
-        return _estimate(np.where(sums[:, 1] > 0, sums[:, 0] / sums[:, 1], np.nan))
+        value = _estimate(np.where(sums[:, 1] > 0, sums[:, 0] / sums[:, 1], np.nan))
+    return CustomerReturn(value, float(before.sum()), float(after.sum()), plan.equity.version)
 
 
 def _of(values: Amounts, customers: int) -> Amounts:

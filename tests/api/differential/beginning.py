@@ -18,6 +18,7 @@ _FOUND = {
     "baselineWindow": "baseline", "beforeWindow": "before", "customers": "groups",
     "figuresBaseline": "figures_baseline", "figuresBefore": "figures_before", "figuresAfter": "figures_after",
     "battery": "battery", "startingPoint": "starting_point", "returns": "returns", "method": "method",
+    "opportunities": "opportunities",
 }  # fmt: skip
 _DETAILS = (
     "unit", "before", "after", "expected", "absolute", "interval", "judged_interval", "placebo", "pre_trend",
@@ -73,8 +74,14 @@ def add(naive: Naive, on: Callable[..., None]) -> None:
         "Returns",
         **{
             _camel(name): lambda row, _name=name: money(row[_name], row["currency"])
-            for name in ("cost", "gain", "gain_low", "gain_high")
+            for name in ("cost", "gain", "gain_low", "gain_high", "equity_before", "equity_after")
         },
+    )
+    on(
+        "WindowOfOpportunity",
+        group=lambda row: row["kind"],
+        name=lambda row: row["labels"][naive.reading.language],
+        atStake=lambda row: money(row["at_stake"], row["currency"]),
     )
 
 

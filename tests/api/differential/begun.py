@@ -19,7 +19,7 @@ from domain.initiatives.model import (
     Measurement,
     Verdict,
 )
-from domain.initiatives.plans import MeasurementKind, Question, Selection, Tier
+from domain.initiatives.plans import GroupKind, MeasurementKind, Missing, Question, Selection, Tier
 from domain.initiatives.telling import UNITS
 
 if TYPE_CHECKING:
@@ -136,6 +136,7 @@ def _findings(at: int, of: BaselineSnapshot) -> dict[str, Any]:
         "figures_baseline": figures, "figures_before": figures, "figures_after": figures,
         "battery": {"days": 30, "go_lives": [begins]} if at % 2 else None,
         "starting_point": _starting_point(at) if at % 4 else None, "returns": _returns(at, of.currency),
+        "opportunities": [_opportunity(at + place, of.currency) for place in range(at % 3)],
     }  # fmt: skip
 
 
@@ -157,7 +158,22 @@ def _returns(at: int, currency: str) -> dict[str, Any] | None:
         "currency": currency, "cost": 1000 * at, "shown_to_have_paid": at % 2 == 0,
         **{f"gain{end}": 5000 + at if known else None for end in ("", "_low", "_high")},
         **{f"{name}{end}": 0.25 if known else None for name in names for end in ("", "_low", "_high")},
+        "equity_before": 7_000 + at if known else None, "equity_after": 8_000 if known else None,
+        "equity_model": at if known else None, "gain_missing": None if known else _nth(Missing, at),
+        "roi_missing": None if known else _nth(Missing, at + 4),
+        "return_on_customer_missing": None if known else _nth(Missing, at + 8),
         **{f"payback_{end}": "2026-02-01" if known else None for end in ("on", "earliest", "latest")},
+    }  # fmt: skip
+
+
+def _opportunity(at: int, currency: str) -> dict[str, Any]:
+    measure = _nth(Measure, at)
+    return {
+        "kind": _nth(GroupKind, at), "key": f"group-{at}", "labels": {"en": f"Group {at}", "fa": f"گروه {at}"},
+        "measure": measure, "unit": UNITS.get(measure, "MONEY"), "customers": 30 + at, "value": 2.5,
+        "baseline": 2.75 if at % 2 else None, "others": 3.5 if at % 3 else None, "worse_than_baseline": at % 2 == 1,
+        "worse_than_others": at % 3 > 0, "p_value": 0.015625, "currency": currency,
+        "at_stake": 1_000 * at if at % 2 else None,
     }  # fmt: skip
 
 

@@ -10,7 +10,7 @@ import pytest
 from domain.initiatives import pictures, report
 from domain.initiatives.findings import Flag, Measure, Overall, Reason
 from domain.initiatives.model import InitiativeKind
-from domain.initiatives.plans import MeasurementKind, Question
+from domain.initiatives.plans import MeasurementKind, Missing, Question
 
 STATISTICS = ("interval", "percentile", "significan", "p-value", "bootstrap", "placebo", "95", "confidence", "variance")
 
@@ -49,6 +49,13 @@ def told() -> dict[str, Any]:
     returns = {
         "currency": "EUR", "cost": 900000, "gain": 1828818, "gain_low": 950000, "gain_high": 2700000, "roi": 1.03,
         "roi_low": 0.05, "roi_high": 2.0, "payback_on": "2026-08-01", "shown_to_have_paid": True,
+        "return_on_customer": 0.42, "return_on_customer_low": 0.4, "return_on_customer_high": 0.45,
+        "equity_before": 1000000, "equity_after": 1100000,
+    }  # fmt: skip
+    opportunity = {
+        "kind": "STAGE", "key": "loyal", "labels": {"en": "Loyal", "fa": "وفادار"}, "measure": "FREQUENCY",
+        "unit": "PER_YEAR", "customers": 140, "value": 3.0, "baseline": 4.0, "others": 5.0, "at_stake": 123400,
+        "worse_than_baseline": True, "worse_than_others": True,
     }  # fmt: skip
     return {
         "initiative": {"name": "Barista visits", "kind": "EXTRA_SUPPORT"},
@@ -59,6 +66,8 @@ def told() -> dict[str, Any]:
             "flags": ["SEASONALITY"], "next_on": "2026-11-30", "currency": "EUR", "late_occasions": 3,
             "late_amount": 4500,
             "findings": {"baseline": span, "before": span, "groups": groups, "returns": returns,
+                         "opportunities": [opportunity, {**opportunity, "at_stake": None, "key": "new", "labels": {},
+                                                         "worse_than_others": False}],
                          "starting_point": {"before": {"numerator": 37, "denominator": 120},
                                             "after": {"numerator": 37, "denominator": 136}}},
             "weekly": {"first": -4, "treated": {"occasions": [10, 12, 8, 10, 13, 14]},
@@ -101,6 +110,45 @@ def test_what_is_not_shown_to_have_paid_is_said_whatever_the_point(told: dict[st
     assert "came back on top" not in page
 
 
+def test_what_customers_are_worth_and_where_more_can_be_won_is_said_in_plain_words(told: dict[str, Any]) -> None:
+    above, _, _ = report.page(told).partition(f"\n{report.FOLD}\n")
+    assert (
+        "Its customers were worth €10,000.00 when it began and €11,000.00 at the end. That, with what they brought "
+        "meanwhile, is a return on customers of +42.0% (from +40.0% to +45.0%)."
+    ) in above.splitlines()
+    behind, other = above.splitlines()[-6:-4]
+    assert behind == (
+        "- Loyal (140 customers): Purchases of a customer in a year: 3, where it was 4 before and is 5 with the "
+        "others. Coming up to what is usual is worth about €1,234.00 a year."
+    )
+    assert other == "- new (140 customers): Purchases of a customer in a year: 3, where it was 4 before."
+    assert "- وفادار (140 مشتری)" in report.page(told, "fa")
+
+
+def test_what_is_not_known_of_the_money_has_its_reason(told: dict[str, Any]) -> None:
+    nothing = dict.fromkeys(("gain", "roi", "payback_on", "return_on_customer"))
+    told["measurement"]["findings"]["returns"] |= {
+        **nothing, "cost": 0, "gain_missing": "NO_COST_OF_GOODS", "return_on_customer_missing": "TOO_SHORT",
+    }  # fmt: skip
+    told["measurement"]["findings"]["opportunities"] = []
+    page = report.page(told)
+    assert "What it brought is not known: of too many goods it is not known what they cost.\n" in page
+    assert "The return on its customers is not known: too little time has gone by since the first purchases." in page
+    assert "- No group of customers is behind the others or behind what it was." in page
+    told["measurement"]["findings"]["returns"] |= {"gain": 1, "roi_missing": "NO_COST"}
+    assert "Whether it has paid for itself is not known: nothing is recorded of what it cost." in report.page(told)
+    told["measurement"]["findings"]["returns"] = None
+    assert "A quick look says nothing of money." in report.page(told)
+
+
+def test_a_measurement_of_before_these_were_told_is_told_without_them(told: dict[str, Any]) -> None:
+    findings = told["measurement"]["findings"]
+    del findings["opportunities"]
+    for name in [name for name in findings["returns"] if name.startswith(("return_on_customer", "equity"))]:
+        del findings["returns"][name]
+    assert "return on customers" not in report.page(told)
+
+
 def test_a_quick_look_is_a_change_and_no_evidence(told: dict[str, Any]) -> None:
     told["measurement"]["overall"] = None
     for each in told["verdicts"]:
@@ -114,7 +162,7 @@ def test_a_quick_look_is_a_change_and_no_evidence(told: dict[str, Any]) -> None:
 def test_there_are_words_for_everything(language: str) -> None:
     parts = {
         "kind": InitiativeKind, "measurement": MeasurementKind, "overall": Overall, "subject": Question,
-        "better": Question, "worse": Question, "reason": Reason, "flag": Flag, "measure": Measure,
+        "better": Question, "worse": Question, "reason": Reason, "flag": Flag, "measure": Measure, "missing": Missing,
     }  # fmt: skip
     words = report.words(language)
     for part, values in parts.items():

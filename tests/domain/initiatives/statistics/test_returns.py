@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from domain.initiatives.comparing import compare
-from domain.initiatives.plans import Equity, Plan, Selection, Spent, Tier
+from domain.initiatives.findings import Flag
+from domain.initiatives.plans import Equity, Missing, Plan, Selection, Spent, Tier
 from domain.initiatives.statistics import returns
 from tests.domain.initiatives.histories import history, split
 
@@ -89,21 +90,63 @@ def test_nothing_counts_as_paid_while_no_question_is_answered_for_the_better() -
 def test_without_cost_there_is_no_return_and_without_contribution_no_gain() -> None:
     free = brought(world(16.0), replace(PLAN, spent=()))
     assert free.gain
-    assert (free.roi, free.payback, free.cost) == (None, None, 0.0)
+    assert (free.roi, free.roi_missing, free.payback, free.cost) == (None, Missing.NO_COST, None, 0.0)
     rows = [(who, T0 + day) for who in range(80) for day in (-120, -20, 20)]
     unknown = brought(history(rows, customers=80, days=(T0 - 130, T0 + 100)))
     assert (unknown.gain, unknown.roi, unknown.payback) == (None, None, None)
+    assert (unknown.gain_missing, unknown.roi_missing) == (Missing.NO_PURCHASES, Missing.NO_PURCHASES)
 
 
 def test_costs_after_the_measurement_do_not_count_yet() -> None:
     assert brought(world(16.0), replace(PLAN, spent=(Spent(T0 - 5, 100.0), Spent(T0 + 100, 9.0)))).cost == 100.0
 
 
+def with_unknown_costs(known: History, share: float) -> History:
+    """The same where the costs of this share of the purchases since go-live are not known."""
+    every = round(1 / share)
+    unknown = (known.day >= T0) & (known.customer % every == 0)
+    return replace(known, contribution=np.where(unknown, np.nan, known.contribution))
+
+
+def test_goods_of_unknown_cost_leave_as_much_as_the_others_and_are_flagged() -> None:
+    """Of each purchase of 100, 10 stay before and 16 after: of 200 + 133 known ones 12.4 each, and so of the rest."""
+    plan = replace(PLAN, treated=OURS, selection=Selection.LIST, selected_on=T0 - 100)
+    known = with_unknown_costs(world(16.0, 16.0), 1 / 3)
+    found = compare(*split(known, T0), plan)
+    assert Flag.UNKNOWN_COSTS in found.flags
+    assert found.returns
+    assert found.returns.gain
+    # 80 x 5 purchases before leave 10 each; 53 of the 80 x 5 after leave 16, and of 27 customers nothing is known.
+    share = (400 * 10 + 265 * 16) / (400 + 265) / 100
+    ours = 14  # of the 40 treated, those whose number is divided by 3
+    assert found.returns.gain.value == pytest.approx(5 * ((40 - ours) * 16 + ours * 100 * share) - 40 * 5 * 10)
+
+
+def test_too_many_goods_of_unknown_cost_leave_everything_unknown() -> None:
+    known = world(16.0)
+    unknown = replace(known, contribution=np.where(known.day >= T0 - 60, np.nan, known.contribution))
+    equity = Equity(np.full(80, 100.0), np.full(80, 110.0), 1)
+    found = brought(unknown, replace(PLAN, equity=equity))
+    assert (found.gain, found.roi, found.payback, found.return_on_customer) == (None,) * 4
+    assert {found.gain_missing, found.roi_missing, found.return_on_customer_missing} == {Missing.NO_COST_OF_GOODS}
+
+
 def test_return_on_customer_adds_what_they_brought_and_what_they_are_worth_more() -> None:
-    equity = Equity(before=np.full(80, 100.0), after=np.full(80, 110.0))
+    equity = Equity(before=np.full(80, 100.0), after=np.full(80, 110.0), version=3)
     found = brought(world(16.0), replace(PLAN, equity=equity)).return_on_customer
     assert found
-    assert found.value == pytest.approx((5 * 16 + 10) / 100)
-    assert (found.interval.low, found.interval.high) == pytest.approx((0.9, 0.9))
-    worthless = replace(PLAN, equity=Equity(np.zeros(80), np.ones(80)))
-    assert brought(world(16.0), worthless).return_on_customer is None
+    assert found.value.value == pytest.approx((5 * 16 + 10) / 100)
+    assert (found.value.interval.low, found.value.interval.high) == pytest.approx((0.9, 0.9))
+    assert (found.equity_before, found.equity_after, found.version) == (4_000, 4_400, 3)
+
+
+@pytest.mark.parametrize(
+    ("equity", "missing"),
+    [
+        (Equity(np.zeros(80), np.ones(80), 1), Missing.NO_EQUITY),
+        (Missing.TOO_FEW_CUSTOMERS, Missing.TOO_FEW_CUSTOMERS),
+    ],
+)
+def test_what_is_not_known_of_a_return_on_customer_has_its_reason(equity: Equity | Missing, missing: Missing) -> None:
+    found = brought(world(16.0), replace(PLAN, equity=equity))
+    assert (found.return_on_customer, found.return_on_customer_missing) == (None, missing)

@@ -14,7 +14,7 @@ from api.purchases import WindowInput
 from api.reads.mapping import Argument, Sought
 from api.scalars import decimal_text
 from domain.metrics import queries as metrics
-from domain.metrics.analysis.cohorts import Cohort, RetentionMode, cohorts
+from domain.metrics.analysis.cohorts import Cohort, RetentionMode, beside, cohorts
 from domain.metrics.analysis.extract import purchases
 from domain.metrics.clv import model
 from domain.metrics.clv.queries import Worth, customer_equity, why_not
@@ -56,6 +56,7 @@ describe(
     RetentionMode,
     ON="Who bought in the period.",
     ON_OR_AFTER="Who bought in the period or later; the last periods are flagged, since some may yet come back.",
+    CONTRACTUAL="Who is under contract on the first day after the period, of those who first came under one then.",
 )
 
 
@@ -268,7 +269,7 @@ def _json(found: Mapping[str, Any]) -> str:
 class CohortCell:
     """How many customers of a cohort were retained so many periods later."""
 
-    later = entry(int, "later", description="How many periods after the first purchase; 0 is its own.")
+    later = entry(int, "later", description="How many periods after the cohort's own, which is 0.")
     retained = entry(int, "retained", description="How many customers.")
     share = entry(Decimal, "share", description="Their share of the cohort.")
     complete = entry(bool, "complete", description="Whether the period is over.")
@@ -280,7 +281,7 @@ class CohortCell:
 
 @expose()
 class CohortRow:
-    """Those whose first purchase ever was in a period."""
+    """Those whose first purchase ever, or first contract, was in a period."""
 
     start = entry(date, "start", description="The first day of the period.")
     end = entry(date, "end", description="The first day after it.")
@@ -291,7 +292,7 @@ class CohortRow:
 
 @expose()
 class CohortTable:
-    """How many customers of each cohort bought again how many periods later."""
+    """How many customers of each cohort bought again, or were still under contract, how many periods later."""
 
     as_of = column(date, sql="{t}.as_of", description="The last day that counts.")
     cohorts = embedded("equity.CohortRow", "{t}.cohorts", description="The cohorts in their order.")
@@ -316,9 +317,11 @@ async def _retention(sought: Sought) -> str:
     return _json({"as_of": as_of, "cohorts": [_row(each, calendar, grain) for each in found]})
 
 
-def _cohorts(address: str, tenant_id: Any, *asked: Any) -> tuple[Cohort, ...]:
-    with purchases(address, tenant_id) as bought:
-        return cohorts(bought, *asked)
+def _cohorts(
+    address: str, tenant_id: Any, window: Window, grain: Grain, mode: RetentionMode, calendar: Periods, as_of: date
+) -> tuple[Cohort, ...]:
+    with purchases(address, tenant_id, beside=beside(mode)) as found:
+        return cohorts(found, window, grain, mode, calendar, as_of)
 
 
 def _row(cohort: Cohort, calendar: Periods, grain: Grain) -> dict[str, Any]:
@@ -371,7 +374,7 @@ class Queries:
             "grain": Argument(Grain, "How long the periods are."),
             "mode": Argument(RetentionMode, "When a customer counts as retained."),
         },
-        description="How many customers of each cohort bought again how many periods after their first purchase.",
+        description="How many customers of each cohort bought again, or stayed under contract, how many periods later.",
     )  # fmt: skip
 
 

@@ -28,8 +28,20 @@ SELECT customer_id, CAST(sum(amount_base) AS bigint) AS amount
 FROM cost_allocations WHERE tenant_id = {tenant} GROUP BY customer_id
 """
 _CONTRACTS = """
-SELECT customer_id, local_day AS began, ended_on AS ended
+SELECT customer_id, id AS contract, local_day AS began, ended_on AS ended
 FROM contracts WHERE tenant_id = {tenant} AND superseded_at IS NULL AND customer_id IS NOT NULL
+"""
+# As `purchases.contracts.spans` says; who is under contract without an end is so for ever.
+_HELD = """
+SELECT customer_id, contract, began, coalesce(ended, DATE '9999-12-31') AS ended, mrr
+FROM (
+    SELECT c.customer_id, c.id AS contract, e.kind, e.local_day AS began, e.base_mrr AS mrr,
+        least(e.term_ends_on, lead(e.local_day) OVER (PARTITION BY c.id ORDER BY e.position)) AS ended
+    FROM contracts c
+    JOIN contract_events e ON e.tenant_id = {tenant} AND e.contract_id = c.id AND e.contract_version = c.version
+    WHERE c.tenant_id = {tenant} AND c.superseded_at IS NULL AND c.customer_id IS NOT NULL
+) AS steps
+WHERE kind NOT IN ('CANCEL', 'END') AND (ended IS NULL OR began < ended)
 """
 
 # A merge rewrites no day; what several members bought on one day is one occasion of their survivor.
@@ -45,7 +57,7 @@ CREATE TABLE {table} AS
 SELECT coalesce(m.root_id, d.customer_id) AS customer, d.* EXCLUDE (customer_id)
 FROM arrow_{table} d LEFT JOIN arrow_merged m USING (customer_id)
 """
-_BESIDE = {"costs": _COSTS, "contracts": _CONTRACTS}
+_BESIDE = {"costs": _COSTS, "contracts": _CONTRACTS, "held": _HELD}
 _FIGURES = ("net",)
 _MORE_FIGURES = ("net", "cost_of_goods", "uncosted", "unrated")
 
@@ -55,8 +67,9 @@ class Purchases:
     """The purchase days of a tenant, one row per surviving customer and day, in the DuckDB table `days`.
 
     A row with `orders` is an occasion; money is in minor units of the tenant's base currency. Where they are asked for,
-    there are beside it `costs` (customer, amount), what was allocated to a customer, and `contracts` (customer, began,
-    ended); the days then have what the goods cost as well.
+    there are beside it `costs` (customer, amount), what was allocated to a customer, `contracts` (customer, contract,
+    began, ended), and `held` (customer, contract, began, ended, mrr): from which day to before which one a contract
+    held, and what it earned a month. The days then have what the goods cost as well.
     """
 
     connection: Any

@@ -16,7 +16,7 @@ import pytest
 from acme_books import AcmeBooks
 from acme_books.sandbox import FakeAcme
 
-from tenure_sdk import cli, scaffold
+from tenure_sdk import AuthRevoked, cli, scaffold
 from tenure_sdk.testing import Bench, examine_all, tier_of
 
 CACHE = Path(__file__).parents[2] / ".mypy_cache" / "test_cli"
@@ -139,6 +139,7 @@ def test_a_failure_says_everything(tmp_path: Path) -> None:
         (["run", "acme_books:AcmeBooks", "--stream", "customers"], "the settings of acme-books stand in ACME_BOOKS_"),
         (["run", "moon_landing:Moon", "--stream", "customers"], "no module moon_landing: is it installed, or"),
         (["run", "acme_books:Moon", "--stream", "customers"], "acme_books has no Moon"),
+        (["record", "acme_books:AcmeBooks", "--stream", "moons"], "the settings of acme-books stand in ACME_BOOKS_"),
         (["check", str(Path(__file__).parent / "nowhere")], "nowhere"),
     ],
 )
@@ -168,5 +169,5 @@ def test_the_first_records_of_a_stream() -> None:
 
     assert [record.id for record in read(7)] == list(names[:7])
     remote.expire()
-    with pytest.raises(cli.AuthRevoked):
+    with pytest.raises(AuthRevoked):
         read(7)

@@ -1,4 +1,4 @@
-"""`tenure-sdk`: start a connector, check it, and look at what it reads."""
+"""`tenure-sdk`: start a connector, check it, and look at what it reads or is answered."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import os
 import re
 import subprocess
 import sys
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -19,15 +19,15 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from tenure_sdk import scaffold
-from tenure_sdk.auth import Credentials
-from tenure_sdk.errors import AuthRevoked, ConnectorError
+from tenure_sdk.account import Unnamed, real_account
+from tenure_sdk.errors import ConnectorError
 from tenure_sdk.http import Context, httpx
 from tenure_sdk.pages import Page
+from tenure_sdk.testing.recording import Recorder, Recording, Redaction
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
-    from tenure_sdk.auth import Auth
     from tenure_sdk.connector import Connector
 
 GROUP = "tenure.connectors"
@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
     try:
         return int(given.command(given))
-    except (Slip, ConnectorError) as problem:
+    except (Slip, Unnamed, ConnectorError) as problem:
         sys.stderr.write(f"tenure-sdk: {problem}\n")
         return 2
 
@@ -78,8 +78,9 @@ def check(given: argparse.Namespace) -> int:
         raise Slip('the kit needs more: pip install "tenure-sdk[testing]"')
     if not Path(given.folder).is_dir():
         raise Slip(f"there is no folder {given.folder}")
+    live = ["--live"] if given.live else []
     only = [part for name in given.only for part in ("--only", name)]
-    command = [sys.executable, "-m", "pytest", "-q", "-k", "test_conformance", *only]
+    command = [sys.executable, "-m", "pytest", "-q", "-k", "test_conformance", *live, *only]
     status = subprocess.run(command, cwd=given.folder, check=False).returncode  # noqa: S603 - our own interpreter
     if status == NOTHING_FOUND:
         raise Slip(f"no Conformance class in the tests of {Path(given.folder).resolve()}: is it a connector's folder?")
@@ -91,6 +92,15 @@ def run(given: argparse.Namespace) -> int:
     connector = find(given.connector)
     for record in asyncio.run(read(connector, given.stream, given.limit, os.environ)):
         sys.stdout.write(msgspec.json.encode(record).decode() + "\n")
+    return 0
+
+
+def record(given: argparse.Namespace) -> int:
+    """Keep what the real vendor answers to a stream, redacted, as a file that tests can read."""
+    connector = find(given.connector)
+    file = Path(given.into) / f"{given.stream}.json"
+    found, replies = asyncio.run(recorded(connector, given.stream, given.limit, os.environ, file, keep=given.keep))
+    sys.stdout.write(f"{file}: {replies} replies, {found} records; read it before you keep it\n")
     return 0
 
 
@@ -115,29 +125,16 @@ async def read(
     *,
     transport: httpx.AsyncBaseTransport | None = None,
 ) -> list[Any]:
-    """The first records of a stream.
-
-    `ACME_BOOKS_COMPANY` is the setting `company` of `acme-books`, `ACME_BOOKS_ACCESS_TOKEN` its access token.
-    """
+    """The first records of a stream of the account that the environment names."""
     declared = {each.name: each for each in connector.streams()}.get(stream)
     if declared is None:
         raise Slip(f"{connector.key} has no stream {stream}; it has {', '.join(s.name for s in connector.streams())}")
-    prefix = connector.key.upper().replace("-", "_") + "_"
-    given = {name.removeprefix(prefix).lower(): value for name, value in environment.items() if name.startswith(prefix)}
-    kind = connector.config_type()
-    try:
-        config = msgspec.convert(
-            {name: given[name] for name in kind.__struct_fields__ if name in given}, kind, strict=False
-        )
-    except msgspec.ValidationError as problem:
-        raise Slip(f"the settings of {connector.key} stand in {prefix}...: {problem}") from problem
+    account = real_account(connector, environment)
     made = connector()
-    auth = made.auth_for(config)
-    host = _secrets(auth, given, prefix)
     async with httpx.AsyncClient(transport=transport) as client:
         ctx = Context(
-            config, now=lambda: datetime.now(UTC), client=client, host=host, hosts=connector.hosts,
-            auth=auth, classify=made.classify,
+            account.config, now=lambda: datetime.now(UTC), client=client, host=account, hosts=connector.hosts,
+            auth=made.auth_for(account.config), classify=made.classify,
         )  # fmt: skip
         found: list[Any] = []
         async with aclosing(declared.read(made, ctx)) as pages:
@@ -148,6 +145,29 @@ async def read(
     return found[:limit]
 
 
+async def recorded(
+    connector: type[Connector[Any]],
+    stream: str,
+    limit: int,
+    environment: Mapping[str, str],
+    file: Path,
+    *,
+    keep: Sequence[str] = (),
+    transport: httpx.AsyncBaseTransport | None = None,
+) -> tuple[int, int]:
+    """Keep the replies to a stream in a file, with the texts of the fields `keep`; how many records and replies."""
+    account = real_account(connector, environment)
+    recording = Recording(
+        connector=connector.key, version=connector.version, stream=stream, at=datetime.now(UTC),
+        config=msgspec.to_builtins(account.config),
+    )  # fmt: skip
+    redaction = Redaction(account.values.values(), keep)
+    recorder = Recorder(transport or httpx.AsyncHTTPTransport(), recording, redaction)
+    found = await read(connector, stream, limit, environment, transport=recorder)
+    recording.write(file)
+    return len(found), len(recording.exchanges)
+
+
 def _named(module: str, attribute: str) -> type[Connector[Any]]:
     try:
         found: type[Connector[Any]] = getattr(importlib.import_module(module), attribute)
@@ -156,36 +176,6 @@ def _named(module: str, attribute: str) -> type[Connector[Any]]:
     except AttributeError as problem:
         raise Slip(f"{module} has no {attribute}") from problem
     return found
-
-
-def _secrets(auth: Auth | None, given: Mapping[str, str], prefix: str) -> _Given:
-    """What lets requests in. Raises Slip for what the declaration asks for and nobody gave."""
-    needed = () if auth is None else auth.fields or ("access_token",)
-    missing = [f"{prefix}{name.upper()}" for name in needed if name not in given]
-    if missing:
-        raise Slip(f"requests are let in with {', '.join(missing)}, which the environment has not")
-    return _Given(given)
-
-
-class _Given:
-    """A host whose credentials stand in the environment."""
-
-    def __init__(self, values: Mapping[str, str]) -> None:
-        self._values = dict(values)
-
-    async def credentials(self, refused: str | None = None) -> Credentials:
-        """Those; what is refused cannot be renewed."""
-        if refused is not None:
-            raise AuthRevoked
-        return Credentials(self._values)
-
-    @asynccontextmanager
-    async def admission(self) -> AsyncIterator[None]:
-        """One person looks: no limits."""
-        yield
-
-    async def slow_down(self, seconds: float | None) -> None:
-        """The context waits."""
 
 
 def _fill_settings(folder: Path, plan: scaffold.Plan) -> None:
@@ -218,12 +208,20 @@ def _parser() -> argparse.ArgumentParser:
     checked = commands.add_parser("check", help="run the conformance kit")
     checked.add_argument("folder", nargs="?", default=".", help="where the tests are")
     checked.add_argument("--only", action="append", default=[], metavar="CHECK", help="one check, such as CUR-3")
+    checked.add_argument("--live", action="store_true", help="read the account that the environment names")
     checked.set_defaults(command=check)
     ran = commands.add_parser("run", help="print the first records of a stream")
     ran.add_argument("connector", help="its key, or module:Class")
     ran.add_argument("--stream", required=True)
     ran.add_argument("--limit", type=int, default=10)
     ran.set_defaults(command=run)
+    kept = commands.add_parser("record", help="keep what the vendor answers to a stream, redacted, for tests")
+    kept.add_argument("connector", help="its key, or module:Class")
+    kept.add_argument("--stream", required=True)
+    kept.add_argument("--limit", type=int, default=50)
+    kept.add_argument("--into", default="tests/recordings", help="the folder")
+    kept.add_argument("--keep", action="append", default=[], metavar="FIELD", help="a field whose text is not masked")
+    kept.set_defaults(command=record)
     return parser
 
 

@@ -20,11 +20,14 @@ from tenure_sdk.testing.bench import (
 from tenure_sdk.testing.conformance import Conformance
 from tenure_sdk.testing.fake import Call, FakeRemote, Refusal, Row, Table, route, signed
 from tenure_sdk.testing.host import ReferenceHost
+from tenure_sdk.testing.live import LIVE, LiveAccount
+from tenure_sdk.testing.recording import Recorded
 from tenure_sdk.testing.remote import Clock, Missing, RemoteSide
 from tenure_sdk.testing.wire import Fault, Wire
 
 __all__ = [
     "CHECKS",
+    "LIVE",
     "TIERS",
     "Bench",
     "Breach",
@@ -34,9 +37,11 @@ __all__ = [
     "Conformance",
     "FakeRemote",
     "Fault",
+    "LiveAccount",
     "Missing",
     "NotApplicable",
     "Outcome",
+    "Recorded",
     "ReferenceHost",
     "Refusal",
     "RemoteSide",

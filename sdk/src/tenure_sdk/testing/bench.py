@@ -89,6 +89,13 @@ class Bench:
         """A remote side without records."""
         return self._remote(account=account)
 
+    def filled(self, stream: Stream) -> RemoteSide:
+        """A remote side with more than two pages of a stream; a real account as it is."""
+        remote = self.remote()
+        if not remote.real:
+            remote.seed(stream.name, 2 * remote.page_size + 1)
+        return remote
+
     def host(self, remote: RemoteSide | None = None, *, strict: bool = False) -> ReferenceHost:
         """A host without records for a remote side."""
         host = ReferenceHost(self.connector, remote or self.remote(), strict=strict)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from tenure_sdk.testing.bench import TIERS, Bench, Result, Tier, examine
+from tenure_sdk.testing.live import LiveAccount
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -28,12 +30,18 @@ class Conformance:
     old_cursors: ClassVar[Mapping[str, tuple[str, Any]]] = {}
     """By stream, a version of the connector and a cursor that it wrote, for CUR-9."""
 
-    def test_conformance(self, conformance_check: str, record_property: Callable[[str, object], None]) -> None:
+    def test_conformance(
+        self,
+        conformance_check: str,
+        conformance_live: bool,
+        record_property: Callable[[str, object], None],
+    ) -> None:
         """One check."""
         import pytest
 
         made = type(self)
-        bench = Bench(made.connector, made.remote, previous_config=made.previous_config, old_cursors=made.old_cursors)
+        remote = partial(LiveAccount, made.connector) if conformance_live else made.remote
+        bench = Bench(made.connector, remote, previous_config=made.previous_config, old_cursors=made.old_cursors)
         result = examine(bench, conformance_check, made.bypass)
         record_property("conformance", {"connector": made.connector.key, **as_plain(result)})
         if result.outcome == "failed" and TIERS.index(result.tier) <= TIERS.index(made.tier):

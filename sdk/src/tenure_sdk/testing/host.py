@@ -103,8 +103,7 @@ class ReferenceHost:
 
     async def sleep(self, seconds: float) -> None:
         """Let the remote side's time pass instead of ours."""
-        self.remote.clock.forward(seconds)
-        await asyncio.sleep(0)
+        await self.remote.clock.sleep(seconds)
 
     def context(self, *, window: Window | None = None, callback: Mapping[str, str] | None = None) -> Context[Any]:
         """What the connector gets for one run."""
@@ -143,9 +142,14 @@ class ReferenceHost:
         return again
 
     async def pages(self, stream: Stream, cursor: Cursor = None) -> list[Page | LinePage]:
-        """The pages of a stream after a cursor, without landing them."""
+        """The pages of a stream after a cursor, without landing them; of a real account the first of them."""
+        found: list[Page | LinePage] = []
         async with aclosing(stream.read(self._made, self.context(), cursor)) as pages:
-            return [page async for page in pages]
+            async for page in pages:
+                found.append(page)
+                if len(found) == self.remote.most_pages:
+                    break
+        return found
 
     async def pull(self, stream: Stream, *, stop_after: int | None = None) -> None:
         """One run of a stream; `stop_after` kills it after so many pages. An expired cursor makes it a full one."""

@@ -15,6 +15,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """The options of the kit."""
     group = parser.getgroup("tenure", "conformance of connectors")
     group.addoption("--only", metavar="CHECK", action="append", default=[], help="run this check alone, such as CUR-3")
+    group.addoption("--live", action="store_true", help="read the account that the environment names, and nothing else")
     parser.addini("conformance_report", "where the results are written", default="conformance.json")
 
 
@@ -28,12 +29,20 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "conformance_check" not in metafunc.fixturenames:
         return
     from tenure_sdk.testing import CHECKS
+    from tenure_sdk.testing.live import LIVE
 
     only = [name.upper() for name in metafunc.config.getoption("--only") or ()]
     unknown = [name for name in only if name not in CHECKS]
     if unknown:
         raise pytest.UsageError(f"there is no check {', '.join(unknown)}; there are {', '.join(CHECKS)}")
-    metafunc.parametrize("conformance_check", only or list(CHECKS))
+    every = LIVE if metafunc.config.getoption("--live") else CHECKS
+    metafunc.parametrize("conformance_check", [name for name in only or every if name in every])
+
+
+@pytest.fixture
+def conformance_live(request: pytest.FixtureRequest) -> bool:
+    """Whether a real account is read instead of the tests' own remote side."""
+    return bool(request.config.getoption("--live"))
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
@@ -46,7 +55,7 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Write conformance.json, unless only some checks were run, and say the tier."""
     results = config.stash[REPORT]
-    if not results or config.getoption("--only"):
+    if not results or config.getoption("--only") or config.getoption("--live"):
         return
     written = {key: _summary(found) for key, found in sorted(results.items())}
     path = config.rootpath / Path(str(config.getini("conformance_report")))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +36,11 @@ class Clock:
         """Let time pass."""
         self.at += timedelta(seconds=seconds)
 
+    async def sleep(self, seconds: float) -> None:
+        """Let time pass instead of waiting, and others have their turn."""
+        self.forward(seconds)
+        await asyncio.sleep(0)
+
 
 class RemoteSide:
     """One remote account that the kit fills, changes and watches.
@@ -54,6 +60,10 @@ class RemoteSide:
     """What the redirect of the authorization brought besides the code (`OAuth2.callback_params`)."""
     secret: str = "hook-secret-0123456789"  # noqa: S105 - that of an invented account
     """What deliveries are signed with."""
+    real: bool = False
+    """It is somebody's account: it is read as it is, and never changed (`--live`)."""
+    most_pages: int | None = None
+    """How many pages of a stream are read; None: all."""
     page_size: int = 5
     """How many records an answer brings at most; the kit sets it higher to measure."""
     large: int = 6_000

@@ -35,7 +35,8 @@ async def cursors_are_plain(bench: Bench) -> None:
     """Every cursor of every page."""
     for stream in bench.streams():
         remote = bench.remote()
-        _seed_apart(remote, stream, 2 * remote.page_size + 1)
+        if not remote.real:
+            _seed_apart(remote, stream, 2 * remote.page_size + 1)
         host = bench.host(remote)
         for page in await host.pages(stream):
             problem = _unplain(page.cursor, host.secrets)

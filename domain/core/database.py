@@ -21,7 +21,10 @@ if TYPE_CHECKING:
     from uuid import UUID
 
 ReadConnection = Any  # asyncpg brings no type information
-_STATEMENTS = 256
+# A statement stays prepared, since only what has run a few times has a generic plan.
+_PREPARED: dict[str, Any] = {
+    "statement_cache_size": 256, "max_cached_statement_lifetime": 0, "max_cacheable_statement_size": 0,
+}  # fmt: skip
 _IDLE = 0.005  # seconds that an idle connection may stay in its last transaction
 _SESSION = {"timezone": "UTC", "datestyle": "ISO"}
 # What the first statement of a transaction meets on a connection that has died: closed, cut off, or told to end.
@@ -117,7 +120,7 @@ def engine_for(url: URL, **options: Any) -> AsyncEngine:
     settings = {**_SESSION, "application_name": "tenure"}
 
     async def connect() -> ReadConnection:
-        return await asyncpg.connect(dsn_of(url), server_settings=settings)
+        return await asyncpg.connect(dsn_of(url), server_settings=settings, **_PREPARED)
 
     # A statement that fails is told without its values, which may be personal.
     return create_async_engine("postgresql+asyncpg://", async_creator=connect, hide_parameters=True, **options)
@@ -180,10 +183,7 @@ class Snapshots:
         return await asyncpg.connect(
             self._address,
             server_settings={**_SESSION, "application_name": "tenure-read"},
-            # A statement stays prepared, since only what has run a few times has a generic plan.
-            statement_cache_size=_STATEMENTS,
-            max_cached_statement_lifetime=0,
-            max_cacheable_statement_size=0,
+            **_PREPARED,
         )
 
     async def _end_what_is_idle(self) -> None:

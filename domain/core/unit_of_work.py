@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, cast
 
-from domain.core import audit, events
+from sqlalchemy import TextClause
+
+from domain.core import audit, direct, events
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -56,11 +58,13 @@ class Reading:
 
     async def rows(self, statement: Executable, values: Mapping[str, Any] | None = None) -> Sequence[Row[Any]]:
         """Every row of a statement."""
+        if isinstance(statement, TextClause):
+            return (await direct.run(await self.connection(), statement, values)).all()
         return (await self.session.execute(statement, values)).all()
 
     async def connection(self) -> AsyncConnection:
         """The connection that this transaction runs on."""
-        return await self.session.connection()
+        return cast("AsyncConnection", self.session.bind)
 
 
 @dataclass
@@ -89,8 +93,12 @@ class Writing(Reading):
 
     async def execute(self, statement: Executable, values: Any = None) -> CursorResult[Any]:
         """Run a statement that carries its own tenant predicate."""
-        await self.session.flush()
-        result: Any = await self.session.execute(statement, values)
+        if any((self.session.new, self.session.dirty, self.session.deleted)):
+            await self.session.flush()
+        if isinstance(statement, TextClause) and not isinstance(values, list):
+            result: Any = await direct.run(await self.connection(), statement, values)
+        else:
+            result = await self.session.execute(statement, values)
         return result  # type: ignore[no-any-return]
 
     def emit(self, name: str, subject: UUID, **body: Any) -> None:

@@ -889,6 +889,17 @@ small = "small:Small"
 """
 
 
+REGISTERS = """
+from typing import Any
+
+from tenure_sdk import hookimpl
+
+@hookimpl
+def register_connectors() -> list[type[Connector[Any]]]:
+    return [Small]
+"""
+
+
 class OneCustomer(FakeAcme):
     tables = {"customers": Table(new=lambda n: {"name": f"{n}"})}
 
@@ -925,7 +936,9 @@ def packaged(
     ("check", "how", "seen"),
     [
         (None, {}, ""),
+        (None, {"project": PROJECT.replace("small:Small", "small"), "extra": REGISTERS}, ""),
         ("PKG-1", {"project": PROJECT.replace("small:Small", "small:Tall")}, "small:Tall"),
+        ("PKG-1", {"project": PROJECT.replace("small:Small", "small")}, "the group tenure.connectors has"),
         ("PKG-2", {"extra": "import subprocess, sys; subprocess.run([sys.executable, '-c', ''])"}, "subprocess.Popen"),
         ("PKG-2", {"extra": "import socket; socket.getaddrinfo('127.0.0.1', 1)"}, "socket.getaddrinfo"),
         ("PKG-2", {"extra": "import threading; threading.Timer(0.5, int).start()"}, "a thread"),

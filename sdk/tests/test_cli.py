@@ -136,10 +136,16 @@ def test_a_failure_says_everything(tmp_path: Path) -> None:
         (["new", "acme", "--into", str(Path(__file__).parent)], "is not empty"),
         (["run", "moon", "--stream", "customers"], "no connector moon is installed"),
         (["run", "acme_books:AcmeBooks", "--stream", "moons"], "acme-books has no stream moons; it has customers,"),
-        (["run", "acme_books:AcmeBooks", "--stream", "customers"], "the settings of acme-books stand in ACME_BOOKS_"),
+        (
+            ["run", "acme_books:AcmeBooks", "--stream", "customers"],
+            "the settings of acme-books stand in ACME_BOOKS_COMPANY, which",
+        ),
         (["run", "moon_landing:Moon", "--stream", "customers"], "no module moon_landing: is it installed, or"),
         (["run", "acme_books:Moon", "--stream", "customers"], "acme_books has no Moon"),
-        (["record", "acme_books:AcmeBooks", "--stream", "moons"], "the settings of acme-books stand in ACME_BOOKS_"),
+        (
+            ["record", "acme_books:AcmeBooks", "--stream", "moons"],
+            "the settings of acme-books stand in ACME_BOOKS_COMPANY, which",
+        ),
         (["check", str(Path(__file__).parent / "nowhere")], "nowhere"),
     ],
 )

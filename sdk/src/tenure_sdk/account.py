@@ -50,13 +50,15 @@ def real_account(connector: type[Connector[Any]], environment: Mapping[str, str]
     given = {name.removeprefix(prefix).lower(): value for name, value in environment.items() if name.startswith(prefix)}
     kind = connector.config_type()
     settings = {name: given.pop(name) for name in kind.__struct_fields__ if name in given}
+    asked = [each.name for each in msgspec.structs.fields(kind) if each.required]
+    if missing := [f"{prefix}{name.upper()}" for name in asked if name not in settings]:
+        raise Unnamed(f"the settings of {connector.key} stand in {', '.join(missing)}, which the environment has not")
     try:
         config: Struct = msgspec.convert(settings, kind, strict=False)
     except msgspec.ValidationError as problem:
         raise Unnamed(f"the settings of {connector.key} stand in {prefix}...: {problem}") from problem
     auth = connector().auth_for(config)
     needed = () if auth is None else auth.fields or ("access_token",)
-    missing = [f"{prefix}{name.upper()}" for name in needed if name not in given]
-    if missing:
+    if missing := [f"{prefix}{name.upper()}" for name in needed if name not in given]:
         raise Unnamed(f"requests are let in with {', '.join(missing)}, which the environment has not")
     return RealAccount(config, {name: given[name] for name in needed})

@@ -72,6 +72,7 @@ def files(plan: Plan) -> dict[str, str]:
     return {
         "pyproject.toml": _filled("pyproject.txt", values),
         "README.md": _filled("readme.txt", values),
+        ".gitignore": _text("gitignore.txt"),
         ".github/workflows/ci.yml": _filled("ci.txt", values),
         f"src/{plan.package}/__init__.py": connector,
         f"src/{plan.package}/sandbox.py": _filled("sandbox.txt", values),

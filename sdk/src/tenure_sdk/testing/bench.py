@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeAlias
 
 from msgspec import Struct
 
+from tenure_sdk.account import Unnamed
 from tenure_sdk.connector import Connector, Declared, Fetch, Stream
 from tenure_sdk.pages import LinePage, Page
 from tenure_sdk.records import AnyRecord, Record, record_type
@@ -220,6 +221,9 @@ async def _examined(bench: Bench, rule: Check, base: dict[str, Any]) -> Result:
             **base, outcome="failed", seen=breach.seen, expected=breach.expected, where=bench.where(breach.at),
             remedy=rule.remedy,
         )  # fmt: skip
+    except Unnamed as problem:
+        remedy = "Set the variables in the environment."
+        return Result(**base, outcome="failed", seen=str(problem), expected="an account that it names", remedy=remedy)
     except Missing as problem:
         remedy = f'Let the remote of the tests do it, or say why not: bypass = {{"{rule.id}": "..."}}.'
         seen = f"the remote of the tests cannot do what the check needs: {problem}"

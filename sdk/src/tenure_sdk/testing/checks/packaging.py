@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import inspect
 import sys
 import tomllib
@@ -11,6 +12,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tenure_sdk.hooks import PROJECT
 from tenure_sdk.testing.bench import Bench, Breach, NotApplicable, check, some
 from tenure_sdk.testing.elsewhere import address_of, ask
 
@@ -34,10 +36,10 @@ async def entry_point(bench: Bench) -> None:
     project = project_of(bench)
     if project is not None:
         named |= set(project[0].get("project", {}).get("entry-points", {}).get(GROUP, {}).values())
-    name = bench.connector.__name__
-    if not any(value.partition(":")[2] == name and _is_of(value, bench) for value in named):
+    if not any(_brings(value, bench) for value in named):
         seen = f"the group {GROUP} has {some(named) or 'nothing'}"
-        raise Breach(seen=seen, expected=f"an entry point whose value ends in :{name}")
+        expected = f"an entry point whose value ends in :{bench.connector.__name__}, or a module that registers it"
+        raise Breach(seen=seen, expected=expected)
 
 
 @check(
@@ -115,15 +117,23 @@ def package_of(bench: Bench) -> tuple[str | None, str | None, list[str]] | None:
         table = project[0].get("project", {})
         return table.get("version"), table.get("license"), table.get("dependencies", [])
     for point in metadata.entry_points(group=GROUP):
-        if (
-            point.dist is not None
-            and point.value.endswith(f":{bench.connector.__name__}")
-            and _is_of(point.value, bench)
-        ):
+        if point.dist is not None and _brings(point.value, bench):
             told = point.dist.metadata
             licence = next((told[name] for name in ("License-Expression", "License") if name in told), None)
             return point.dist.version, licence, point.dist.requires or []
     return None
+
+
+def _brings(value: str, bench: Bench) -> bool:
+    """Whether an entry point names the connector, or a module whose `register_connectors` does."""
+    module, _, attribute = value.partition(":")
+    if attribute:
+        return attribute == bench.connector.__name__ and _is_of(value, bench)
+    try:
+        register: Any = getattr(importlib.import_module(module), "register_connectors", None)
+    except ImportError:
+        return False
+    return hasattr(register, f"{PROJECT}_impl") and bench.connector in register()
 
 
 def _is_of(value: str, bench: Bench) -> bool:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import date, datetime
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from sync import soundness
 from sync.landing.rejects import plain
 from tenure_sdk import MAX_CURSOR_BYTES, ContractViolation, LinePage, Page, Reject, record_type
 
@@ -24,7 +23,6 @@ _SECRET_NAMES = frozenset(
 )
 _SHORTEST_SECRET = 6
 """What is shorter stands in too many texts by chance."""
-_PLAIN = (datetime, date, Decimal)
 
 
 @dataclass(frozen=True)
@@ -104,8 +102,7 @@ def _unsound(record: Record, stream: Stream) -> Refused | None:
         reason = f"is {type(record).__name__}; the stream {stream.name} brings {', '.join(stream.types)}"
         return _refused(record, "type", reason)
     try:
-        plain = msgspec.to_builtins(record, builtin_types=_PLAIN)
-        msgspec.convert(plain, type(record), builtin_types=_PLAIN)
+        soundness.check(record)
     except (msgspec.ValidationError, TypeError) as problem:
         field, reason = _read(str(problem))
         return _refused(record, field, reason)
@@ -138,9 +135,9 @@ def _read(message: str) -> tuple[str | None, str]:
 
 def _latest(records: Sequence[Record]) -> list[Record]:
     """Each record once: of several with the same type and id the one that was changed last, or stands last."""
-    latest: dict[tuple[str, str], Record] = {}
+    latest: dict[tuple[type[Record], str], Record] = {}
     for record in records:
-        key = (record_type(record), record.id)
+        key = (type(record), record.id)
         known = latest.get(key)
         if known is None or not _is_older(record, known):
             latest[key] = record

@@ -1,4 +1,4 @@
-"""Plain SQL straight to the driver: SQLAlchemy's own way there takes several times as long as all the rest of a call."""
+"""Plain SQL straight to the driver: SQLAlchemy's own way there takes several times as long as the rest of a call."""
 
 from __future__ import annotations
 

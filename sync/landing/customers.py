@@ -248,6 +248,8 @@ WITH same AS (
 SELECT remote_id FROM same
 """)
 
+_HEADS = text("SELECT id, is_new FROM pg_temp.landing_customers")
+
 _DROP = sql("DELETE FROM pg_temp.landing_customers WHERE remote_id = ANY(CAST(:remote_ids AS text[]))")
 
 _REMEMBER = sql("""
@@ -342,7 +344,7 @@ async def _merge(work: Writing, run: Run, *, takes_back: bool) -> Merged:
     await work.execute(_OWN_IDS, {"scheme": f"{identity.EXTERNAL}{run.source}"})
     for sayings in (_FACTS, _CLAIMS, _RELATIONS) if takes_back else (_FACTS, _CLAIMS):
         changed |= await _say(work, sayings, run, takes_back=takes_back)
-    heads = await work.rows(text("SELECT id, is_new FROM pg_temp.landing_customers"))
+    heads = await work.rows(_HEADS)
     new = {row.id for row in heads if row.is_new is None}
     updated = len(changed - new)
     return Merged(created, updated, len(heads) - created - updated, sorted(new | changed))

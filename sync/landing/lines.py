@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from decimal import Context, Decimal
+from functools import cache
 from itertools import compress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from domain.core.money import minor_units, to_minor
 from sync.landing import cells, tables
-from tenure_sdk import LINE_COLUMNS, LINE_TYPES, CreditNote, Invoice, LinePage, Order, Refund, Reject
+from tenure_sdk import LINE_TYPES, CreditNote, Invoice, LinePage, Order, Refund, Reject
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from domain.core.unit_of_work import Writing
-    from tenure_sdk import Document
+    from tenure_sdk import Document, OrderLine
 
 _WIDE = Context(prec=80)  # a quantity times a price must be exact before it is rounded
 _BIGGEST = 2**63 - 1
@@ -48,18 +49,12 @@ Refused = dict[tuple[str, str], Reject]
 
 async def copy_documents(work: Writing, documents: Sequence[Document]) -> Refused:
     """Put documents into the staging table as their lines; one that no table can hold stays out, with all its lines."""
-    page = page_of(documents)
-    encoded = encode(page)
-    refused: Refused = {}
-    at = {row[0]: row for row in page.rows} if encoded.rejects else {}
-    for reject in encoded.rejects:
-        _, document, kind, *_ = at[reject.line]
-        refused.setdefault((kind, document), Reject(None, reject.field, reject.value, reject.reason, document))
+    written = _Values()
+    rows, refused = _rows(documents, written), _refused(documents, written)
     if refused:
-        whole = [row for row in page.rows if (row[2], row[1]) not in refused]
-        encoded = encode(LinePage(page.columns, whole, complete=True))
-    if encoded.accepted:
-        await tables.copy(work, "incoming_lines", encoded.columns, encoded.rows)
+        rows = _rows([each for each in documents if (_type_of(each), each.id) not in refused], written)
+    if rows:
+        await tables.copy(work, "incoming_lines", _DOCUMENT_COLUMNS, rows)
     return refused
 
 
@@ -136,6 +131,7 @@ _TYPES = {**LINE_TYPES, "invoice": ("invoice", "SALE"), "credit_note": ("credit_
 """A bill has the lines of an order or a refund, but is linked under its own type."""
 
 
+@cache
 def _type(name: str) -> str:
     record, kind = _TYPES[name]
     return f"{record}\t{kind or cells.NULL}"
@@ -165,11 +161,106 @@ def _rejects(written: dict[str, Written], values: dict[str, Sequence[Any]]) -> l
     return [found[line] for line in sorted(found)]
 
 
-def page_of(documents: Sequence[Document]) -> LinePage:
-    """Documents as the lines that they are made of; a line's number is its place on the page."""
-    rows = [row for document in documents for row in _rows_of(document)]
-    numbered = [(place, *row) for place, row in enumerate(rows, 1)]
-    return LinePage(tuple(LINE_COLUMNS), numbered, complete=True)
+_DOCUMENT_COLUMNS = (
+    "line", "document", "record", "kind", "number", "occurred_at", "status", "refunds", "customer", "currency",
+    "digits", "channel", "total", "units", "sku", "description", "quantity", "unit_price", "discount", "tax", "amount",
+)  # fmt: skip
+
+
+class _Values:
+    """The cells of what may be no value that a table can hold, each made once for all documents."""
+
+    def __init__(self) -> None:
+        self.currencies = cells.Cells(_currency)
+        self.numbers = cells.Cells(cells.exact)
+        self.amounts = cells.Cells(lambda pair: cells.NULL if pair[0] is None else minor(*pair))
+        self.line_amounts = cells.Cells(_line_amount)
+
+    @property
+    def unfit(self) -> bool:
+        """Whether some of them were none."""
+        return any(each.unfit for each in (self.currencies, self.numbers, self.amounts, self.line_amounts))
+
+    def of(self, document: Document) -> Iterator[tuple[str, object, str]]:
+        """Field, value and cell of all that may be unfit in a document."""
+        currency = document.currency
+        yield "currency", currency, self.currencies[currency]
+        yield "total", document.total, self.amounts[document.total, currency]
+        yield "units", document.units, self.numbers[document.units]
+        for line in document.lines:
+            yield "quantity", line.quantity, self.numbers[line.quantity]
+            yield "unit_price", line.unit_price, self.numbers[line.unit_price]
+            yield "discount", line.discount, self.amounts[line.discount, currency]
+            yield "tax", line.tax, self.amounts[line.tax, currency]
+            yield "unit_price", line.unit_price, self.line_amounts[_term(line, currency)]
+
+
+def _term(line: OrderLine, currency: str) -> tuple[Decimal, Decimal, Decimal, str]:
+    return line.quantity, line.unit_price, line.discount, currency
+
+
+def _refused(documents: Iterable[Document], written: _Values) -> Refused:
+    """The first reason against each document that cannot be kept."""
+    refused: Refused = {}
+    for document in documents if written.unfit else ():
+        for field, value, cell in written.of(document):
+            if isinstance(cell, cells.Unfit):
+                given = None if value is None else str(value)
+                reject = Reject(None, field, given, str(cell), document.id)
+                refused.setdefault((_type_of(document), document.id), reject)
+    return refused
+
+
+def _rows(documents: Sequence[Document], written: _Values) -> bytes:
+    """The lines of documents as COPY reads them; a document without lines has one that only tells of it."""
+    if not documents:
+        return b""
+    heads = _heads(documents, written)
+    told = [
+        (head, line, document.currency)
+        for head, document in zip(heads, documents, strict=True)
+        for line in document.lines or (None,)
+    ]
+    lines = [(line, currency) for _, line, currency in told if line is not None]
+    numbers, amounts, line_amounts = written.numbers, written.amounts, written.line_amounts
+    columns = (
+        cells.optionals([line.product.id if line.product else None for line, _ in lines]),
+        cells.optionals([line.description for line, _ in lines]),
+        [numbers[line.quantity] for line, _ in lines],
+        [numbers[line.unit_price] for line, _ in lines],
+        [amounts[line.discount, currency] for line, currency in lines],
+        [amounts[line.tax, currency] for line, currency in lines],
+        [line_amounts[_term(line, currency)] for line, currency in lines],
+    )
+    following = map("\t".join, zip(*columns, strict=True))
+    nothing = "\t".join([cells.NULL] * len(columns))
+    return cells.rows(
+        (str(place), head, nothing if line is None else next(following))
+        for place, (head, line, _) in enumerate(told, start=1)
+    )
+
+
+def _heads(documents: Sequence[Document], written: _Values) -> list[str]:
+    """What every line of a document says of it."""
+    said = [_said(document) for document in documents]
+    columns = (
+        cells.texts([document.id for document in documents]),
+        [_type(kind) for kind, _, _ in said],
+        cells.optionals([document.number for document in documents]),
+        cells.moments([document.occurred_at for document in documents]),
+        [status or cells.NULL for _, status, _ in said],
+        cells.optionals([refunds for _, _, refunds in said]),
+        cells.optionals([document.customer.id if document.customer else None for document in documents]),
+        [written.currencies[document.currency] for document in documents],
+        cells.optionals([document.channel for document in documents]),
+        [written.amounts[document.total, document.currency] for document in documents],
+        [written.numbers[document.units] for document in documents],
+    )
+    return list(map("\t".join, zip(*columns, strict=True)))
+
+
+def _type_of(document: Document) -> str:
+    return _said(document)[0]
 
 
 _ORDERED = {"DRAFT": "OPEN", "OPEN": "COMPLETED", "PAID": "COMPLETED", "VOIDED": "CANCELLED"}
@@ -188,34 +279,3 @@ def _said(document: Document) -> tuple[str, str | None, str | None]:
         case Order():
             return "adjustment" if document.kind == "ADJUSTMENT" else "order", document.status, None
     raise TypeError(type(document))
-
-
-def _rows_of(document: Document) -> list[tuple[Any, ...]]:
-    kind, status, refunds = _said(document)
-    head = (
-        document.id,
-        kind,
-        document.number,
-        document.occurred_at,
-        status,
-        refunds,
-        document.customer.id if document.customer else None,
-        *(None, None, None),
-        document.currency,
-        document.channel,
-        document.total,
-        document.units,
-    )
-    nothing = (None,) * 6
-    return [
-        (
-            *head,
-            line.product.id if line.product else None,
-            line.description,
-            line.quantity,
-            line.unit_price,
-            line.discount,
-            line.tax,
-        )
-        for line in document.lines
-    ] or [(*head, *nothing)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import TextClause, Uuid, bindparam, text
@@ -10,6 +11,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from domain.core.database import driver_connection
+from domain.core.ids import in_order
 from domain.integrations.model import StagedLine
 
 if TYPE_CHECKING:
@@ -95,8 +97,12 @@ _USED = "landing tables"
 _EMPTY = f"TRUNCATE {', '.join(f'pg_temp.{name}' for name in _TABLES)}"
 
 
+@cache
 def sql(statement: str) -> TextClause:
-    """A statement whose `:tenant` and `:integration` are ids and whose `:ids` are many of them."""
+    """A statement whose `:tenant` and `:integration` are ids and whose `:ids` are many of them.
+
+    The same text is the same statement, which is compiled once.
+    """
     one = [bindparam(name, type_=Uuid()) for name in ("tenant", "integration", "run") if f":{name}" in statement]
     many = [bindparam("ids", type_=ARRAY(Uuid()))] if ":ids" in statement else []
     return text(statement).bindparams(*one, *many)
@@ -114,7 +120,7 @@ async def prepare(work: Writing) -> None:
 
 async def analyse(work: Writing, table: str, columns: str) -> None:
     """Let the planner see what stands in a temporary table: nobody else tells it."""
-    await work.execute(text(f"ANALYZE pg_temp.{table} ({columns})"))
+    await work.execute(sql(f"ANALYZE pg_temp.{table} ({columns})"))
 
 
 def is_remote_id(named: str) -> str:
@@ -143,7 +149,7 @@ async def found_by_remote_id(work: Writing) -> AsyncIterator[None]:
 
 async def clear(work: Writing, *names: str) -> None:
     """Empty some of the temporary tables, for what comes next in the same transaction."""
-    await work.execute(text(f"TRUNCATE {', '.join(f'pg_temp.{name}' for name in names)}"))
+    await work.execute(sql(f"TRUNCATE {', '.join(f'pg_temp.{name}' for name in names)}"))
 
 
 async def copy(work: Writing, table: str, columns: Iterable[str], rows: bytes) -> None:
@@ -163,17 +169,16 @@ async def count(work: Writing, statement: TextClause, **values: Any) -> int:
 
 async def number(work: Writing, table: str, order: str) -> None:
     """Give an id, made here, to every row of a temporary table that has none, in an order of its columns."""
-    (wanted,) = (await work.rows(text(f"SELECT count(*) FROM pg_temp.{table} WHERE id IS NULL")))[0]
-    if not wanted:
-        return
-    await work.execute(
-        sql(f"""
-        UPDATE pg_temp.{table} AS landing SET id = made.id
-        FROM (
-            SELECT ctid AS at, row_number() OVER (ORDER BY {order}) AS place FROM pg_temp.{table} WHERE id IS NULL
-        ) AS missing
-        JOIN unnest(:ids) WITH ORDINALITY AS made (id, place) USING (place)
-        WHERE landing.ctid = missing.at
-        """),
-        {"ids": [work.ids() for _ in range(wanted)]},
-    )
+    ((wanted,),) = await work.rows(sql(f"SELECT count(*) FROM pg_temp.{table} WHERE id IS NULL"))
+    if wanted:
+        await work.execute(
+            sql(f"""
+            UPDATE pg_temp.{table} AS landing SET id = made.id
+            FROM (
+                SELECT ctid AS at, row_number() OVER (ORDER BY {order}) AS place FROM pg_temp.{table} WHERE id IS NULL
+            ) AS missing
+            JOIN unnest(:ids) WITH ORDINALITY AS made (id, place) USING (place)
+            WHERE landing.ctid = missing.at
+            """),
+            {"ids": in_order(work.ids(), wanted)},
+        )

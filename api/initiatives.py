@@ -4,12 +4,18 @@ from datetime import date
 from enum import Enum
 from typing import Any
 
+import orjson
+import strawberry
+
+from api import ids
 from api.expose import Node, amount, column, describe, embedded, entry, expose, listing, many, one, page_of, part
 from api.reading import Reader, label
 from api.reads.completion import loads
+from api.reads.mapping import Argument, Sought
 from api.reads.mapping import Order as By
-from domain.initiatives import findings, model, plans, queries, report
+from domain.initiatives import findings, individually, model, plans, queries, report, telling
 from domain.initiatives.model import InitiativeKind, InitiativeStatus
+from domain.metrics.reading import Snapshot
 
 SCOPE = "metrics:read"
 
@@ -122,6 +128,15 @@ _named(
     TOO_SHORT="Too little time has gone by since the first purchases.",
     NO_OPTIMUM="No parameters of the model are likelier than all others.",
     SPEND_NOT_INDEPENDENT="How much customers spend goes with how often they buy, which the model rules out.",
+)
+_named(
+    individually.IndividualState,
+    "IndividualState",
+    COMPARED="He was compared.",
+    NOT_MEASURED="The initiative was not measured yet, or before customers could be placed.",
+    NOT_SEALED="He was first seen after the baseline was sealed.",
+    OUT_OF_SCOPE="The initiative was not for him.",
+    ERASED="He was erased.",
 )
 _named(
     findings.Method,
@@ -507,12 +522,100 @@ class Initiative(Node):
     version = column()
 
 
+@expose()
+class IndividualValue:
+    """A value of one customer in a window, beside the customers of the measurement."""
+
+    value = _kept(float, "value", "His value; null where it is not known, such as a rate over less than 30 days.")
+    mean = _kept(float, "mean", "That of all of them together.")
+    percentile = _kept(float, "percentile", "How many in a hundred have less; of equals half counts.")
+    z = _kept(float, "z", "How far log(1 + value) lies above the mean, in standard deviations; from 30 customers on.")
+
+
+@expose()
+class IndividualMeasure:
+    """One measure of one customer, before and after."""
+
+    measure = _kept(findings.Measure, "measure", "What is compared.", null=False)
+    unit = _kept(MeasureUnit, "unit", "What it is counted in.", null=False)
+    before = _inside("IndividualValue", "before", "In the window that is compared with.", null=False)
+    after = _inside("IndividualValue", "after", "After go-live.", null=False)
+    change = _kept(float, "change", "His change, a fraction.")
+    usual = _inside("Range", "usual", "How much he changed at the fake go-lives, when nothing was done.")
+    alike_before = _kept(
+        float, "alike_before", "What those came to who were left alone and had bought as he had: before."
+    )
+    alike_after = _kept(float, "alike_after", "The same after go-live.")
+
+
+@expose()
+class IndividualComparison:
+    """One customer before and after an initiative: beside himself and beside the mean. It is no evidence."""
+
+    state = column(individually.IndividualState, sql="{t}.state", description="Whether he was compared, or why not.")
+    measurement = column(
+        int, sql="{t}.measurement", null=True, description="The number of the measurement whose days are compared."
+    )
+    currency = column(str, sql="{t}.currency", null=True, description="The currency of amounts.")
+    before_window = embedded(
+        "initiatives.Span", "{t}.before", many=False, null=True, description="The days that are compared with."
+    )
+    after_window = embedded(
+        "initiatives.Span", "{t}.after", many=False, null=True, description="The days since go-live."
+    )
+    measures = embedded(
+        "initiatives.IndividualMeasure", "{t}.measures", description="Each measure; empty where he was not compared."
+    )
+
+
+_INDIVIDUAL = (
+    "(select r.* from tenants b, jsonb_to_record({found}) as r(state text, measurement int, currency text,"
+    " before jsonb, after jsonb, measures jsonb) where b.tenant_id = $1 and r.state is not null) {t} where true"
+)
+
+
+async def _individual(sought: Sought) -> str:
+    snapshot = Snapshot(sought.connection, sought.tenant_id, sought.reader.now)
+    initiative, customer = (
+        ids.reader("ini")(sought.arguments["initiative"]),
+        ids.reader("cus")(sought.arguments["customer"]),
+    )
+    found = await individually.compared(snapshot, initiative, customer)
+    return orjson.dumps(_told(found)).decode()
+
+
+def _told(of: individually.Individual | None) -> dict[str, Any]:
+    """The row that is shown; where there is nothing to show, one without a state."""
+    if of is None:
+        return {}
+    return {
+        "state": of.state,
+        "measurement": of.number,
+        "currency": of.currency,
+        "before": _span(of.before),
+        "after": _span(of.after),
+        "measures": [telling.individual(each, of.currency or "") for each in of.answers],
+    }
+
+
+def _span(of: findings.Span | None) -> dict[str, Any] | None:
+    return None if of is None else {"start": telling.day(of.first), "end": telling.day(of.last)}
+
+
 InitiativeConnection = page_of(Initiative, "initiatives")
 
 
 class Queries:
     """What the root offers of initiatives."""
 
+    individual_comparison = one(
+        "initiatives.IndividualComparison", _INDIVIDUAL, find=_individual, scope=SCOPE,
+        arguments={
+            "initiative": Argument(strawberry.ID, "The initiative."),
+            "customer": Argument(strawberry.ID, "The customer, by any id that he ever had."),
+        },
+        description="One customer before and after an initiative, as measured last; null where either is not known.",
+    )  # fmt: skip
     initiatives = many(
         "initiatives.Initiative", "initiatives {t} where {t}.tenant_id = $1",
         orders={"ID": By("{t}.id", "id")}, default=(("ID", True),), scope=SCOPE,

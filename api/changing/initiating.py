@@ -1,17 +1,21 @@
 """What can be changed of initiatives: planned, sealed, measured."""
 
 import asyncio
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
 import strawberry
 
 from api.changes import Around, mutation
+from api.changing.costing import PURCHASES as COSTS
+from api.changing.costing import MoneyInput, PeriodInput
 from api.changing.inputs import given, id_of, needed, several
+from api.problems import Forbidden
 from api.reference import Reference
 from api.replays import Done
 from domain.core.unit_of_work import Writing
+from domain.costs import CostCategory, NewCost
 from domain.initiatives import actions, measuring
 from domain.initiatives.model import InitiativeKind
 from domain.initiatives.plans import Question, Tier
@@ -28,7 +32,7 @@ class MinimumEffectInput:
 
 
 @strawberry.input(description="An initiative; with neither customers, segments nor departments it is for everybody.")
-class CreateInitiativeInput:
+class InitiativeInput:
     """An initiative."""
 
     name: str = needed("How people call it.")
@@ -45,15 +49,34 @@ class CreateInitiativeInput:
     robust_ceiling: bool = given("Whether measuring is late after the 95th percentile of gaps.", default=False)
 
 
-@mutation("initiative", "initiatives.Initiative", scope=WRITE)
-async def create_initiative(work: Writing, asked: CreateInitiativeInput) -> Done:
-    """Plan an initiative; what it costs is recorded with `recordCost`."""
-    made = await actions.create(work, _proposal(asked))
+@strawberry.input(description="What an initiative costs, spent or planned.")
+class InitiativeCostInput:
+    """What an initiative costs."""
+
+    money: MoneyInput = needed("How much.")
+    period: PeriodInput | None = given("When it is spent; on the first day of the initiative without it.", None)
+    description: str | None = given("What it is, in a line.", None)
+
+
+@strawberry.input(description="An initiative that is to be planned, and what it costs as far as that is known.")
+class CreateInitiativeInput(InitiativeInput):
+    """An initiative with its costs."""
+
+    costs: list[InitiativeCostInput] = several("What it costs; more can be recorded later. Takes `purchases:write`.")
+
+
+@mutation("initiative", "initiatives.Initiative", scope=WRITE, connected=True)
+async def create_initiative(work: Writing, asked: CreateInitiativeInput, around: Around) -> Done:
+    """Plan an initiative and record what it costs; what becomes known later is recorded with `recordCost`."""
+    if asked.costs and COSTS not in around.identity.scopes:
+        message = f"The token lacks the scope {COSTS}."
+        raise Forbidden(message, scope=COSTS)
+    made = await actions.create(work, _proposal(asked), [_cost(each, asked.go_live_on) for each in asked.costs])
     return Done(Reference("Initiative", made.id))
 
 
 @strawberry.input(description="An initiative as it is to be; of a sealed one only name and kind can change.")
-class UpdateInitiativeInput(CreateInitiativeInput):
+class UpdateInitiativeInput(InitiativeInput):
     """An initiative as it is to be."""
 
     id: strawberry.ID = needed("The initiative.")
@@ -102,7 +125,15 @@ async def take_measurement(work: Writing, asked: TakeMeasurementInput, around: A
     return Done(Reference("Measurement", made.id))
 
 
-def _proposal(asked: CreateInitiativeInput) -> actions.Proposal:
+def _cost(asked: InitiativeCostInput, go_live_on: date) -> NewCost:
+    period = asked.period or PeriodInput(start=go_live_on, end=go_live_on + timedelta(days=1))
+    return NewCost(
+        category=CostCategory.INITIATIVE, amount=asked.money.amount, currency=asked.money.currency,
+        starts_on=period.start, ends_on=period.end, description=asked.description,
+    )  # fmt: skip
+
+
+def _proposal(asked: InitiativeInput) -> actions.Proposal:
     return actions.Proposal(
         name=asked.name,
         kind=asked.kind,

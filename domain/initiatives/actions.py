@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
-from domain.core.problems import Conflict, Invalid, NotFound, StaleVersion
+from domain.core.problems import Conflict, DomainError, Invalid, NotFound, StaleVersion
+from domain.costs.actions import record_cost
 from domain.customers.model import Customer, Department
 from domain.customers.queries import within
 from domain.initiatives import queries, seal, sealing, telling
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from domain.core.unit_of_work import Writing
+    from domain.costs.actions import NewCost
     from domain.initiatives.findings import MeasureAnswer, QuestionAnswer
     from domain.initiatives.measuring import Evidence, Found
     from domain.initiatives.model import BaselineSnapshot
@@ -74,8 +76,11 @@ class Proposal:
     robust_ceiling: bool = False
 
 
-async def create(work: Writing, asked: Proposal) -> Initiative:
-    """Plan an initiative. Raises NameMissing, BadBaseline, BadMinimumEffect, or NotFound for whom it is for."""
+async def create(work: Writing, asked: Proposal, costs: Sequence[NewCost] = ()) -> Initiative:
+    """Plan an initiative and record what it costs.
+
+    Raises NameMissing, BadBaseline, BadMinimumEffect, NotFound for whom it is for, or what `record_cost` raises.
+    """
     made = Initiative(
         id=work.ids(), status=InitiativeStatus.PLANNED, created_at=work.now, updated_at=work.now, version=1,
         **await _checked(work, asked),
@@ -83,6 +88,8 @@ async def create(work: Writing, asked: Proposal) -> Initiative:
     work.add(made)
     work.audit("initiatives.create", _subject(made), after=_told(made))
     await work.flush()
+    for place, cost in enumerate(costs):
+        await _spend(work, made, cost, place)
     return made
 
 
@@ -147,6 +154,15 @@ async def record(work: Writing, evidence: Evidence, found: Found) -> Measurement
 
 
 _FREE = {"name", "kind"}
+
+
+async def _spend(work: Writing, on: Initiative, cost: NewCost, place: int) -> None:
+    """Record one of the costs of an initiative; what is wrong with it is told with its place among them."""
+    try:
+        await record_cost(work, replace(cost, initiative_id=on.id))
+    except DomainError as problem:
+        problem.path = ("costs", str(place), *problem.path)
+        raise
 
 
 async def _checked(work: Writing, asked: Proposal) -> dict[str, Any]:

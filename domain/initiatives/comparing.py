@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from domain.initiatives.history import Amounts, History, Mask
     from domain.initiatives.plans import Plan
     from domain.initiatives.statistics.effects import Effect
-    from domain.initiatives.statistics.individuals import IndividualAnswer
     from domain.initiatives.statistics.panel import Panel
     from domain.initiatives.statistics.windows import Windows
 
@@ -64,13 +63,6 @@ def compare(before: History, after: History, plan: Plan) -> Comparison:
     """
     require_known(before, after, plan)
     return _Study(before, before.joined(after), plan).comparison()
-
-
-def individual(before: History, after: History, plan: Plan, customer: int) -> tuple[IndividualAnswer, ...]:
-    """One customer before and after, beside the mean of the panel and his place in it. Raises like `compare`."""
-    require_known(before, after, plan)
-    study = _Study(before, before.joined(after), plan)
-    return individuals.individual(study.history, study.windows, study.panel, customer)
 
 
 def possible_tiers(history: History, plan: Plan) -> tuple[Tier, ...]:
@@ -115,6 +107,8 @@ class _Study:
             starting_point=starting_point(self.history, self.calendar, self.scope, self.fakes),
             returns=self._returns(method, answers),
             opportunities=self._opportunities(),
+            spreads=individuals.spreads(self.history, windows, self.panel, self.plan.minor),
+            alike=individuals.alike(self.history, baseline, windows, self.sides) if method is Method.MATCHED else (),
             flags=self._flags(),
         )
 

@@ -264,6 +264,37 @@ class Returns(msgspec.Struct, frozen=True):
     shown_to_have_paid: bool
 
 
+class Spread(msgspec.Struct, frozen=True):
+    """How a measure was spread over the customers of a panel: the value of all, and the customers at 0, 1 ... 100 %.
+
+    `mean_log` and `sd_log` are of log(1 + value), the value in the unit in which it is shown.
+    """
+
+    mean: float | None
+    n: int
+    quantiles: tuple[float, ...]
+    mean_log: float | None
+    sd_log: float | None
+
+
+class Spreads(msgspec.Struct, frozen=True):
+    """How a measure was spread before and after: what a single customer is placed in."""
+
+    measure: Measure
+    before: Spread
+    after: Spread
+
+
+class Alike(msgspec.Struct, frozen=True):
+    """The customers left alone who had bought alike: so often in the baseline, and so often in its last half."""
+
+    occasions: int
+    recent: int
+    customers: int
+    before: dict[Measure, float | None]
+    after: dict[Measure, float | None]
+
+
 class Opportunity(msgspec.Struct, frozen=True):
     """A window of opportunity: a group that is worse than it was itself, or than the other groups, in one measure.
 
@@ -287,7 +318,8 @@ class Comparison(msgspec.Struct, frozen=True):
     """Everything that a measurement found. `overall` is null unless it is the FINAL one, and always at QUICK.
 
     `baseline` is the sealed window, `before` the days that `after` is compared with; `retained` bought in the baseline
-    and after. The figures are of the treated; the windows of opportunity are of all customers, in order of their worth.
+    and after. The figures and spreads are of the treated; `alike` is empty where nobody left alone was compared with.
+    The windows of opportunity are of all customers, in order of their worth.
     """
 
     tier: Tier
@@ -306,6 +338,8 @@ class Comparison(msgspec.Struct, frozen=True):
     starting_point: StartingPoint | None
     returns: Returns | None
     opportunities: tuple[Opportunity, ...]
+    spreads: tuple[Spreads, ...]
+    alike: tuple[Alike, ...]
     flags: tuple[Flag, ...]
 
     def answer(self, question: Question) -> QuestionAnswer:

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 import numpy as np
 
+from domain.core.money import minor_units
 from domain.initiatives import queries, reading, seal, sealing
 from domain.initiatives.comparing import compare
 from domain.initiatives.findings import Comparison, Flag
@@ -209,6 +210,7 @@ def _plan(
         sealed_on=header.sealed_at.toordinal(),
         read_on=day.toordinal(),
         spent=spent,
+        minor=10 ** minor_units(header.currency),
     )
 
 

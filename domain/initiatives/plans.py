@@ -119,7 +119,7 @@ class Plan:
     who was left alone (None: everyone else). `selected_on` is the day up to which the customers' behaviour could
     influence the selection. `seed` comes from the seal. `exploratory` are questions that were not sealed: they get no
     verdict. `sealed_on` and `read_on` are the days on which the sealed and the later figures were read. `groups` are
-    looked through for windows of opportunity.
+    looked through for windows of opportunity. `minor` is how many minor units make one of the currency.
     """
 
     go_live: int
@@ -141,6 +141,7 @@ class Plan:
     spent: tuple[Spent, ...] = ()
     equity: Equity | Missing = Missing.NOT_FITTED
     groups: tuple[Group, ...] = ()
+    minor: int = 100
     draws: int = 2000
 
     @property

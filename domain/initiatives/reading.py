@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sqlalchemy import Date, DateTime, Uuid, bindparam, select, text
 
+from domain.costs.queries import by_day
 from domain.initiatives.history import NEVER, History, Weeks
 from domain.initiatives.plans import GroupKind, GroupName, Missing, Spent
 from domain.initiatives.statistics.equity import Model
@@ -251,8 +252,10 @@ _PEOPLE = _statement(
     first=Date(), last=Date(),
 )  # fmt: skip
 
-_DAYS = _statement(
-    f"""
+
+def _days(whose: str = "") -> str:
+    """SQL: what customers did on each day, as recorded; `whose` says of whom, over a customer's id."""
+    return f"""
     SELECT customer_id, day, CAST(max(occasions) AS bigint) AS occasions, CAST(sum(units) AS numeric(20, 6)) AS units,
         CAST(sum(amount) AS bigint) AS amount,
         CASE WHEN sum(unknown) = 0
@@ -263,23 +266,27 @@ _DAYS = _statement(
         SELECT p.customer_id, p.day, CASE WHEN {_IS_OCCASION} THEN 1 ELSE 0 END AS occasions,
             CASE WHEN :paid_only THEN p.paid_units ELSE p.units END - p.returned_units AS units, p.net AS amount,
             p.cost_of_goods, p.uncosted + p.unrated AS unknown, 0 AS service_cost, 0 AS deliveries, 0 AS responses
-        FROM purchase_days p WHERE p.tenant_id = :tenant AND p.day >= :first AND p.day < :last
+        FROM purchase_days p WHERE p.tenant_id = :tenant AND p.day >= :first AND p.day < :last{whose.format(t="p")}
         UNION ALL
-        SELECT a.customer_id, a.day, 0, 0, 0, 0, 0, a.amount_base, 0, 0
-        FROM cost_allocations a
-        WHERE a.tenant_id = :tenant AND a.day >= :first AND a.day < :last AND a.category = 'SERVICE'
+        SELECT b.customer_id, b.day, 0, 0, 0, 0, 0, b.minor, 0, 0
+        FROM ({by_day(":first", ":last", "a.category = 'SERVICE'" + whose.format(t="a"))}) AS b
+        WHERE b.minor <> 0
         UNION ALL
         SELECT r.customer_id, r.delivered_on, 0, 0, 0, 0, 0, 0, 1,
             CASE WHEN r.human_at <= r.delivered_at + make_interval(days => {RESPONDS_WITHIN}) THEN 1 ELSE 0 END
         FROM campaign_responses r
         WHERE r.tenant_id = :tenant AND r.delivered_on >= :first
-            AND r.delivered_on < CAST(:last AS date) - {RESPONDS_WITHIN}
+            AND r.delivered_on < CAST(:last AS date) - {RESPONDS_WITHIN}{whose.format(t="r")}
     ) AS parts
     GROUP BY customer_id, day
     ORDER BY customer_id, day
-    """,
-    first=Date(), last=Date(),
-)  # fmt: skip
+    """
+
+
+_DAYS = _statement(_days(), first=Date(), last=Date())
+
+DAYS_OF_SOME = _days(" AND {t}.customer_id = ANY(:customers)")
+"""SQL: the same of `:customers`, to be run on a snapshot."""
 
 _STAGES = _statement(
     """

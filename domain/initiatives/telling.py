@@ -9,6 +9,7 @@ import msgspec
 
 from domain.core.money import minor_units
 from domain.initiatives.findings import Measure
+from domain.initiatives.statistics.tallies import MONEY
 
 if TYPE_CHECKING:
     from domain.initiatives.findings import (
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
         Returns,
         StartingPoint,
     )
+    from domain.initiatives.statistics.individuals import IndividualAnswer
 
-MONEY = {Measure.SIZE, Measure.SERVICE_COST, Measure.ACQUISITION_COST, Measure.RETENTION_COST}
 UNITS = {Measure.FREQUENCY: "PER_YEAR", Measure.RECENCY: "DAYS", Measure.RESPONSE: "SHARE"}
 """What the measures that are no money are measured in."""
 
@@ -29,7 +30,10 @@ _RATIOS = ("before", "after")
 
 
 def findings(of: Comparison, currency: str) -> dict[str, Any]:
-    """A whole comparison without its answers, which are kept apart."""
+    """A whole comparison without its answers, which are kept apart.
+
+    Spreads and those who are alike are kept as they were computed, since a customer is placed in them as such.
+    """
     told: dict[str, Any] = msgspec.to_builtins(of)
     for name in ("baseline", "before", "after"):
         told[name] = {"start": day(told[name]["first"]), "end": day(told[name]["last"])}
@@ -52,6 +56,16 @@ def measure(of: MeasureAnswer, currency: str) -> dict[str, Any]:
     for name in _RATIOS:
         told[name] |= {key: _major(told[name][key], currency) for key in ("value", "numerator")}
     return told | {name: _major(told[name], currency) for name in ("expected", "absolute")}
+
+
+def individual(of: IndividualAnswer, currency: str) -> dict[str, Any]:
+    """One measure of one customer; values of money are in units of the currency."""
+    told: dict[str, Any] = msgspec.to_builtins(of) | {"unit": UNITS.get(of.measure, "MONEY")}
+    if of.measure not in MONEY:
+        return told
+    for name in _RATIOS:
+        told[name] |= {key: _major(told[name][key], currency) for key in ("value", "mean")}
+    return told | {name: _major(told[name], currency) for name in ("alike_before", "alike_after")}
 
 
 def day(ordinal: int | None) -> str | None:

@@ -117,3 +117,70 @@ async def test_nobody_left_alone_and_too_few_weeks_leave_other_tiers(business: B
         "TIER_NOT_POSSIBLE",
         ["QUICK", "STANDARD"],
     )
+
+
+SPENT = {"money": {"amount": "900.00", "currency": "EUR"}, "description": "Visits"}
+
+
+async def test_what_it_costs_is_recorded_with_it(business: Business, begun: dict[str, str]) -> None:
+    later = {"money": {"amount": "50.50", "currency": "EUR"}, "period": {"start": "2025-06-01", "end": "2025-07-01"}}
+    made = await planned(business, costs=[SPENT, later])
+    document = """query ($by: CostFilter) { costs(first: 9, filter: $by) { nodes {
+        category total { amount currency } startsOn endsOn description initiative { id } } } }"""
+    found = await read(business, document, by={"initiative": {"eq": made}})
+    shared = {"category": "INITIATIVE", "initiative": {"id": made}}
+    assert found["costs"]["nodes"] == [
+        {**shared, "total": later["money"], "startsOn": "2025-06-01", "endsOn": "2025-07-01", "description": None},
+        {**shared, "total": SPENT["money"], "startsOn": "2025-05-01", "endsOn": "2025-05-02", "description": "Visits"},
+    ]  # fmt: skip
+
+
+async def test_costs_that_cannot_be_recorded_leave_no_initiative(business: Business, logins: Logins) -> None:
+    unknown = {**SPENT, "money": {"amount": "1", "currency": "CHF"}}
+    plan = {"name": "Calls", **initiating.PLAN}
+    async with snapshots.opened(logins) as tables, tables.nothing_changes():
+        refused = await business.caller.refused("createInitiative", {**plan, "costs": [SPENT, unknown]})
+        assert (refused["code"], refused["path"]) == ("NO_RATE_FOR_COST", ["costs", "1", "currency"])
+        unfit = business.caller.with_scopes(frozenset({"customers:write", "metrics:read"}))
+        response = await unfit.respond("createInitiative", {**plan, "costs": [SPENT]})
+        assert response["errors"][0]["extensions"] == {"code": "FORBIDDEN", "scope": "purchases:write"}
+    assert (await unfit.payload("createInitiative", plan, "initiative { name }"))["initiative"] == {"name": "Calls"}
+
+
+ALONE = """query ($initiative: ID!, $customer: ID!) {
+    individualComparison(initiative: $initiative, customer: $customer) {
+    state measurement currency beforeWindow { start end } afterWindow { start end }
+    measures { measure unit change before { value mean percentile z } after { value } usual { low } alikeAfter } } }"""
+
+
+async def test_a_customer_is_shown_beside_himself_and_the_mean(business: Business, begun: dict[str, str]) -> None:
+    asked = {"initiative": begun["sealed"], "customer": business.acme}
+    nothing = dict.fromkeys(("measurement", "currency", "beforeWindow", "afterWindow"))
+    shown = await read(business, ALONE, **asked)
+    assert shown["individualComparison"] == {**nothing, "state": "NOT_MEASURED", "measures": []}
+    await business.caller.do("takeMeasurement", {"id": begun["sealed"]})
+    found = (await read(business, ALONE, **asked))["individualComparison"]
+    assert (found["state"], found["measurement"], found["currency"]) == ("COMPARED", 1, "EUR")
+    assert (found["beforeWindow"]["start"], found["afterWindow"]) == (
+        "2025-03-02", {"start": "2025-05-01", "end": "2025-06-30"},
+    )  # fmt: skip
+    size = next(each for each in found["measures"] if each["measure"] == "SIZE")
+    assert size == {
+        "measure": "SIZE", "unit": "MONEY", "change": 0, "after": {"value": 20}, "usual": None,
+        "alikeAfter": None, "before": {"value": 20, "mean": 20, "percentile": 50, "z": None},
+    }  # fmt: skip
+    unsealed = await read(business, ALONE, initiative=begun["sealed"], customer=business.ada)
+    assert unsealed["individualComparison"]["state"] == "NOT_SEALED"
+
+
+async def test_nobody_sees_the_customers_or_initiatives_of_others(
+    business: Business, begun: dict[str, str], engine: Engine, database: Database, other_tenant: UUID
+) -> None:
+    await business.caller.do("takeMeasurement", {"id": begun["sealed"]})
+    other = await found(engine, database, other_tenant)
+    for initiative, customer in (
+        (begun["sealed"], other.acme), (begun["sealed"], business.acme), (f"ini_{'0' * 32}", other.acme),
+    ):  # fmt: skip
+        assert await read(other, ALONE, initiative=initiative, customer=customer) == {"individualComparison": None}
+    wrong = await business.caller.answer(ALONE, initiative=business.acme, customer=business.acme)
+    assert wrong["errors"][0]["extensions"]["code"] == "BAD_USER_INPUT"

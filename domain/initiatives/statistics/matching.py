@@ -92,8 +92,15 @@ def effects(
     # The finer cells are added up once; those by occasions alone are their sums.
     coarser = np.unique(cells.names // TERCILES, return_inverse=True)[1]
     coarse = _Matched.of(_joined(once, coarser), _joined(drawn, coarser))
-    both = rows[sides.treated], rows[~sides.treated]
-    found = [(fine if measure is Measure.SIZE else coarse).effect(measure, *both) for measure in measures]
+    untouched, treated = rows[~sides.treated], rows[sides.treated]
+    cell = cells.cell[sides.treated]
+    matched = fine.matched[cell], coarse.matched[coarser[cell]]
+    found = [
+        fine.effect(measure, treated, matched[0], untouched)
+        if measure is Measure.SIZE
+        else coarse.effect(measure, treated, matched[1], untouched)
+        for measure in measures
+    ]
     return [replace(effect, blocked=Reason.FEW_UNITS) for effect in found] if sides.few_units else found
 
 
@@ -125,10 +132,18 @@ def cells_by_amount(history: History, baseline: Span, sides: Sides) -> Cells:
     return Cells.of(names + _tercile(spent, bought), sides.treated)
 
 
+def occasions_of_cells(history: History, baseline: Span, customers: Indexes) -> tuple[Indexes, Indexes]:
+    """The occasions of customers in the baseline and in its last half, as far as cells tell them apart."""
+    late = Span((baseline.first + baseline.last) // 2, baseline.last)
+    whole, recent = (total(history, span, "occasions")[customers].astype(np.intp) for span in (baseline, late))
+    return np.minimum(whole, MOST_OCCASIONS), np.minimum(recent, MOST_RECENT_OCCASIONS)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Matched:
     """The sums of the matched treated after the go-live, as they were and as they were to be expected; per draw too."""
 
+    matched: Mask
     actual: Amounts
     expected: Amounts
     actual_drawn: Amounts
@@ -141,10 +156,13 @@ class _Matched:
         matched = _matched(counts)
         actual, expected = _actual_and_expected(once, matched)
         share = counts[matched, 1].sum() / max(1.0, counts[:, 1].sum())
-        return cls(actual[0], expected[0], *_actual_and_expected(drawn, matched), float(share))
+        return cls(matched, actual[0], expected[0], *_actual_and_expected(drawn, matched), float(share))
 
-    def effect(self, measure: Measure, treated: Amounts, untouched: Amounts) -> Effect:
-        """The change of one measure; `treated` and `untouched` are the rows of both sides."""
+    def effect(self, measure: Measure, treated: Amounts, matched: Mask, untouched: Amounts) -> Effect:
+        """The change of one measure, of those treated who are `matched`; of all of them where too few are.
+
+        `treated` and `untouched` are the rows of both sides.
+        """
         before, after = _halves(treated)
         plain = Effect(measure, ratio(measure, before), ratio(measure, after))
         if not_measured := missing(measure, (before, after, *_halves(untouched))):
@@ -155,8 +173,14 @@ class _Matched:
         drawn = change(measure, self.expected_drawn, self.actual_drawn)
         if few := too_few(measure, (before, after), found, drawn):
             return replace(plain, blocked=few)
-        expected = float(value(measure, self.expected))
-        return replace(plain, expected=expected, change=found, spread=Draws.of(drawn))
+        return Effect(
+            measure,
+            ratio(measure, before[matched]),
+            ratio(measure, after[matched]),
+            expected=float(value(measure, self.expected)),
+            change=found,
+            spread=Draws.of(drawn),
+        )
 
 
 def _matched(counts: Amounts | Indexes) -> Mask:
@@ -204,12 +228,8 @@ def _halves(rows: Amounts) -> tuple[Amounts, Amounts]:
 
 def _occasion_names(history: History, baseline: Span, sides: Sides) -> Indexes:
     """One number for each pair of occasions in the baseline and occasions in its last half."""
-    late = Span((baseline.first + baseline.last) // 2, baseline.last)
-    whole, recent = (
-        total(history, span, "occasions")[sides.panel.customers].astype(np.intp) for span in (baseline, late)
-    )
-    names = np.minimum(whole, MOST_OCCASIONS) * (MOST_RECENT_OCCASIONS + 1) + np.minimum(recent, MOST_RECENT_OCCASIONS)
-    return np.asarray(names, dtype=np.intp)
+    whole, recent = occasions_of_cells(history, baseline, sides.panel.customers)
+    return whole * (MOST_RECENT_OCCASIONS + 1) + recent
 
 
 def _tercile(amount: Amounts, occasions: Amounts) -> Indexes:

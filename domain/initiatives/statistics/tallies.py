@@ -39,6 +39,9 @@ RATIOS = {
 }
 """Numerator, denominator and factor of the measures that rest on a panel: a group's value is a ratio of sums."""
 
+MONEY = frozenset({Measure.SIZE, Measure.SERVICE_COST, Measure.ACQUISITION_COST, Measure.RETENTION_COST})
+"""The measures that are amounts, in minor units."""
+
 _SUMMED = {
     Column.OCCASIONS: "occasions",
     Column.AMOUNT: "amount",

@@ -159,9 +159,8 @@ def _returns(at: int, currency: str) -> dict[str, Any] | None:
         **{f"gain{end}": 5000 + at if known else None for end in ("", "_low", "_high")},
         **{f"{name}{end}": 0.25 if known else None for name in names for end in ("", "_low", "_high")},
         "equity_before": 7_000 + at if known else None, "equity_after": 8_000 if known else None,
-        "equity_model": at if known else None, "gain_missing": None if known else _nth(Missing, at),
-        "roi_missing": None if known else _nth(Missing, at + 4),
-        "return_on_customer_missing": None if known else _nth(Missing, at + 8),
+        "equity_model": at if known else None, "gain_missing": _nth(Missing, at),
+        "roi_missing": _nth(Missing, at + 1), "return_on_customer_missing": _nth(Missing, at + 9),
         **{f"payback_{end}": "2026-02-01" if known else None for end in ("on", "earliest", "latest")},
     }  # fmt: skip
 

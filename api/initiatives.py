@@ -357,6 +357,20 @@ class WaitingWindow:
     )
 
 
+@expose()
+class SealedDefinition:
+    """The version of a metric's definition that was in force when a baseline was sealed."""
+
+    metric = _kept(str, "metric", "The key of the metric.", null=False)
+    version = _kept(int, "version", "The version of its definition.", null=False)
+
+
+_DEFINITIONS = (
+    "(select coalesce(jsonb_agg(jsonb_build_object('metric', x.key, 'version', x.value) order by x.key collate \"C\"),"
+    " '[]') from jsonb_each({t}.definition_versions) as x)"
+)
+
+
 @expose(model.BaselineSnapshot, prefix="bas", by_id="baseline.seals {t} where {t}.tenant_id = $1 and {t}.id = {k}",
         scope=SCOPE)  # fmt: skip
 class Baseline(Node):
@@ -383,6 +397,9 @@ class Baseline(Node):
     )
     head = column(
         str, sql="encode({t}.head, 'hex')", description="The last hash of the chain; keep it to prove the rest."
+    )
+    definitions = embedded(
+        "initiatives.SealedDefinition", _DEFINITIONS, description="The metrics that the questions rest on, by key."
     )
     waiting = part("initiatives.WaitingWindow", description="When the initiative can be measured.")
 

@@ -89,7 +89,7 @@ class _Study:
         found = self._effects(method)
         answers = verdicts.judge(found, self.plan)
         baseline, windows = self.baseline, self.windows
-        limit = cut_off(self.sealed, baseline, self.panel)
+        limit = cut_off(self.sealed, baseline, self.panel) if self.plan.size_cutoff is None else self.plan.size_cutoff
         return Comparison(
             tier=self.plan.tier,
             method=method,

@@ -211,6 +211,7 @@ def _plan(
         read_on=day.toordinal(),
         spent=spent,
         minor=10 ** minor_units(header.currency),
+        size_cutoff=header.size_cutoff,
     )
 
 

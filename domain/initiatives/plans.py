@@ -119,7 +119,8 @@ class Plan:
     who was left alone (None: everyone else). `selected_on` is the day up to which the customers' behaviour could
     influence the selection. `seed` comes from the seal. `exploratory` are questions that were not sealed: they get no
     verdict. `sealed_on` and `read_on` are the days on which the sealed and the later figures were read. `groups` are
-    looked through for windows of opportunity. `minor` is how many minor units make one of the currency.
+    looked through for windows of opportunity. `minor` is how many minor units make one of the currency;
+    `size_cutoff` the amount above which purchases are winsorised (None: worked out anew).
     """
 
     go_live: int
@@ -142,6 +143,7 @@ class Plan:
     equity: Equity | Missing = Missing.NOT_FITTED
     groups: tuple[Group, ...] = ()
     minor: int = 100
+    size_cutoff: float | None = None
     draws: int = 2000
 
     @property

@@ -54,6 +54,9 @@ def add(naive: Naive, on: Callable[..., None]) -> None:
         seed=lambda row: str(row["seed"]),
         sizeCutoff=lambda row: money(row["size_cutoff"], row["currency"]),
         head=lambda row: row["head"].hex(),
+        definitions=lambda row: [
+            {"metric": key, "version": version} for key, version in sorted(row["definition_versions"].items())
+        ],
         waiting=lambda row: row,
     )
     on(

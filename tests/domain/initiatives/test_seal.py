@@ -15,6 +15,7 @@ from domain.initiatives import actions, queries, seal
 from domain.initiatives.model import SealedPart
 from domain.initiatives.statistics.windows import WindowBeforeData
 from domain.initiatives.waiting import TooEarly
+from domain.metrics.catalogue import CATALOGUE
 from tests.conftest import KEY, dsn
 from tests.domain.initiatives import evidence
 from tests.domain.initiatives.conftest import BASELINE, FIRST, LIVE
@@ -61,6 +62,11 @@ async def test_a_seal_holds_who_was_there_and_what_they_did(
     assert sum(did["amount"]) == sum(amount for _, day, amount in book.days if day < LIVE)
     assert sum(did["contribution"]) == sum(amount - amount // 2 for _, day, amount in book.days if day < LIVE)
     assert header.is_retrospective
+    assert header.definition_versions == {
+        key: CATALOGUE[key].version
+        for key in ("frequency", "recency", "size_of_transaction", "cost_to_serve", "response_rate",
+                    "acquisition_cost", "retention_cost")
+    }  # fmt: skip
     assert sum(parts[SealedPart.NEWCOMERS]["customers"]) == 7  # in whole weeks: those of the first two days are in none
     assert (header.earliest_measurement_on, header.final_on) == (LIVE + timedelta(days=10), date(2026, 4, 30))
     first = links["customer_id"].index(book.customers[0])
@@ -177,6 +183,15 @@ async def test_what_cannot_be_sealed_is_refused(
         with pytest.raises(problem):
             async with database.unit_of_work(tenant) as work:
                 await actions.seal_baseline(work, made)
+
+
+async def test_nothing_is_sealed_where_nothing_is_known(database: Database, tenant: UUID, unchanged: Unchanged) -> None:
+    made = await planned(database, tenant)
+    async with unchanged():
+        with pytest.raises(NotEnoughData) as refused:
+            async with database.unit_of_work(tenant) as work:
+                await actions.seal_baseline(work, made)
+    assert refused.value.details == {"have": 0, "need": 1, "of": "days with purchases before go-live"}
 
 
 async def test_where_nobody_bought_twice_there_is_no_date(database: Database, tenant: UUID) -> None:

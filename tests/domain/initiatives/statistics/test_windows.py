@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from domain.initiatives.comparing import compare
-from domain.initiatives.findings import Span
+from domain.initiatives.findings import Flag, Span
 from domain.initiatives.plans import Plan, Tier
 from domain.initiatives.statistics.windows import (
     Calendar,
@@ -18,7 +18,7 @@ from domain.initiatives.statistics.windows import (
     WindowsOverlap,
     first_day_to_seal,
 )
-from tests.domain.initiatives.histories import history
+from tests.domain.initiatives.histories import history, split
 
 GO_LIVE = date(2026, 3, 1).toordinal()
 PLAN = Plan(go_live=GO_LIVE, baseline_days=90, measured_on=GO_LIVE + 60, tier=Tier.STANDARD, seed=1)
@@ -97,3 +97,25 @@ def test_histories_that_overlap_are_refused() -> None:
     plan = Plan(go_live=100, baseline_days=50, measured_on=120, tier=Tier.QUICK, seed=1)
     with pytest.raises(WindowsOverlap):
         compare(history([], customers=0, days=(0, 100)), history([], customers=0, days=(99, 120)), plan)
+
+
+@pytest.mark.parametrize(
+    ("sealed_after", "read_after", "immature"),
+    [(0, 0, False), (10, 9, True), (10, 10, False), (400, 89, True), (400, 90, False)],
+)
+def test_days_count_as_complete_when_they_are_as_old_as_the_sealed_ones_or_a_quarter(
+    sealed_after: int, read_after: int, immature: bool
+) -> None:
+    known = history([(0, GO_LIVE - 95)], customers=1, days=(GO_LIVE - 100, GO_LIVE + 60))
+    plan = replace(
+        PLAN, draws=1, sealed_on=GO_LIVE + sealed_after, read_on=PLAN.measured_on + read_after
+    )  # fmt: skip
+    flags = compare(*split(known, GO_LIVE), plan).flags
+    assert (Flag.IMMATURE in flags, Flag.RETROSPECTIVE in flags) == (immature, sealed_after > 0)
+
+
+def test_the_amount_above_which_purchases_count_as_it_is_that_of_the_seal() -> None:
+    rows = [(0, GO_LIVE + day, {"amount": amount}) for day, amount in ((-95, 1.0), (-5, 900.0), (5, 100.0), (9, 300.0))]
+    known = history(rows, customers=1, days=(GO_LIVE - 100, GO_LIVE + 60))
+    found = compare(*split(known, GO_LIVE), replace(PLAN, draws=1, size_cutoff=200))
+    assert (found.figures_before.size_winsorised, found.figures_after.size_winsorised) == (200, 150)

@@ -106,7 +106,7 @@ _VARIANTS = {
         "ALTER TABLE interactions ADD FOREIGN KEY (tenant_id, customer_id) REFERENCES customers (tenant_id, id)"
     ),
     "without row-level security": "ALTER TABLE interactions DISABLE ROW LEVEL SECURITY",
-    "without its indexes but the keys": "DROP INDEX interactions_timeline_idx, interactions_occurred_at_idx",
+    "without its indexes but the keys": "DROP INDEX interactions_latest_idx, interactions_occurred_at_idx",
     "without waiting for the disk": f"ALTER ROLE {SERVER} SET synchronous_commit = off",
 }
 """What is added to the promises or taken away from them, one at a time."""

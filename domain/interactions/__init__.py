@@ -13,10 +13,11 @@ from domain.interactions.queries import (
     revisions,
     timeline,
 )
-from domain.interactions.rules import PAYLOADS, CommercePayload, PayloadInvalid, keep, keep_record
+from domain.interactions.rules import LINE, PAYLOADS, CommercePayload, PayloadInvalid, keep, keep_record
 
 __all__ = [
     "FAMILY_OF",
+    "LINE",
     "MANUAL",
     "PAYLOADS",
     "Channel",

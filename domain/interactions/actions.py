@@ -86,7 +86,8 @@ async def _content(work: Writing, new: NewInteraction) -> dict[str, Any]:
         "kind": new.kind, "family": family, "customer_id": new.customer_id, "channel": new.channel,
         "direction": new.direction, "occurred_at": aware(new.occurred_at, "occurredAt"),
         "correlation_key": new.correlation_key, "causation_id": new.causation_id, "campaign_key": new.campaign_key,
-        "machine_suspected": new.machine_suspected, "summary": new.summary, "payload": payload,
+        "machine_suspected": new.machine_suspected, "summary": new.summary and new.summary[: rules.LINE],
+        "payload": payload,
     }  # fmt: skip
 
 

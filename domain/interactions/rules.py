@@ -23,6 +23,10 @@ Count: TypeAlias = Annotated[int, Meta(ge=0)]
 Text: TypeAlias = Annotated[str, Meta(min_length=1)]
 
 
+LINE = 400
+"""How long a summary can be, in characters; a longer one is cut. More than that an entry of an index cannot hold."""
+
+
 class PayloadInvalid(Invalid):
     """The payload does not fit this kind of interaction. The reason names the field and what it takes."""
 

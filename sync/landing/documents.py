@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import text
 
+from domain.interactions import LINE
 from domain.tenants import queries as tenants
 from sync.landing import tables
 from sync.landing.customers import Merged
@@ -163,19 +164,19 @@ _LINES = [
 ]
 
 # On the timeline a document has its own id and version. Invoices and credit notes see to their entries themselves.
-_TIMELINE = sql("""
+_TIMELINE = sql(f"""
 INSERT INTO interactions
     (tenant_id, id, revision, customer_id, kind, family, occurred_at, recorded_at, integration_id, stream, remote_id,
      summary, payload)
 SELECT :tenant, landing.id, landing.version, landing.customer_id, shown.kind, 'COMMERCE', landing.occurred_at,
     CAST(:now AS timestamptz), :integration, landing.record, landing.document,
-    concat(
+    left(concat(
         shown.word, ' ', landing.number, ', ',
         CASE WHEN landing.line_count > 0 THEN concat(
             landing.line_count, CASE WHEN landing.line_count = 1 THEN ' line, ' ELSE ' lines, ' END) END,
         round(landing.amount / power(10::numeric, landing.digits), CAST(landing.digits AS integer)), ' ',
         landing.currency
-    ),
+    ), {LINE}),
     jsonb_build_object(
         CASE WHEN landing.record = 'order' THEN 'order_id' ELSE 'refund_id' END, CAST(landing.id AS text))
 FROM pg_temp.landing_documents AS landing

@@ -11,7 +11,7 @@ from domain.core.ids import in_order
 from domain.core.tables import TRANSACTION
 from domain.interactions import PayloadInvalid, keep_record
 from domain.interactions.model import Channel
-from sync.landing import cells, contents, customers, parties, tables
+from sync.landing import cells, contents, customers, parties, tables, timeline
 from sync.landing.customers import Merged
 from sync.landing.rejects import ERASED
 from sync.landing.tables import sql
@@ -37,6 +37,7 @@ def _of(alias: str) -> str:
     return ", ".join(f"{alias}.{name}" for name in _SHOWN)
 
 
+_WANTED = timeline.shown("landing", _SHOWN)
 _LANDING = """
 pg_temp.landing_interactions AS landing
 LEFT JOIN pg_temp.landing_customers AS customer ON customer.remote_id = landing.customer
@@ -48,7 +49,7 @@ _COMPARE = sql(f"""
 MERGE INTO pg_temp.landing_interactions AS record
 USING (
     SELECT landing.remote_id, landing.part, known.id, known.revision, known.customer_id,
-        (known.customer_id, {_of("known")}) IS NOT DISTINCT FROM ({_CUSTOMER}, {_of("landing")}) AS is_same
+        (known.customer_id, {_of("known")}) IS NOT DISTINCT FROM ({_CUSTOMER}, {_WANTED}) AS is_same
     FROM {_LANDING}
     CROSS JOIN LATERAL (
         SELECT id, revision, customer_id, {", ".join(_SHOWN)} FROM interactions
@@ -91,7 +92,8 @@ INSERT INTO interactions
     (tenant_id, id, revision, customer_id, family, recorded_at, recorded_in, integration_id, stream, remote_id,
      part, remote_version, {", ".join(_SHOWN)})
 SELECT :tenant, landing.id, coalesce(landing.revision, 0) + 1, {_CUSTOMER}, landing.family, CAST(:now AS timestamptz),
-    {_RECORDED_IN}, :integration, :stream, landing.remote_id, landing.part, landing.version, {_of("landing")}
+    {_RECORDED_IN}, :integration, :stream, landing.remote_id, landing.part, landing.version,
+    {_WANTED}
 FROM {_LANDING}
 """)
 

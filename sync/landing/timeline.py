@@ -6,14 +6,23 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import text
 
+from domain.interactions import LINE
 from sync.landing import tables
 from sync.landing.tables import sql
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from domain.core.unit_of_work import Writing
     from sync.runs import Run
 
 _SHOWN = ("kind", "customer_id", "occurred_at", "summary", "payload")
+
+
+def shown(alias: str, columns: Sequence[str]) -> str:
+    """SQL: what an entry of the timeline shows, from a landing table; a summary that is too long is cut."""
+    listed = (f"left({alias}.summary, {LINE})" if name == "summary" else f"{alias}.{name}" for name in columns)
+    return ", ".join(listed)
 
 
 def _of(alias: str) -> str:
@@ -25,7 +34,7 @@ _COMPARE = sql(f"""
 MERGE INTO pg_temp.landing_entries AS entry
 USING (
     SELECT wanted.stream, wanted.remote_id, known.id, known.revision,
-        ({_of("known")}) IS NOT DISTINCT FROM ({_of("wanted")}) AS is_same
+        ({_of("known")}) IS NOT DISTINCT FROM ({shown("wanted", _SHOWN)}) AS is_same
     FROM pg_temp.landing_entries AS wanted
     CROSS JOIN LATERAL (
         SELECT id, revision, {", ".join(_SHOWN)} FROM interactions
@@ -51,8 +60,8 @@ _INSERT = sql(f"""
 INSERT INTO interactions
     (tenant_id, id, revision, family, recorded_at, integration_id, stream, remote_id, {", ".join(_SHOWN)})
 SELECT :tenant, id, coalesce(revision, 1), 'COMMERCE', CAST(:now AS timestamptz), :integration, stream, remote_id,
-    {", ".join(_SHOWN)}
-FROM pg_temp.landing_entries
+    {shown("entry", _SHOWN)}
+FROM pg_temp.landing_entries AS entry
 """)
 
 

@@ -30,6 +30,12 @@ async def record(database: Database, tenant: UUID, new: NewInteraction) -> UUID:
         return (await interactions.record(work, new)).id
 
 
+async def test_a_summary_is_cut_to_a_line(database: Database, tenant: UUID) -> None:
+    made = await record(database, tenant, replace(NOTE, summary="word " * 200))
+    async with database.reading(tenant) as reading:
+        assert (await interactions.interaction(reading, made)).summary == "word " * 80
+
+
 async def test_what_is_recorded_by_hand_has_its_own_id_as_remote_id(
     database: Database, tenant: UUID, new_customer: NewCustomer
 ) -> None:

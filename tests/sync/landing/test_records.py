@@ -158,6 +158,21 @@ async def test_an_interaction_comes_once_and_its_newer_version_is_a_revision(lan
     assert await landing.rows("SELECT count(*) FROM customers WHERE $t") == [(1,)]
 
 
+async def test_a_summary_is_cut_to_a_line(landing: Landing) -> None:
+    told = "".join(map(chr, range(0x4E00, 0x6E00)))  # as far as compression goes, too much for an entry of an index
+    mail = Interaction(id="m1", kind="EMAIL_SENT", occurred_at=NOON, customer=Ref("customer", "1"), summary=told)
+    assert (await landing.records(mail)).counts == Counts(read=1, created=1)
+    assert (await landing.records(mail)).counts == Counts(read=1, unchanged=1)
+    order = Order(
+        id="o1", occurred_at=NOON, customer=Ref("customer", "1"), number=told[:600], currency="EUR", total=Decimal(10)
+    )
+    assert (await landing.records(order)).counts == Counts(read=1, created=1)
+    assert await landing.rows("SELECT summary FROM interactions WHERE $t ORDER BY kind") == [
+        (told[:400],),
+        (f"Order {told[:394]}",),
+    ]
+
+
 async def test_only_what_is_new_or_moved_touches_its_customers(landing: Landing) -> None:
     def visit(name: str, customer: str, at: datetime = NOON) -> Interaction:
         return Interaction(id=name, kind="VISIT", occurred_at=at, customer=Ref("customer", customer))

@@ -1,5 +1,6 @@
 """Records of another system as GraphQL inputs: each is written out as a connector would write it."""
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -13,7 +14,7 @@ from domain.costs.rules import AllocationRule, CostCategory
 from domain.customers.model import CustomerKind
 from domain.interactions.model import Direction, InteractionKind
 from domain.purchases.contracts import ContractEventKind
-from domain.purchases.model import InvoiceStatus, OrderKind, OrderStatus
+from domain.purchases.model import InvoiceStatus, OrderKind, OrderStatus, PaymentStatus
 from domain.purchases.opportunities import OpportunityStatus
 from tenure_sdk import PAYLOADS
 
@@ -140,6 +141,76 @@ class InvoiceRecordInput:
         """The record as connectors write it."""
         own = {"status": self.status, "due_on": self.due_on, "balance": self.balance, "sent_at": self.sent_at}
         return {**_document(self), **own}
+
+
+@strawberry.input(description="Which part of a payment or a credit note settles which invoice.")
+class AllocationRecordInput:
+    """A part of a payment or a credit note."""
+
+    invoice: str = needed("The id of the invoice at the source.")
+    amount: Decimal = needed("How much of it is settled.")
+
+    def plain(self) -> dict[str, Any]:
+        """The part as connectors write it."""
+        return {"invoice": _ref("invoice", self.invoice), "amount": self.amount}
+
+
+@strawberry.input(
+    description="Money that came in, as the source writes it; what is not allocated is to the customer's credit."
+)
+class PaymentRecordInput:
+    """A payment's record."""
+
+    id: str = needed("The id at the source.")
+    number: str | None = given("The reference or the number that people call it by.", None)
+    occurred_at: datetime = needed("When the money came in.")
+    customer: str | None = given("The id of the customer at the source.", None)
+    currency: CurrencyCode = needed("The currency of its amounts.")
+    amount: Decimal = needed("How much came in.")
+    allocations: list[AllocationRecordInput] = several("Which invoices it pays.")
+    method: str | None = given("How it was paid.", None)
+    status: PaymentStatus = given("Whether the money came in.", PaymentStatus.RECEIVED)
+
+    def plain(self) -> dict[str, Any]:
+        """The record as connectors write it."""
+        return {**vars(self), "customer": _ref("customer", self.customer), "allocations": _parts(self.allocations)}
+
+
+@strawberry.input(
+    description="A sale that is taken back in part or whole, as the source writes it; it counts as a refund."
+)
+class CreditNoteRecordInput:
+    """A credit note's record."""
+
+    id: str = needed("The id at the source.")
+    number: str | None = given("The number that people call it by.", None)
+    occurred_at: datetime = needed("When it was issued.")
+    customer: str | None = given("The id of the customer at the source.", None)
+    currency: CurrencyCode = needed("The currency of its amounts.")
+    lines: list[LineRecordInput] = several("What was given back; without lines, give a total.")
+    total: Decimal | None = given("The total; with lines it is checked.", None)
+    units: Decimal | None = given("How many units, where there are no lines.", None)
+    allocations: list[AllocationRecordInput] = several("Which invoices it settles.")
+    balance: Decimal | None = given("What of it is not used yet, where that is known.", None)
+
+    def plain(self) -> dict[str, Any]:
+        """The record as connectors write it."""
+        return {**_document(self), "allocations": _parts(self.allocations), "balance": self.balance}
+
+
+@strawberry.input(description="What one currency was worth in another on a day; a corrected rate counts from then on.")
+class ExchangeRateRecordInput:
+    """An exchange rate's record: the day and the two currencies are its name."""
+
+    day: date = needed("The day.")
+    base: CurrencyCode = needed("The currency of which one unit is meant.")
+    quote: CurrencyCode = needed("The currency in which it is told.")
+    rate: Decimal = needed("How many units of the second it was worth.")
+
+    def plain(self) -> dict[str, Any]:
+        """The record as connectors write it."""
+        name = f"{self.day.isoformat()} {self.base} {self.quote}"
+        return {"id": name, "date": self.day, "base": self.base, "quote": self.quote, "rate": self.rate}
 
 
 @strawberry.input(description="Something that happened to a contract; what it does not say stays as it was.")
@@ -293,24 +364,36 @@ class InteractionRecordInput:
     kind: InteractionKind = needed("What kind of thing happened.")
     occurred_at: datetime = needed("When it happened.")
     customer: str | None = given("The id of the customer at the source.", None)
+    parties: list[str] = several(
+        "E-mail addresses and phone numbers of those whom it concerns, where the source does not know them by id."
+    )
     channel: str | None = given("By which way.", None)
     direction: Direction | None = given("Who began it.", None)
     summary: str | None = given("What it was about, in a line.", None)
     correlation_key: str | None = given("What belongs together, such as a thread.", None)
+    machine_suspected: bool = given("The source takes it for the doing of a machine.", False)  # noqa: FBT003
     payload: PayloadRecordInput | None = given("What it holds.", None)
+    content: str | None = given("The text itself, where it is to be kept; a scope of its own reads it.", None)
 
     def plain(self) -> dict[str, Any]:
         """The record as connectors write it."""
+        parties = [{"scheme": "email" if "@" in party else "phone", "value": party} for party in self.parties]
         payload = self.payload.plain(self.kind) if self.payload else None
-        return {**vars(self), "customer": _ref("customer", self.customer), "payload": payload}
+        return {**vars(self), "customer": _ref("customer", self.customer), "parties": parties, "payload": payload}
 
 
-def _document(asked: OrderRecordInput | RefundRecordInput | InvoiceRecordInput) -> dict[str, Any]:
+def _document(
+    asked: OrderRecordInput | RefundRecordInput | InvoiceRecordInput | CreditNoteRecordInput,
+) -> dict[str, Any]:
     return {
         "id": asked.id, "number": asked.number, "occurred_at": asked.occurred_at, "currency": asked.currency,
         "customer": _ref("customer", asked.customer), "lines": [line.plain() for line in asked.lines],
         "total": asked.total, "units": asked.units,
     }  # fmt: skip
+
+
+def _parts(allocations: Sequence[AllocationRecordInput]) -> list[dict[str, Any]]:
+    return [each.plain() for each in allocations]
 
 
 def _ref(of: str, id_: str | None) -> dict[str, str] | None:

@@ -7,16 +7,20 @@ from typing import Any
 
 import msgspec
 import strawberry
+from strawberry.utils.str_converters import to_camel_case
 
 from api.changes import mutation
 from api.changing.imported import (
     ContractRecordInput,
     CostRecordInput,
+    CreditNoteRecordInput,
     CustomerRecordInput,
+    ExchangeRateRecordInput,
     InteractionRecordInput,
     InvoiceRecordInput,
     OpportunityRecordInput,
     OrderRecordInput,
+    PaymentRecordInput,
     ProductRecordInput,
     RefundRecordInput,
 )
@@ -34,12 +38,15 @@ from tenure_sdk import (
     AnyRecord,
     Contract,
     Cost,
+    CreditNote,
     Customer,
+    ExchangeRate,
     Interaction,
     Invoice,
     Opportunity,
     Order,
     Page,
+    Payment,
     Product,
     Record,
     Refund,
@@ -53,9 +60,10 @@ CONNECTOR = "api"
 
 _LISTS: dict[str, type[AnyRecord]] = {
     "customers": Customer, "products": Product, "orders": Order, "refunds": Refund, "invoices": Invoice,
-    "contracts": Contract, "opportunities": Opportunity, "costs": Cost, "interactions": Interaction,
+    "payments": Payment, "credit_notes": CreditNote, "contracts": Contract, "opportunities": Opportunity, "costs": Cost,
+    "interactions": Interaction, "exchange_rates": ExchangeRate,
 }  # fmt: skip
-"""What is in each list of the input."""
+"""What is in each list of the input: every type of record that there is."""
 
 _STREAM = Stream("records", tuple(_LISTS.values()))
 _MODE = RunMode.INCREMENTAL
@@ -77,10 +85,13 @@ class ImportRecordsInput:
     orders: list[OrderRecordInput] = several("Orders.")
     refunds: list[RefundRecordInput] = several("Refunds.")
     invoices: list[InvoiceRecordInput] = several("Invoices.")
+    payments: list[PaymentRecordInput] = several("Payments.")
+    credit_notes: list[CreditNoteRecordInput] = several("Credit notes.")
     contracts: list[ContractRecordInput] = several("Contracts.")
     opportunities: list[OpportunityRecordInput] = several("Opportunities.")
     costs: list[CostRecordInput] = several("Costs.")
     interactions: list[InteractionRecordInput] = several("Interactions.")
+    exchange_rates: list[ExchangeRateRecordInput] = several("Exchange rates.")
 
 
 _COUNTS = {
@@ -119,15 +130,20 @@ def _places(asked: ImportRecordsInput) -> Iterator[tuple[tuple[str, str], Record
         for index, record in enumerate(records):
             try:
                 given_ = {**record.plain(), "type": of.__struct_config__.tag}
-                yield (name, str(index)), msgspec.convert(given_, of, builtin_types=(Decimal, datetime, date))
+                yield (
+                    (to_camel_case(name), str(index)),
+                    msgspec.convert(given_, of, builtin_types=(Decimal, datetime, date)),
+                )
             except msgspec.ValidationError as reason:
-                unfit.append(_record_refused((name, str(index)), str(reason)))
+                unfit.append(_record_refused((to_camel_case(name), str(index)), str(reason)))
     if unfit:
         raise Several(unfit)
 
 
 def _refusal(places: dict[tuple[str, str], Record], reject: Reject) -> RecordRefused:
-    place = next((place for place, record in places.items() if record.id == reject.record_id), ())
+    field = (reject.field or "id").partition(".")[0]
+    named = [place for place, record in places.items() if record.id == reject.record_id]
+    place = next((place for place in named if hasattr(places[place], field)), next(iter(named), ()))
     return _record_refused(place, f"{reject.field} {reject.reason}")
 
 

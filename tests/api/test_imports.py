@@ -50,6 +50,20 @@ MORE: dict[str, Any] = {
             "dueOn": "2026-04-01", "lines": [{"sku": "p1", "unitPrice": "20"}],
         },
     ],
+    "payments": [
+        {
+            "id": "y1", "number": "T-9", "customer": "ada", "occurredAt": NOON, "currency": "EUR", "amount": "12",
+            "method": "transfer", "allocations": [{"invoice": "b1", "amount": "9"}],
+        },
+        {"id": "y2", "customer": "ada", "occurredAt": MORNING, "currency": "EUR", "amount": "4", "status": "FAILED"},
+    ],
+    "creditNotes": [
+        {
+            "id": "n1", "customer": "ada", "occurredAt": EVENING, "currency": "EUR", "balance": "0",
+            "lines": [{"sku": "p1", "unitPrice": "6"}], "allocations": [{"invoice": "b1", "amount": "6"}],
+        },
+    ],
+    "exchangeRates": [{"day": "2026-03-01", "base": "USD", "quote": "EUR", "rate": "0.91"}],
     "contracts": [
         {
             "id": "c1", "customer": "ada", "currency": "EUR",
@@ -69,6 +83,11 @@ MORE: dict[str, Any] = {
             "payload": {"subject": "Offer", "recipients": ["ada@example.com"], "campaign": "spring"},
         },
         {"id": "u1", "kind": "USAGE", "customer": "ada", "occurredAt": NOON, "payload": {"quantity": "2.5"}},
+        {
+            "id": "e2", "kind": "EMAIL_RECEIVED", "occurredAt": EVENING, "summary": "Yes",
+            "parties": ["ada@example.com", "+49 30 1234567"], "content": "Yes, please.",
+        },
+        {"id": "o2", "kind": "EMAIL_OPENED", "customer": "ada", "occurredAt": EVENING, "machineSuspected": True},
         {"id": "v1", "kind": "REFERRAL", "customer": "ada", "occurredAt": NOON, "payload": {"referred": "bea"}},
     ],
 }  # fmt: skip
@@ -110,15 +129,21 @@ async def test_records_become_what_a_connector_would_have_made_of_them(caller: C
 
 async def test_everything_that_a_connector_can_bring_is_taken(caller: Caller) -> None:
     payload = await caller.do("importRecords", MORE, COUNTS)
-    assert (payload["created"], payload["updated"], payload["unchanged"]) == (9, 0, 0)
+    assert (payload["created"], payload["updated"], payload["unchanged"]) == (15, 0, 0)
     document = """{ customer(by: {email: "ada@example.com"}) {
       invoices(first: 2) { nodes { total { amount } balance { amount } dueOn
         order { lines(first: 2) { nodes { product { sku tierRank family { key } } } } } } }
+      payments(first: 2) { nodes { status method total { amount } unapplied { amount } allocations(first: 2) { nodes {
+        amount { amount } invoice { balance { amount } } } } } }
+      creditNotes(first: 2) { nodes { total { amount } balance { amount } allocations(first: 2) { nodes {
+        amount { amount } } } } }
       contracts(first: 2) { nodes { mrr { amount } events(first: 2) { nodes { product { sku } } } } }
       opportunities(first: 2) { nodes { amount { amount } status } }
       costs(first: 2) { nodes { category amount { amount } } }
-      timeline(first: 9) { nodes {
-        kind ... on EmailInteraction { subject recipients } ... on UsageInteraction { quantity }
+      orderTotals { net { amount } }
+      timeline(first: 20) { nodes {
+        kind summary ... on EmailInteraction { subject recipients content machineSuspected }
+        ... on UsageInteraction { quantity }
       } }
     } }"""
     ada = (await caller.answer(document))["data"]["customer"]
@@ -129,14 +154,34 @@ async def test_everything_that_a_connector_can_bring_is_taken(caller: Caller) ->
             "order": {"lines": {"nodes": [sold]}},
         }
     ]  # fmt: skip
+    assert ada["payments"]["nodes"] == [
+        {
+            "status": "RECEIVED", "method": "transfer", "total": {"amount": "12.00"}, "unapplied": {"amount": "3.00"},
+            "allocations": {"nodes": [{"amount": {"amount": "9.00"}, "invoice": {"balance": {"amount": "5.00"}}}]},
+        },
+        {
+            "status": "FAILED", "method": None, "total": {"amount": "4.00"}, "unapplied": {"amount": "4.00"},
+            "allocations": {"nodes": []},
+        },
+    ]  # fmt: skip
+    assert ada["creditNotes"]["nodes"] == [
+        {
+            "total": {"amount": "6.00"}, "balance": {"amount": "0.00"},
+            "allocations": {"nodes": [{"amount": {"amount": "6.00"}}]},
+        }
+    ]  # fmt: skip
+    assert ada["orderTotals"] == {"net": {"amount": "14.00"}}
     assert ada["contracts"]["nodes"] == [
         {"mrr": {"amount": "9.00"}, "events": {"nodes": [{"product": {"sku": "CRM"}}]}}
     ]  # fmt: skip
     assert ada["opportunities"]["nodes"] == [{"amount": {"amount": "100.00"}, "status": "OPEN"}]
-    assert {"kind": "EMAIL_SENT", "subject": "Offer", "recipients": ["ada@example.com"]} in ada["timeline"]["nodes"]
-    assert {"kind": "USAGE", "quantity": "2.5"} in ada["timeline"]["nodes"]
+    timeline = {each["summary"] or each["kind"]: each for each in ada["timeline"]["nodes"]}
+    assert timeline["EMAIL_SENT"]["recipients"] == ["ada@example.com"]
+    assert timeline["USAGE"]["quantity"] == "2.5"
+    assert (timeline["Yes"]["kind"], timeline["Yes"]["content"]) == ("EMAIL_RECEIVED", "Yes, please.")
+    assert timeline["EMAIL_OPENED"]["machineSuspected"] is True
     again = await caller.do("importRecords", MORE, COUNTS)
-    assert (again["created"], again["updated"], again["unchanged"]) == (0, 0, 9)
+    assert (again["created"], again["updated"], again["unchanged"]) == (0, 0, 15)
 
 
 async def test_the_same_again_changes_no_record(caller: Caller, tables: Snapshots) -> None:
@@ -192,6 +237,29 @@ async def test_what_a_source_says_anew_is_an_update(caller: Caller) -> None:
         (
             {"contracts": [{"id": "c", "currency": "EUR", "events": [{"kind": "END", "occurredAt": NOON}]}]},
             [(["contracts", "0"], "events.0 A contract begins with a START.")],
+        ),
+        (
+            {
+                "customers": [{"id": "1", "name": "Ada"}],
+                "payments": [{"id": "1", "occurredAt": NOON, "currency": "EUR", "amount": "1e30"}],
+            },
+            [(["payments", "0"], "amount ")],
+        ),
+        (
+            {
+                "creditNotes": [
+                    {"id": "n", "occurredAt": NOON, "currency": "EUR", "total": "1", "balance": "1e30"},
+                ],
+                "exchangeRates": [
+                    {"day": "2026-03-01", "base": "USD", "quote": "EUR", "rate": "1e30"},
+                    {"day": "2026-03-01", "base": "EUR", "quote": "EUR", "rate": "1"},
+                    {"day": "2026-03-01", "base": "USD", "quote": "CHF", "rate": "0"},
+                ],
+            },
+            [
+                (["exchangeRates", "0"], "rate "), (["exchangeRates", "1"], "quote "),
+                (["exchangeRates", "2"], "rate "), (["creditNotes", "0"], "balance "),
+            ],
         ),
         ({"source": " "}, [(["source"], "")]),
     ],

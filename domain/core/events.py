@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
-from sqlalchemy import Index, insert, text
-from sqlalchemy.dialects.postgresql import insert as upsert
+import orjson
+from sqlalchemy import Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from domain.core import direct
 from domain.core.tables import DIRECTORY, Base, Entity
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from sqlalchemy.ext.asyncio import AsyncSession
+    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
     from domain.core.unit_of_work import Writing
 
@@ -99,36 +100,37 @@ async def write(session: AsyncSession, tenant_id: UUID, happened: Sequence[Event
     """Store events with their cause and make the tenant's outbox due; the NOTIFY is a hint only."""
     if not happened:
         return
-    await session.execute(
-        insert(OutboxEvent),
-        [
-            {
-                "tenant_id": tenant_id,
-                "id": event.id,
-                "name": event.name,
-                "subject": event.subject,
-                "body": event.body,
-                "occurred_at": event.at,
-                "causation_id": causation.event_id,
-                "depth": causation.depth + 1,
-            }
-            for event in happened
-        ],
-    )
+    connection = cast("AsyncConnection", session.bind)
+    told = {
+        "tenant": tenant_id, "causation": causation.event_id, "depth": causation.depth + 1,
+        "ids": [event.id for event in happened], "names": [event.name for event in happened],
+        "subjects": [event.subject for event in happened], "moments": [event.at for event in happened],
+        "bodies": [orjson.dumps(event.body).decode() for event in happened],
+    }  # fmt: skip
+    await direct.run(connection, _STORE, told)
     await make_due(session, tenant_id, OUTBOX, "", happened[0].at)
-    await session.execute(
-        text("SELECT pg_notify(:channel, :payload)"),
-        {"channel": CHANNEL, "payload": f"{tenant_id.hex} {happened[-1].id.hex}"},
-    )
+    hint = {"channel": CHANNEL, "payload": f"{tenant_id.hex} {happened[-1].id.hex}"}
+    await direct.run(connection, _HINT, hint)
 
 
 async def make_due(session: AsyncSession, tenant_id: UUID, kind: str, key: str, at: datetime) -> None:
     """Remember that a tenant has something to do at a time; an earlier time wins."""
-    entry = upsert(DueWork).values(tenant_id=tenant_id, kind=kind, key=key, due_at=at)
-    await session.execute(
-        entry.on_conflict_do_update(
-            index_elements=["tenant_id", "kind", "key"],
-            set_={"due_at": entry.excluded.due_at},
-            where=DueWork.due_at > entry.excluded.due_at,
-        )
-    )
+    work = {"tenant": tenant_id, "kind": kind, "key": key, "at": at}
+    await direct.run(cast("AsyncConnection", session.bind), _MAKE_DUE, work)
+
+
+_STORE = text("""
+INSERT INTO outbox_events (tenant_id, id, name, subject, body, occurred_at, causation_id, depth)
+SELECT :tenant, told.id, told.name, told.subject, CAST(told.body AS jsonb), told.at, :causation, :depth
+FROM unnest(
+    CAST(:ids AS uuid[]), CAST(:names AS text[]), CAST(:subjects AS uuid[]), CAST(:bodies AS text[]),
+    CAST(:moments AS timestamptz[])
+) AS told (id, name, subject, body, at)
+""")
+
+_HINT = text("SELECT pg_notify(:channel, :payload)")
+
+_MAKE_DUE = text(f"""
+INSERT INTO {DIRECTORY}.due_work AS known (tenant_id, kind, key, due_at) VALUES (:tenant, :kind, :key, :at)
+ON CONFLICT (tenant_id, kind, key) DO UPDATE SET due_at = excluded.due_at WHERE known.due_at > excluded.due_at
+""")

@@ -359,23 +359,26 @@ async def buffers(shop: Shop) -> int:
         )
     said: list[tuple[str, Any]] = []
 
-    def hear(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
-        if "is_member" in statement:
-            said.append((statement, parameters))
+    def hear(asked: Any) -> None:
+        if "is_member" in asked.query:
+            said.append((asked.query, asked.args))
+
+    def listen(connection: Any, *_: Any) -> None:
+        connection.driver_connection.add_query_logger(hear)
 
     engine = shop.database.engine.sync_engine
     await shop.settle(*some)
-    event.listen(engine, "before_cursor_execute", hear)
+    event.listen(engine, "checkout", listen)
     try:
         assert await shop.settle(*some) == 0
     finally:
-        event.remove(engine, "before_cursor_execute", hear)
+        event.remove(engine, "checkout", listen)
     assert len(said) == len(CRITERIA)
     async with shop.database.unit_of_work(shop.tenant) as work:
         connection = await driver_connection(await work.connection())
         plans = [
             await connection.fetchval(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {statement}", *given_)
-            for statement, given_ in said
+            for statement, given_ in list(said)  # it is heard, too
         ]
     tops = [plan[0]["Plan"] for plan in plans]
     return sum(top["Shared Hit Blocks"] + top["Shared Read Blocks"] for top in tops)

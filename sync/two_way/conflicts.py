@@ -5,12 +5,13 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from domain import customers
-from domain.core.problems import Conflict, Invalid, NotFound
-from domain.integrations.model import RecordLink, SyncConflict
-from sync.two_way import comparing
+from domain.core.problems import Conflict, NotFound
+from domain.integrations.model import ChangeStatus, OutboundChange, RecordLink, SyncConflict
+from sync.two_way import comparing, documents
+from sync.two_way.documents import NoSuchValue
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,10 +33,6 @@ class ConflictResolved(Conflict):
     """This conflict was resolved before."""
 
 
-class NoSuchValue(Invalid):
-    """This field takes no value by hand here. Choose ours or theirs."""
-
-
 _NOTHING = {"agreed": False}
 """Stands for a value that neither side ever has, so that the other half of the pair decides."""
 
@@ -54,17 +51,41 @@ async def resolve(
         raise NotFound(id=conflict_id)
     if conflict.resolution is not None:
         raise ConflictResolved(resolution=conflict.resolution)
-    ours, theirs = _value(conflict.ours), _value(conflict.theirs)
-    if choice is Choice.VALUE:
-        await _say(work, conflict, value)
-    chosen = {Choice.OURS: ours, Choice.THEIRS: theirs, Choice.VALUE: value}[choice]
-    pair = [ours, _NOTHING] if choice is Choice.THEIRS else [_NOTHING, theirs]
+    chosen = {Choice.OURS: _value(conflict.ours), Choice.THEIRS: _value(conflict.theirs), Choice.VALUE: value}[choice]
     conflict.resolution, conflict.resolved = choice, {"value": chosen}
     conflict.resolved_at, conflict.resolved_by = work.now, work.actor.principal_id
     work.audit("integrations.resolveConflict", f"conflict:{conflict.id.hex}", after={"choice": choice})
-    await _set_base(work, conflict, pair)
-    await comparing.compare(work, registry, [conflict.local_id])
+    if conflict.type == documents.TYPE:
+        await _about_document(work, conflict, choice, value)
+    else:
+        await _about_customer(work, registry, conflict, choice, value)
     return conflict
+
+
+async def _about_customer(
+    work: Writing, registry: Registry, conflict: SyncConflict, choice: Choice, value: Any
+) -> None:  # fmt: skip
+    ours, theirs = _value(conflict.ours), _value(conflict.theirs)
+    if choice is Choice.VALUE:
+        await _say(work, conflict, value)
+    await _set_base(work, conflict, [ours, _NOTHING] if choice is Choice.THEIRS else [_NOTHING, theirs])
+    await comparing.compare(work, registry, [conflict.local_id])
+
+
+async def _about_document(work: Writing, conflict: SyncConflict, choice: Choice, value: Any) -> None:
+    """The books have theirs already; they are asked again for everything else."""
+    if choice is Choice.OURS:
+        await documents.insist(work, conflict)
+    elif choice is Choice.VALUE:
+        await documents.ask_for(work, conflict, value)
+    await work.execute(
+        update(OutboundChange)
+        .where(
+            OutboundChange.tenant_id == work.tenant_id, OutboundChange.integration_id == conflict.integration_id,
+            OutboundChange.local_id == conflict.local_id, OutboundChange.status == ChangeStatus.CONFLICTED,
+        )
+        .values(status=ChangeStatus.SUPERSEDED)
+    )  # fmt: skip
 
 
 async def _set_base(work: Writing, conflict: SyncConflict, pair: list[Any]) -> None:

@@ -2,22 +2,31 @@
 
 Nothing is shown as billed before the books have it. A request to change an invoice is made on what it said then; when
 it goes out, what the books changed meanwhile is looked at first: other fields do not matter, the same field is theirs
-unless the admin has said otherwise.
+unless the admin has said otherwise. What a person has to decide about becomes a conflict; the other fields go out.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from datetime import date
+from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import select
+from sqlalchemy import any_, literal, select
 
 from domain import customers
 from domain.core.problems import Conflict, Invalid, NotFound
 from domain.integrations import rules
-from domain.integrations.model import Integration, Ownership, RecordLink, StreamSetting, SyncDirection
+from domain.integrations.model import (
+    Integration,
+    OutboundChange,
+    Ownership,
+    RecordLink,
+    StreamSetting,
+    SyncConflict,
+    SyncDirection,
+)
 from domain.purchases import queries as purchases
 from domain.purchases.model import Invoice, Product
 from sync.two_way import queue
@@ -26,10 +35,9 @@ from tenure_sdk import OrderLine, Push, Ref
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from datetime import date, datetime
+    from datetime import datetime
 
     from domain.core.unit_of_work import Reading, Writing
-    from domain.integrations.model import OutboundChange
     from domain.purchases.rules import NewLine
     from sync.registry import Registry
 
@@ -46,6 +54,10 @@ class SeveralBooks(Invalid):
 
 class NotInTheBooks(Conflict):
     """The books do not have this. Wait until it was read from there, or sell something that they list."""
+
+
+class NoSuchValue(Invalid):
+    """This field takes no value by hand here. Choose ours or theirs."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,14 +151,15 @@ class Rebased:
     """Which fields of a request still go out on what the books say now, and which a person has to decide about."""
 
     send: frozenset[str]
-    ask: frozenset[str]
+    ask: Mapping[str, Any]
+    """What the books say of the fields that a person has to decide about."""
 
 
 async def rebased(work: Reading, registry: Registry, owed: OutboundChange, theirs: Record) -> Rebased:
     """A request on the present state of the books; what both changed is theirs, ours or a person's."""
     books = await _books(work, registry, owed.integration_id)
     now, wanted = said_by(theirs), said_by(msgspec.convert(owed.record, Record))
-    send, ask = set(), set()
+    send, ask = set(), {}
     for name in owed.fields:
         before = (owed.base or {}).get(name)
         if (
@@ -156,8 +169,86 @@ async def rebased(work: Reading, registry: Registry, owed: OutboundChange, their
         ):
             send.add(name)
         elif owner is Ownership.MANUAL:
-            ask.add(name)
-    return Rebased(frozenset(send), frozenset(ask))
+            ask[name] = now[name]
+    return Rebased(frozenset(send), ask)
+
+
+async def ask(work: Writing, owed: OutboundChange, theirs: Mapping[str, Any]) -> None:
+    """Have a person choose between what was asked for and what the books say of these fields now."""
+    wanted = said_by(msgspec.convert(owed.record, Record))
+    for known in await _open_conflicts(work, owed):
+        name = known.field
+        if name in theirs and (known.ours, known.theirs) != ({"value": wanted[name]}, {"value": theirs[name]}):
+            known.resolution, known.resolved_at = "SUPERSEDED", work.now
+    await work.flush()
+    asked = {known.field for known in await _open_conflicts(work, owed)}
+    for name in sorted(theirs.keys() - asked):
+        before = (owed.base or {}).get(name)
+        conflict = SyncConflict(
+            id=work.ids(), integration_id=owed.integration_id, type=TYPE, remote_id=cast("str", owed.remote_id),
+            local_id=owed.local_id, field=name, policy=Ownership.MANUAL, base={"value": [before, before]},
+            ours={"value": wanted[name]}, theirs={"value": theirs[name]}, recorded_at=work.now,
+        )  # fmt: skip
+        work.add(conflict)
+        work.emit("integrations.ConflictFound", conflict.id, integration=owed.integration_id.hex, field=name)
+    await work.flush()
+
+
+async def _open_conflicts(work: Reading, owed: OutboundChange) -> Sequence[SyncConflict]:
+    """What a person is asked about an invoice already."""
+    return await work.all(
+        select(SyncConflict).where(
+            SyncConflict.tenant_id == work.tenant_id, SyncConflict.integration_id == owed.integration_id,
+            SyncConflict.type == TYPE, SyncConflict.local_id == owed.local_id, SyncConflict.resolution.is_(None),
+        )
+    )  # fmt: skip
+
+
+async def insist(work: Writing, conflict: SyncConflict) -> OutboundChange:
+    """Ask the books once more for what they were asked for before the conflict, on what they said then."""
+    asked = await _asked(work, conflict)
+    record = msgspec.convert(asked.record, Record)
+    return await _ask_again(work, conflict, record)
+
+
+async def ask_for(work: Writing, conflict: SyncConflict, value: Any) -> OutboundChange:
+    """Ask the books for another value than either side had. Raises NoSuchValue."""
+    record = msgspec.convert((await _asked(work, conflict)).record, Record)
+    try:
+        match conflict.field:
+            case "number" if isinstance(value, str):
+                changed = msgspec.structs.replace(record, number=value)
+            case "due_on" if isinstance(value, str):
+                changed = msgspec.structs.replace(record, due_on=date.fromisoformat(value))
+            case _:
+                raise NoSuchValue(path=("value",), field=conflict.field)
+    except ValueError as wrong:
+        raise NoSuchValue("It is a date, such as 2026-03-31.", path=("value",), field=conflict.field) from wrong
+    return await _ask_again(work, conflict, changed)
+
+
+async def _asked(work: Reading, conflict: SyncConflict) -> OutboundChange:
+    """The request of which a conflict came."""
+    found = await work.one(
+        select(OutboundChange)
+        .where(
+            OutboundChange.tenant_id == work.tenant_id, OutboundChange.integration_id == conflict.integration_id,
+            OutboundChange.local_id == conflict.local_id, OutboundChange.op == "update",
+            literal(conflict.field) == any_(OutboundChange.fields), OutboundChange.recorded_at <= conflict.recorded_at,
+        )
+        .order_by(OutboundChange.id.desc())
+        .limit(1)
+    )  # fmt: skip
+    if found is None:
+        raise NotFound(id=conflict.local_id)
+    return found
+
+
+async def _ask_again(work: Writing, conflict: SyncConflict, record: Record) -> OutboundChange:
+    return await queue.enqueue(
+        work, conflict.integration_id, conflict.local_id, "update", record, [conflict.field],
+        remote_id=conflict.remote_id, base={conflict.field: (conflict.theirs or {}).get("value")},
+    )  # fmt: skip
 
 
 def said_by(record: Record) -> dict[str, Any]:

@@ -25,7 +25,11 @@ _MERGES = ("customers.CustomersMerged", "customers.CustomersUnmerged")
 
 
 def register(reactions: Reactions, jobs: Jobs, registry: Registry) -> None:
-    """Have the customers of these events compared from now on, and all of them where pushing was switched on."""
+    """Have the customers of these events compared from now on, and all of them where pushing was switched on.
+
+    They are compared before anything else follows: who decides about identities locks them before any customer, and
+    the reactions of other concepts lock customers.
+    """
 
     async def compare(work: Writing, event: OutboxEvent) -> None:
         for portion in _portions(_customers(event.body) if event.name in _ABOUT_MANY else _customer(event)):
@@ -39,9 +43,9 @@ def register(reactions: Reactions, jobs: Jobs, registry: Registry) -> None:
 
     jobs.due(switching.COMPARE)(go_on)
     for name in (*_ABOUT_MANY, *_ABOUT_ONE):
-        reactions.on(name)(compare)
+        reactions.by_name.setdefault(name, []).insert(0, compare)
     for name in _MERGES:
-        reactions.on(name)(rebase)
+        reactions.by_name.setdefault(name, []).insert(0, rebase)
 
 
 def _customers(body: dict[str, Any]) -> list[UUID]:

@@ -197,9 +197,11 @@ class _Sender:
             raise NotFound("It is gone at the other side.")
         async with self._step() as work:
             rest = await documents.rebased(work, self.registry, owed, cast("Invoice", found[0]))
-            if rest.send and not rest.ask:
-                return msgspec.structs.replace(change, fields=rest.send, remote_version=found[0].version)
             mine = await self._mine(work, owed)
+            if rest.ask:
+                await documents.ask(work, mine, rest.ask)
+            if rest.send:
+                return msgspec.structs.replace(change, fields=rest.send, remote_version=found[0].version)
             mine.status = ChangeStatus.CONFLICTED if rest.ask else ChangeStatus.SUPERSEDED
             mine.error = "The other side changed the same meanwhile. Look at it, and ask again."
             await self._land(work, Page(list(found)), owed.type)

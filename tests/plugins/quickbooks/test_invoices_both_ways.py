@@ -14,7 +14,7 @@ from domain.integrations import actions, queries
 from domain.integrations.model import Ownership, SyncDirection
 from domain.purchases import NewLine
 from sync.heartbeat import Halt
-from sync.two_way import documents
+from sync.two_way import conflicts, documents
 from sync.two_way.documents import Changes, NewInvoice
 from sync.two_way.sending import send
 from tests.plugins.quickbooks.test_both_ways import books
@@ -67,13 +67,63 @@ async def test_what_both_change_is_merged_and_the_same_field_is_theirs(books: Bo
 
 
 async def test_a_person_is_asked_where_the_admin_wants_that(books: Books) -> None:
-    await two_way(books, due_on=Ownership.MANUAL)
-    invoice, row = await invoiced(books)
-    await change(books, invoice, Changes(due_on=date(2026, 6, 1)))
-    books.desk.company.edit("Invoice", row["Id"], DueDate="2026-07-01")
-    await rest(books)
+    row = await in_conflict(books, Changes(due_on=date(2026, 6, 1)))
     assert await outcomes(books) == ["CONFLICTED"]
     assert books.desk.company.read("Invoice", row["Id"])["DueDate"] == "2026-07-01"
+    assert await conflicts_of(books) == [("due_on", row["DueDate"], "2026-06-01", "2026-07-01", None)]
+
+
+async def test_what_is_not_in_conflict_is_sent(books: Books) -> None:
+    row = await in_conflict(books, Changes(due_on=date(2026, 6, 1), number="A-17"))
+    now = books.desk.company.read("Invoice", row["Id"])
+    assert (now["DueDate"], now["DocNumber"]) == ("2026-07-01", "A-17")
+    assert await outcomes(books) == ["SENT"]
+    assert [each[0] for each in await conflicts_of(books)] == ["due_on"]
+
+
+@pytest.mark.parametrize(
+    ("choice", "value", "due"),
+    [("OURS", None, "2026-06-01"), ("THEIRS", None, "2026-07-01"), ("VALUE", "2026-08-01", "2026-08-01")],
+)
+async def test_a_conflict_ends_with_what_a_person_chooses(
+    books: Books, choice: str, value: str | None, due: str
+) -> None:
+    row = await in_conflict(books, Changes(due_on=date(2026, 6, 1)))
+    await resolve(books, choice, value)
+    await rest(books)
+    assert books.desk.company.read("Invoice", row["Id"])["DueDate"] == due
+    here = "SELECT CAST(due_on AS text) FROM invoices WHERE $t AND superseded_at IS NULL"
+    assert await books.rows(here) == [(due,)]
+    assert await outcomes(books) == ["SUPERSEDED", "SENT"][: 1 if choice == "THEIRS" else 2]
+    assert [each[-1] for each in await conflicts_of(books)] == [choice]
+
+
+async def test_a_value_that_is_none_resolves_nothing(books: Books) -> None:
+    await in_conflict(books, Changes(due_on=date(2026, 6, 1)))
+    with pytest.raises(documents.NoSuchValue, match="such as 2026-03-31"):
+        await resolve(books, "VALUE", "soon")
+    assert [each[-1] for each in await conflicts_of(books)] == [None]
+
+
+async def in_conflict(books: Books, changes: Changes) -> Any:
+    """An invoice of whose day both sides have said something else, which a person decides about; as it was before."""
+    await two_way(books, due_on=Ownership.MANUAL)
+    invoice, row = await invoiced(books)
+    await change(books, invoice, changes)
+    books.desk.company.edit("Invoice", row["Id"], DueDate="2026-07-01")
+    await rest(books)
+    return row
+
+
+async def conflicts_of(books: Books) -> Any:
+    said = "field, base -> 'value' ->> 0, ours ->> 'value', theirs ->> 'value', resolution"
+    return await books.rows(f"SELECT {said} FROM sync_conflicts WHERE $t ORDER BY field")
+
+
+async def resolve(books: Books, choice: str, value: str | None) -> None:
+    ((id_,),) = await books.rows("SELECT id FROM sync_conflicts WHERE $t AND resolution IS NULL")
+    async with books.database.unit_of_work(books.tenant) as work:
+        await conflicts.resolve(work, books.registry, UUID(str(id_)), conflicts.Choice(choice), value)
 
 
 async def test_what_the_books_cannot_take_is_refused_at_once(books: Books) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from sqlalchemy.exc import DBAPIError
 
+from domain.core import planning
 from domain.core.problems import Conflict, Invalid
 from sync import land, runs, settle, staging
 from sync.landing import rejects
@@ -268,6 +269,8 @@ class _Import:
 
     async def _settle(self, opened: Run) -> None:
         """Settle whom the import touched, once: a worker does so if this cannot."""
+        if not self.steps.together:  # what nobody else can see counts for no statistics
+            await planning.refresh(self.steps.database)
         more = True
         while more:
             async with self.steps.step() as work:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import ARRAY, Uuid, bindparam, text
 
-from domain.core import events
+from domain.core import events, planning
 from domain.core.due import due
 from domain.costs import settling as costs
 from domain.customers import refresh_heads, settle_identities
@@ -94,6 +94,7 @@ async def note(work: Writing, touched: Sequence[UUID]) -> None:
 
 async def noted(database: Database, tenant_id: UUID, halt: Halt) -> None:
     """Settle all who wait, portion by portion, unless a halt is asked for: a worker does what is left then."""
+    await planning.refresh(database)
     more = True
     while more and halt.why is None:
         async with database.unit_of_work(tenant_id) as work:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from domain.core import tenancy
+from domain.core import planning, tenancy
 from domain.core.tables import DIRECTORY, SCHEMAS, Base, eraser_rights_of, rights_of
 
 if TYPE_CHECKING:
@@ -41,3 +41,4 @@ def statements(models: Iterable[type[Base]]) -> Iterator[str]:
         yield f"CREATE POLICY tenant ON {table} USING ({tenancy.POLICY}) WITH CHECK ({tenancy.POLICY})"
         if rights := eraser_rights_of(model):
             yield f"GRANT {', '.join(rights)} ON {table} TO {ERASER}"
+    yield from planning.statements(APP)

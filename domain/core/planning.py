@@ -1,0 +1,49 @@
+"""What PostgreSQL's planner knows of the tables, brought up to date once much was written and before it is read.
+
+PostgreSQL does so by itself, within a minute or two. Until then it plans as if the tables were as before, or empty, and
+whoever settles the customers of a large import at once reads many times what he must.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from domain.core.database import Database
+
+_REFRESH = "directory.refresh_statistics()"
+
+# As the owner, since only he may. Tables of which little has changed are left alone, so that it cannot be made to work
+# for nothing; one that somebody looks at already is passed over.
+_MADE = f"""
+CREATE OR REPLACE FUNCTION {_REFRESH} RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+DECLARE
+    changed regclass;
+BEGIN
+    FOR changed IN
+        SELECT t.oid FROM pg_class t JOIN pg_stat_user_tables s ON s.relid = t.oid
+        WHERE t.relowner = (SELECT oid FROM pg_roles WHERE rolname = current_user)
+            AND s.n_mod_since_analyze > greatest(1000, 0.1 * t.reltuples)
+    LOOP
+        EXECUTE format('ANALYZE (SKIP_LOCKED) %s', changed);
+    END LOOP;
+END
+$$
+"""
+
+
+def statements(role: str) -> Iterator[str]:
+    """Statements that let a role have the statistics refreshed, and nobody else; safe to run again."""
+    yield _MADE
+    yield f"REVOKE ALL ON FUNCTION {_REFRESH} FROM PUBLIC"
+    yield f"GRANT EXECUTE ON FUNCTION {_REFRESH} TO {role}"
+
+
+async def refresh(database: Database) -> None:
+    """Have the statistics of the tables refreshed of which a tenth has changed since that was done last."""
+    async with database.directory() as connection:
+        await connection.execute(text(f"SELECT {_REFRESH}"))

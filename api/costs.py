@@ -57,10 +57,11 @@ _SHARES_IN_ORDER: dict[str, Any] = {
 
 @expose(model.CostAllocation)
 class CostShare:
-    """What of a cost falls on a customer on a day."""
+    """What of a cost falls on a customer, on a day or over several."""
 
     category = column(CostCategory)
     day = column()
+    ends_on = column()
     amount = amount("{t}.amount_base", _BASE, null=False, description="The share, in the tenant's base currency.")
     customer = one(
         "customers.Customer", survivor("{p}.customer_id"), null=False, description="Who bears it."

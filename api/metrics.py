@@ -18,8 +18,8 @@ from domain.core.money import minor_units
 from domain.metrics import queries
 from domain.metrics.catalogue import CATALOGUE, Definition
 from domain.metrics.reading import Snapshot
-from domain.metrics.rules import Better, Grain, Kind, Unit
-from domain.purchases.rules import MissingReason, Window
+from domain.metrics.rules import Better, Counting, Grain, Kind, Unit
+from domain.purchases.rules import MissingReason, RevenueView, Window
 from domain.stages.rules import CanonicalStep
 
 SCOPE = "metrics:read"
@@ -173,6 +173,42 @@ class StageRef:
     )
 
 
+@strawberry.input(description="What figures count by, where that is a choice.")
+class MetricOptions:
+    """What figures count by."""
+
+    paid_only: bool | None = strawberry.field(
+        default=strawberry.UNSET, description="Whether orders of amount 0 are left out; they count without it."
+    )
+    view: RevenueView | None = strawberry.field(
+        default=strawberry.UNSET, description="When what was given back counts; BOOKED without it."
+    )
+    acquisition_lag_days: int | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="By how many days the costs of acquisition lie before the customers whom they won; 0 without it.",
+    )
+    contract_gap_days: int | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="How many days without a contract are no end, when another one follows; 0 without it.",
+    )
+    unused_after_days: int | None = strawberry.field(
+        default=strawberry.UNSET, description="For how many days nobody used what lies unused; 30 without it."
+    )
+
+
+def _counting(asked: Mapping[str, Any]) -> Counting:
+    """What the question counts by; what it does not say is as usual."""
+    options = asked.get("options") or {}
+    told: dict[str, Any] = {
+        "paid_only": options.get("paidOnly"),
+        "view": (view := options.get("view")) and RevenueView(view),
+        "acquisition_lag": options.get("acquisitionLagDays"),
+        "contract_gap": options.get("contractGapDays"),
+        "unused_after": options.get("unusedAfterDays"),
+    }
+    return Counting(**{name: value for name, value in told.items() if value is not None})
+
+
 async def _definitions(_sought: Sought) -> str:
     return _json([{"metric_key": each.key} for each in CATALOGUE])
 
@@ -189,6 +225,7 @@ async def _series(sought: Sought) -> str:
             segments=[ids.reader("seg")(each) for each in asked.get("segments") or ()],
             stages=[queries.StageName(each["key"], each.get("lifecycle")) for each in asked.get("stages") or ()],
             as_of=asked.get("asOf"),
+            counting=_counting(asked),
         ),
     )
     moments = {"asOf": answer.as_of, "watermark": answer.watermark}
@@ -219,8 +256,9 @@ async def _of_stages(sought: Sought) -> str:
     asked = sought.arguments
     measures = [each for each in CATALOGUE if each.step in {row["step"] for row in steps}]
     question = queries.Question(
-        [each.key for each in measures], _window(asked), asked.get("grain"), as_of=asked.get("asOf")
-    )
+        [each.key for each in measures], _window(asked), asked.get("grain"), as_of=asked.get("asOf"),
+        counting=_counting(asked),
+    )  # fmt: skip
     answer = await queries.series(snapshot_of(sought), question)
     moments = {"asOf": answer.as_of, "watermark": answer.watermark}
     return _json(
@@ -341,6 +379,7 @@ def measures_of_stage() -> Any:
             "window": Argument(WindowInput, "Of which days; both sides are needed."),
             "grain": Argument(Grain | None, "How long each point of the series is; without it there are none."),
             "asOf": Argument(datetime | None, "As it was known at this moment, under the identities of then."),
+            "options": Argument(MetricOptions | None, "What the figures count by, where that is a choice."),
         },
         description="The metrics of the canonical step that the stage stands for, of the whole tenant.",
     )  # fmt: skip
@@ -364,6 +403,7 @@ class Queries:
             "segments": Argument(list[strawberry.ID] | None, "One series for each of these segments."),
             "stages": Argument(list[StageRef] | None, "One for each of these stages, for those who are there now."),
             "asOf": Argument(datetime | None, "As it was known at this moment, under the identities of then."),
+            "options": Argument(MetricOptions | None, "What the figures count by, where that is a choice."),
         },
         description="Values of metrics in a window: of the tenant, of segments, of stages, or of every pair of these.",
     )  # fmt: skip

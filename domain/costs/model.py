@@ -106,16 +106,35 @@ class CostWeight(TenantTable):
 
 
 class CostAllocation(TenantTable):
-    """PJ: What of an entry falls on a customer on a day, in minor units of the tenant's base currency.
+    """PJ: What of an entry falls on a customer, in minor units of the tenant's base currency; a share of 0 has no row.
 
-    The day is the first one of the entry's period, unless the entry is shared by time. A share of 0 has no row.
+    It counts on a day: the first one of the entry's period. Of an entry that is shared by time it is one row for all
+    days on which the customer keeps his rank; what of it falls on which day follows from the stretches.
     """
 
     __tablename__ = "cost_allocations"
-    __table_args__ = (Index("cost_allocations_customer_idx", "tenant_id", "customer_id", "day"),)
+    __table_args__ = (
+        CheckConstraint("(rank IS NULL) = (ends_on IS NULL)", name="rank"),
+        Index("cost_allocations_customer_idx", "tenant_id", "customer_id", "day"),
+    )
 
     entry_id: Mapped[UUID] = mapped_column(primary_key=True)
     customer_id: Mapped[UUID] = mapped_column(primary_key=True, doc="Who bears it, as it was shared.")
-    day: Mapped[date] = mapped_column(primary_key=True, doc="The day that it counts on.")
+    day: Mapped[date] = mapped_column(primary_key=True, doc="The day that it counts on, or the first of several.")
+    ends_on: Mapped[date | None] = mapped_column(doc="The first day after these; null where it counts on one day.")
+    rank: Mapped[int | None] = mapped_column(doc="The customer's place among those who were there, from 0.")
     category: Mapped[str] = mapped_column(doc="What the money was spent for.")
     amount_base: Mapped[int] = mapped_column(doc="The share, in minor units of the base currency.")
+
+
+class CostStretch(TenantTable):
+    """PJ: Days of an entry that is shared by time, on which as many people were there: unit for unit goes round."""
+
+    __tablename__ = "cost_stretches"
+    __table_args__ = (CheckConstraint("people > 0 AND turn < people", name="turn"),)
+
+    entry_id: Mapped[UUID] = mapped_column(primary_key=True)
+    starts_on: Mapped[date] = mapped_column(primary_key=True)
+    ends_on: Mapped[date] = mapped_column(doc="The first day after it.")
+    people: Mapped[int] = mapped_column(doc="How many customers were there.")
+    turn: Mapped[int] = mapped_column(doc="The rank that gets the first unit.")

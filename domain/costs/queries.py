@@ -53,19 +53,70 @@ def within(entry: str, start: str, end: str) -> str:
     It counts on its first day, or is spread over its days where it is shared by time, as `rules.shares` does it; so
     what customers bear never counts on another day than the entry. Spans side by side add up to the whole.
     """
-
-    def up_to(day: str) -> str:
-        days = f"least(greatest({day} - {entry}.starts_on, 0), {entry}.ends_on - {entry}.starts_on)"
-        length = f"({entry}.ends_on - {entry}.starts_on)"
-        amount = f"abs({entry}.base_amount)"
-        return f"({amount} / {length} * {days} + least({days}, {amount} % {length}))"
-
     return f"""CASE
-        WHEN {entry}.rule = 'BY_TIME'
-            THEN CAST(sign({entry}.base_amount) AS bigint) * ({up_to(end)} - {up_to(start)})
+        WHEN {entry}.rule = 'BY_TIME' THEN {_sign(entry)} * ({_up_to(entry, end)} - {_up_to(entry, start)})
         WHEN {entry}.starts_on >= {start} AND {entry}.starts_on < {end} THEN {entry}.base_amount
         ELSE 0
     END"""
+
+
+def borne(share: str, start: str, end: str) -> str:
+    """SQL: what of a share (an alias of `cost_allocations`) counts on the days from `start` up to and without `end`.
+
+    The units of a stretch go round among those who are there, so rank r has (units + people - 1 - r) / people of them.
+    """
+
+    def had(units: str) -> str:
+        return f"(({units} + s.people - 1 - {share}.rank) / s.people)"
+
+    first = f"greatest(s.starts_on, {share}.day, {start})"
+    after = f"least(s.ends_on, {share}.ends_on, {end})"
+    return f"""CASE
+        WHEN {share}.day >= {start} AND coalesce({share}.ends_on, {share}.day + 1) <= {end} THEN {share}.amount_base
+        WHEN {share}.rank IS NOT NULL THEN (
+            SELECT coalesce({_sign("e")} * sum({had("c.after")} - {had("c.before")}), 0)
+            FROM cost_entries e
+            JOIN cost_stretches s ON s.tenant_id = :tenant AND s.entry_id = e.id
+            CROSS JOIN LATERAL (
+                SELECT s.turn + {_up_to("e", first)} - {_up_to("e", "s.starts_on")} AS before,
+                    s.turn + {_up_to("e", after)} - {_up_to("e", "s.starts_on")} AS after
+            ) AS c
+            WHERE e.tenant_id = :tenant AND e.id = {share}.entry_id AND e.superseded_at IS NULL AND {first} < {after}
+            GROUP BY e.base_amount
+        )
+        ELSE 0
+    END"""
+
+
+def overlaps(share: str, start: str, end: str) -> str:
+    """SQL: whether anything of a share (an alias) can count on the days from `start` up to and without `end`."""
+    return f"{share}.day < {end} AND coalesce({share}.ends_on, {share}.day + 1) > {start}"
+
+
+def by_day(start: str, end: str, where: str) -> str:
+    """SQL: by customer as recorded and day from `start` up to and without `end`, what is borne of the shares `a`."""
+    return f"""
+    SELECT a.customer_id, d.day, {borne("a", "d.day", "(d.day + 1)")} AS minor
+    FROM cost_allocations a
+    CROSS JOIN LATERAL (
+        SELECT CAST(g AS date) AS day FROM generate_series(
+            greatest(a.day, {start}), least(coalesce(a.ends_on, a.day + 1), {end}) - 1, INTERVAL '1 day'
+        ) AS g
+    ) AS d
+    WHERE a.tenant_id = :tenant AND {overlaps("a", start, end)} AND {where}
+    """
+
+
+def _up_to(entry: str, day: str) -> str:
+    """SQL: what of an entry that is shared by time falls on the days before a day, without its sign."""
+    days = f"least(greatest({day} - {entry}.starts_on, 0), {entry}.ends_on - {entry}.starts_on)"
+    length = f"({entry}.ends_on - {entry}.starts_on)"
+    amount = f"abs({entry}.base_amount)"
+    return f"({amount} / {length} * {days} + least({days}, {amount} % {length}))"
+
+
+def _sign(entry: str) -> str:
+    return f"CAST(sign({entry}.base_amount) AS bigint)"
 
 
 @dataclass(frozen=True)
@@ -92,8 +143,17 @@ def by_category(start: str, end: str) -> str:
         count(*) FILTER (WHERE e.base_amount IS NULL) AS unrated
     FROM cost_entries e
     LEFT JOIN LATERAL (
-        SELECT sum(a.amount_base) AS minor FROM cost_allocations a
-        WHERE a.tenant_id = :tenant AND a.entry_id = e.id AND a.day >= {start} AND a.day < {end}
+        -- Somebody bears every day of a stretch, so nobody's shares need to be added up.
+        SELECT sum(minor) AS minor FROM (
+            SELECT {_sign("e")} * ({_up_to("e", f"least(s.ends_on, {end})")}
+                - {_up_to("e", f"greatest(s.starts_on, {start})")}) AS minor
+            FROM cost_stretches s
+            WHERE s.tenant_id = :tenant AND s.entry_id = e.id AND s.starts_on < {end} AND s.ends_on > {start}
+            UNION ALL
+            SELECT a.amount_base FROM cost_allocations a
+            WHERE a.tenant_id = :tenant AND a.entry_id = e.id AND a.day >= {start} AND a.day < {end}
+                AND NOT EXISTS (SELECT FROM cost_stretches s WHERE s.tenant_id = :tenant AND s.entry_id = e.id)
+        ) AS counted
     ) AS borne ON true
     WHERE e.tenant_id = :tenant AND e.superseded_at IS NULL AND e.starts_on < {end} AND e.ends_on > {start}
         AND {start} < {end}
@@ -115,13 +175,15 @@ async def summary(reading: Reading, start: date, end: date) -> Mapping[CostCateg
     }
 
 
-_PER_CUSTOMER = text("""
-SELECT c.root_id, CAST(sum(a.amount_base) AS bigint) AS minor
-FROM customers c
-JOIN cost_allocations a ON a.tenant_id = :tenant AND a.customer_id = c.id
-WHERE c.tenant_id = :tenant AND c.root_id = ANY(:roots) AND a.day >= :start AND a.day < :end
-    AND a.category = ANY(:categories)
-GROUP BY c.root_id
+_PER_CUSTOMER = text(f"""
+SELECT root_id, minor FROM (
+    SELECT c.root_id, CAST(sum({borne("a", ":start", ":end")}) AS bigint) AS minor
+    FROM customers c
+    JOIN cost_allocations a ON a.tenant_id = :tenant AND a.customer_id = c.id
+    WHERE c.tenant_id = :tenant AND c.root_id = ANY(:roots) AND {overlaps("a", ":start", ":end")}
+        AND a.category = ANY(:categories)
+    GROUP BY c.root_id
+) AS bearing WHERE minor <> 0
 """).bindparams(
     bindparam("tenant", type_=Uuid()), bindparam("roots", type_=ARRAY(Uuid())),
     bindparam("start", type_=Date()), bindparam("end", type_=Date()), bindparam("categories", type_=ARRAY(Text)),

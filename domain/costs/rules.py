@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import date, timedelta
+from bisect import bisect_left
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from itertools import accumulate, pairwise
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from domain.core.problems import Invalid
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
+    from datetime import date
     from uuid import UUID
 
 LONGEST = 3660
@@ -62,11 +65,34 @@ class Part:
 
 @dataclass(frozen=True)
 class Share:
-    """What falls on a customer on a day, in minor units; never 0."""
+    """What falls on a customer, in minor units, never 0: on a day or, with a `rank`, on the days up to `ends_on`.
+
+    How much of the latter falls on which day follows from the rank among those who are there, and the stretches.
+    """
 
     customer_id: UUID
     day: date
     minor: int
+    ends_on: date | None = None
+    rank: int | None = None
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Days on which as many people are there: unit for unit goes round among them, the first one to rank `turn`."""
+
+    starts_on: date
+    ends_on: date
+    people: int
+    turn: int
+
+
+@dataclass(frozen=True)
+class Shared:
+    """Who bears what of an entry."""
+
+    shares: list[Share]
+    stretches: list[Stretch]
 
 
 def check_period(starts_on: date, ends_on: date) -> None:
@@ -94,7 +120,7 @@ def largest_remainder(amount: int, weights: Sequence[int]) -> list[int]:
 
 def shares(
     amount: int, rule: AllocationRule | None, starts_on: date, ends_on: date, parts: Iterable[Part]
-) -> list[Share]:
+) -> Shared:  # fmt: skip
     """What of an entry falls on whom on which day; with what nobody bears it adds up to the amount exactly.
 
     Without parts nobody bears anything; by time nobody bears the days on which nobody was there. Whatever is not
@@ -102,28 +128,65 @@ def shares(
     """
     known = sorted(parts, key=lambda part: (part.customer_id.bytes, part.starts_on))
     if rule is AllocationRule.BY_TIME:
-        return list(_by_time(amount, starts_on, ends_on, known))
+        return _by_time(amount, starts_on, ends_on, known)
     portions = largest_remainder(amount, [part.weight for part in known])
-    return [
-        Share(part.customer_id, starts_on, minor) for part, minor in zip(known, portions, strict=True) if minor
-    ]  # fmt: skip
+    return Shared(
+        [Share(part.customer_id, starts_on, minor) for part, minor in zip(known, portions, strict=True) if minor], []
+    )
 
 
-def _by_time(amount: int, starts_on: date, ends_on: date, parts: Sequence[Part]) -> Iterator[Share]:
-    """Who gets the odd cents of a day goes on with who was next the day before, so that nobody always does."""
-    days = [starts_on + timedelta(days=number) for number in range((ends_on - starts_on).days)]
-    turn = 0
-    for day, of_day in zip(days, largest_remainder(amount, [1] * len(days)), strict=True):
-        there = [part.customer_id for part in parts if part.starts_on <= day < part.ends_on]
-        if there:
-            yield from _of_day(of_day, day, there, turn)
-            turn += abs(of_day) % len(there)
+def _by_time(amount: int, starts_on: date, ends_on: date, parts: Sequence[Part]) -> Shared:
+    """Every day bears the same, as `largest_remainder` has it, and its units go round among those who are there.
+
+    Who comes stands behind those who are there, so that a rank stays as long as nobody goes; when somebody does, all
+    are ranked anew. So a share takes one row, however many its days are.
+    """
+    shared, turn = Shared([], []), 0
+    leaving = sorted({part.ends_on for part in parts if part.ends_on < ends_on} | {starts_on, ends_on})
+    for begin, end in pairwise(leaving):
+        there = sorted(
+            (max(part.starts_on, begin), part.customer_id.bytes, part.customer_id)
+            for part in parts
+            if part.starts_on < end and part.ends_on > begin
+        )
+        ranked = [(since, customer) for since, _, customer in there]
+        turn = _goes_round(shared, _Days(abs(amount), starts_on, ends_on), end, ranked, turn)
+    return (
+        shared if amount >= 0 else replace(shared, shares=[replace(each, minor=-each.minor) for each in shared.shares])
+    )
 
 
-def _of_day(amount: int, day: date, there: Sequence[UUID], turn: int) -> Iterator[Share]:
-    whole, odd = divmod(abs(amount), len(there))
-    sign = 1 if amount >= 0 else -1
-    bearers = range(len(there)) if whole else range(odd)
-    for number in bearers:
-        minor = whole + (number < odd)
-        yield Share(there[(turn + number) % len(there)], day, sign * minor)
+@dataclass(frozen=True)
+class _Days:
+    """An amount, and the days over which it is spread."""
+
+    amount: int
+    starts_on: date
+    ends_on: date
+
+    def up_to(self, day: date) -> int:
+        """What falls on the days before this one: the first ones get the odd units."""
+        whole, odd = divmod(self.amount, (self.ends_on - self.starts_on).days)
+        gone = (day - self.starts_on).days
+        return whole * gone + min(gone, odd)
+
+
+def _goes_round(shared: Shared, days: _Days, end: date, ranked: Sequence[tuple[date, UUID]], turn: int) -> int:
+    """Share the days up to `end` among people by rank, from when each is there on; whose turn it is then."""
+    begins = sorted({since for since, _ in ranked})
+    whole, lucky = [0] * len(begins), [0] * (len(ranked) + 1)  # lucky: by how much it differs from the rank before
+    for place, (start, stop) in enumerate(pairwise([*begins, end])):
+        people = bisect_left(ranked, stop, key=itemgetter(0))
+        turn %= people
+        shared.stretches.append(Stretch(start, stop, people, turn))
+        whole[place], odd = divmod(days.up_to(stop) - days.up_to(start), people)
+        for first, after in ((turn, min(turn + odd, people)), (0, turn + odd - people)):
+            if first < after:
+                lucky[first] += 1
+                lucky[after] -= 1
+        turn += odd
+    since_then = dict(zip(begins, reversed([*accumulate(reversed(whole))]), strict=True))
+    for rank, ((since, customer), odd) in enumerate(zip(ranked, accumulate(lucky), strict=False)):
+        if minor := since_then[since] + odd:
+            shared.shares.append(Share(customer, since, minor, end, rank))
+    return turn

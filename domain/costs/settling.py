@@ -169,19 +169,33 @@ async def _share(work: Writing, entry_ids: Sequence[UUID]) -> None:
         part = rules.Part(weight.customer_id, weight.weight, weight.starts_on, weight.ends_on)
         parts.setdefault(weight.entry_id, []).append(part)
     found = {entry.id: _shares(entry, parts.get(entry.id, ())) for entry in entries}
-    every = [each for some in found.values() for each in some]
+    every = [each for shared in found.values() for each in shared.shares]
+    stretches = [each for shared in found.values() for each in shared.stretches]
     columns = {
-        "of": [entry for entry, some in found.items() for _ in some],
+        "of": [entry for entry, shared in found.items() for _ in shared.shares],
         "whom": [each.customer_id for each in every],
         "days": [each.day for each in every],
+        "ends": [each.ends_on for each in every],
+        "ranks": [each.rank for each in every],
         "amounts": [each.minor for each in every],
     }
     await work.execute(_WRITE, {**whose, **columns})
-    sums = [sum(each.minor for each in some) for some in found.values()]
+    await work.execute(
+        _STRETCH,
+        {
+            **whose,
+            "of": [entry for entry, shared in found.items() for _ in shared.stretches],
+            "starts": [each.starts_on for each in stretches],
+            "ends": [each.ends_on for each in stretches],
+            "people": [each.people for each in stretches],
+            "turns": [each.turn for each in stretches],
+        },
+    )
+    sums = [sum(each.minor for each in shared.shares) for shared in found.values()]
     await work.execute(_NOTE, {"tenant": work.tenant_id, "shared": list(found), "sums": sums, "now": work.now})
 
 
-def _shares(entry: Row[Any], parts: Sequence[rules.Part]) -> list[rules.Share]:
+def _shares(entry: Row[Any], parts: Sequence[rules.Part]) -> rules.Shared:
     if entry.customer_id is not None:
         parts = [rules.Part(entry.customer_id, 1, entry.starts_on, entry.ends_on)]
     rule = rules.AllocationRule(entry.rule) if entry.rule else None
@@ -210,7 +224,13 @@ UNION SELECT w.entry_id FROM cost_weights w WHERE w.tenant_id = :tenant AND w.en
     "entries",
 )
 
-_UNSHARE = statement("DELETE FROM cost_allocations WHERE tenant_id = :tenant AND entry_id = ANY(:entries)", "entries")
+_UNSHARE = statement(
+    """
+WITH stretches AS (DELETE FROM cost_stretches WHERE tenant_id = :tenant AND entry_id = ANY(:entries))
+DELETE FROM cost_allocations WHERE tenant_id = :tenant AND entry_id = ANY(:entries)
+""",
+    "entries",
+)
 
 _SHARED_BY = statement(
     f"SELECT e.id FROM cost_entries e WHERE {_AMONG_MANY} AND e.rule = ANY(:rules)", rules=ARRAY(Text)
@@ -404,8 +424,8 @@ WHERE tenant_id = :tenant AND entry_id = ANY(:entries)
 _WRITE = statement(
     """
 WITH shares AS MATERIALIZED (
-    SELECT s.entry_id, s.customer_id, s.day, e.category, s.minor
-    FROM unnest(:of, :whom, :days, :amounts) AS s (entry_id, customer_id, day, minor)
+    SELECT s.entry_id, s.customer_id, s.day, s.ends_on, s.rank, e.category, s.minor
+    FROM unnest(:of, :whom, :days, :ends, :ranks, :amounts) AS s (entry_id, customer_id, day, ends_on, rank, minor)
     JOIN cost_entries e ON e.tenant_id = :tenant AND e.id = s.entry_id AND e.superseded_at IS NULL
 ),
 gone AS (
@@ -418,13 +438,33 @@ gone AS (
     WHERE known.tenant_id = :tenant AND known.entry_id = former.entry_id
         AND known.customer_id = former.customer_id AND known.day = former.day
 )
-INSERT INTO cost_allocations AS a (tenant_id, entry_id, customer_id, day, category, amount_base)
-SELECT :tenant, entry_id, customer_id, day, category, minor FROM shares
+INSERT INTO cost_allocations AS a (tenant_id, entry_id, customer_id, day, ends_on, rank, category, amount_base)
+SELECT :tenant, entry_id, customer_id, day, ends_on, rank, category, minor FROM shares
 ON CONFLICT (tenant_id, entry_id, customer_id, day) DO UPDATE
-SET category = excluded.category, amount_base = excluded.amount_base
-WHERE (a.category, a.amount_base) IS DISTINCT FROM (excluded.category, excluded.amount_base)
+SET ends_on = excluded.ends_on, rank = excluded.rank, category = excluded.category, amount_base = excluded.amount_base
+WHERE (a.ends_on, a.rank, a.category, a.amount_base)
+    IS DISTINCT FROM (excluded.ends_on, excluded.rank, excluded.category, excluded.amount_base)
 """,
-    "entries", "of", "whom", days=ARRAY(Date), amounts=ARRAY(BigInteger),
+    "entries", "of", "whom", days=ARRAY(Date), ends=ARRAY(Date), ranks=ARRAY(BigInteger), amounts=ARRAY(BigInteger),
+)  # fmt: skip
+
+_STRETCH = statement(
+    """
+WITH stretches AS MATERIALIZED (
+    SELECT * FROM unnest(:of, :starts, :ends, :people, :turns) AS s (entry_id, starts_on, ends_on, people, turn)
+),
+gone AS (
+    DELETE FROM cost_stretches s
+    WHERE s.tenant_id = :tenant AND s.entry_id = ANY(:entries)
+        AND NOT EXISTS (SELECT FROM stretches n WHERE n.entry_id = s.entry_id AND n.starts_on = s.starts_on)
+)
+INSERT INTO cost_stretches AS s (tenant_id, entry_id, starts_on, ends_on, people, turn)
+SELECT :tenant, entry_id, starts_on, ends_on, people, turn FROM stretches
+ON CONFLICT (tenant_id, entry_id, starts_on) DO UPDATE
+SET ends_on = excluded.ends_on, people = excluded.people, turn = excluded.turn
+WHERE (s.ends_on, s.people, s.turn) IS DISTINCT FROM (excluded.ends_on, excluded.people, excluded.turn)
+""",
+    "entries", "of", starts=ARRAY(Date), ends=ARRAY(Date), people=ARRAY(BigInteger), turns=ARRAY(BigInteger),
 )  # fmt: skip
 
 _NOTE = statement(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from domain.costs.queries import borne, overlaps, within
 from domain.interactions import evidence
 from domain.interactions.model import Referral
 from domain.metrics.relations import BELIEVED, RELATIONS
@@ -47,24 +48,45 @@ relation(
     """,
 )
 
-RELATIONS["spending"] = f"""
-    SELECT a.customer_id, a.day, a.category, CAST(a.amount_base AS numeric) AS amount, 0 AS unrated,
+
+def _spending(start: str, end: str) -> str:
+    return f"""
+    SELECT p.n, a.customer_id, a.category, CAST({borne("a", start, end)} AS numeric) AS amount, 0 AS unrated,
         true AS is_allocated, 0 AS unshared
-    FROM cost_allocations a WHERE a.tenant_id = :tenant AND a.day >= :since AND a.day < :until
+    FROM points p
+    JOIN cost_entries e ON e.tenant_id = :tenant AND {NOW.format(t="e")} AND e.starts_on < {end} AND e.ends_on > {start}
+    JOIN cost_allocations a ON a.tenant_id = :tenant AND a.entry_id = e.id AND {overlaps("a", start, end)}
     UNION ALL
-    SELECT NULL, e.starts_on, e.category, coalesce(e.base_amount, 0) - coalesce(e.allocated_amount, 0),
+    SELECT p.n, NULL, e.category, coalesce(e.base_amount, 0) - coalesce(e.allocated_amount, 0),
         (e.base_amount IS NULL)::int, false, 0
-    FROM cost_entries e
-    WHERE e.tenant_id = :tenant AND e.starts_on >= :since AND e.starts_on < :until AND {NOW.format(t="e")}
-"""
-# How entries were shared at an earlier moment is not kept: whom an entry names bears it, on its first day.
-BELIEVED["spending"] = f"""
-    SELECT e.customer_id, e.starts_on AS day, e.category, CAST(coalesce(e.base_amount, 0) AS numeric) AS amount,
+    FROM points p
+    JOIN cost_entries e ON e.tenant_id = :tenant AND {NOW.format(t="e")} AND e.starts_on >= {start}
+        AND e.starts_on < {end}
+    """
+
+
+def _spending_then(start: str, end: str) -> str:
+    """How entries were shared at an earlier moment is not kept: whom an entry names bears it, on its days."""
+    of_days = within("e", start, end)
+    return f"""
+    SELECT p.n, e.customer_id, e.category,
+        CAST(coalesce(CASE WHEN e.customer_id IS NULL THEN e.base_amount ELSE {of_days} END, 0) AS numeric) AS amount,
         (e.base_amount IS NULL)::int AS unrated, e.customer_id IS NOT NULL AS is_allocated,
         (e.customer_id IS NULL AND num_nonnulls(e.rule, e.case_key) > 0)::int AS unshared
-    FROM cost_entries e
-    WHERE e.tenant_id = :tenant AND e.starts_on >= :since AND e.starts_on < :until AND {KNOWN.format(t="e")}
-"""
+    FROM points p
+    JOIN cost_entries e ON e.tenant_id = :tenant AND {KNOWN.format(t="e")} AND e.starts_on < {end}
+        AND CASE WHEN e.customer_id IS NULL THEN e.starts_on >= {start} ELSE e.ends_on > {start} END
+    """
+
+
+# In each window: what customers bear, on the days of their shares, and the rest, on the first day of each entry.
+RELATIONS["spending"] = _spending("p.starts_on", "p.ends_on")
+BELIEVED["spending"] = _spending_then("p.starts_on", "p.ends_on")
+
+# The same, so many days earlier: what won the customers of a window was spent before they came.
+_EARLIER = [f"(p.{day} - CAST(:lag AS int))" for day in ("starts_on", "ends_on")]
+RELATIONS["earlier_spending"] = _spending(*_EARLIER)
+BELIEVED["earlier_spending"] = _spending_then(*_EARLIER)
 
 relation(
     "deals",
@@ -92,13 +114,27 @@ relation(
 )  # Everything that happened to contracts, each with what came before it and when the next thing did.
 
 relation(
-    "contract_spans",
+    "held_spans",
     """
     SELECT customer_id, local_day AS from_on, coalesce(least(term_ends_on, next_on), 'infinity') AS till_on, base_mrr
     FROM contract_steps
     WHERE kind NOT IN ('CANCEL', 'END') AND local_day < coalesce(least(term_ends_on, next_on), 'infinity')
     """,
 )  # The days on which a contract holds, as `purchases.contracts.spans` says; a pause earns nothing and is no end.
+
+relation(
+    "contract_spans",
+    """
+    SELECT customer_id, from_on, till_on, base_mrr FROM held_spans
+    UNION ALL
+    SELECT s.customer_id, s.till_on, min(o.from_on), 0
+    FROM held_spans s
+    JOIN held_spans o ON o.customer_id = s.customer_id AND o.from_on > s.till_on
+        AND o.from_on <= s.till_on + CAST(:gap AS int)
+    WHERE CAST(:gap AS int) > 0
+    GROUP BY s.customer_id, s.till_on
+    """,
+)  # The same with the gaps that are no end, in which nothing is earned.
 
 relation(
     "contract_terms",

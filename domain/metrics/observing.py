@@ -16,11 +16,11 @@ from domain.metrics.model import MetricObservation
 from domain.metrics.publishing import record_definitions
 from domain.metrics.queries import Question, StageName, series, setting_of
 from domain.metrics.reading import snapshot
-from domain.metrics.rules import Grain, ScopeKind
-from domain.purchases.rules import MissingReason, Window
+from domain.metrics.rules import USUAL, Counting, Grain, ScopeKind
+from domain.purchases.rules import MissingReason, RevenueView, Window
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from decimal import Decimal
     from uuid import UUID
 
@@ -93,7 +93,7 @@ async def recomputed(here: Snapshot, kept: MetricObservation) -> Observed:
         segments=[kept.scope_id] if kept.scope == ScopeKind.SEGMENT and kept.scope_id else (),
         stages=[StageName(**stage)] if stage else (),
         as_of=kept.watermark,
-        paid_only=kept.parameters["paid_only"],
+        counting=_counting(kept.parameters),
     )
     (again,) = (await series(here, question)).series
     return _observed(again)
@@ -135,4 +135,11 @@ def _scope(series: Series) -> dict[str, Any]:
 def _parameters(series: Series, question: Question) -> dict[str, Any]:
     stage = series.group.stage
     told = {"stage": {"key": stage.key, "lifecycle": stage.lifecycle}} if stage else {}
-    return {"paid_only": question.paid_only, **told}
+    counted = {name: value for name, value in vars(question.counting).items() if value != getattr(USUAL, name)}
+    return {"paid_only": question.counting.paid_only, **counted, **told}
+
+
+def _counting(parameters: Mapping[str, Any]) -> Counting:
+    """What an observation counted by; what is not said was as usual."""
+    told = {name: parameters[name] for name in vars(USUAL) if name in parameters}
+    return Counting(**told | {"view": RevenueView(told.get("view", USUAL.view))})

@@ -12,7 +12,18 @@ from domain.customers import edges
 from domain.customers.edges import Edge, EdgeKind
 from domain.metrics import definitions
 from domain.metrics.catalogue import CATALOGUE, Definition, Span
-from domain.metrics.rules import MOST_SERIES, Grain, Gregorian, Jalali, Point, TooManySeries, check_window, points
+from domain.metrics.rules import (
+    MOST_SERIES,
+    USUAL,
+    Counting,
+    Grain,
+    Gregorian,
+    Jalali,
+    Point,
+    TooManySeries,
+    check_window,
+    points,
+)
 from domain.metrics.statement import Asked, Grouping, statement
 from domain.purchases.rules import MissingReason, Window
 from domain.segments.queries import UnknownSegment
@@ -80,7 +91,7 @@ class Question:
     segments: Sequence[UUID] = ()
     stages: Sequence[StageName] = ()
     as_of: datetime | None = None
-    paid_only: bool = False
+    counting: Counting = USUAL
 
     def groups(self) -> list[Group]:
         """Every segment with every stage; where there are none of one kind, the others alone."""
@@ -140,10 +151,10 @@ async def series(snapshot: Snapshot, question: Question) -> Answer:
     periods = points(start, end, question.grain, calendar, today) if question.grain else []
     grouping = Grouping.TENANT if groups == [Group()] else Grouping.MEMBERS
     asked = [Asked(one.key, one.figure, one.min_n) for one in chosen]
-    sql = statement(asked, grouping, believed=question.as_of is not None, paid_only=question.paid_only)
+    sql = statement(asked, grouping, believed=question.as_of is not None, counting=question.counting)
     spans = [(start, end), *((period.start, period.end) for period in periods)]
     values = {"zone": setting.zone, "watermark": watermark, **_spans(spans, today), **_members(groups)}
-    values |= await _identities(snapshot, question.as_of)
+    values |= question.counting.days | await _identities(snapshot, question.as_of)
     found = {(row["key"], row["g"], row["n"]): _value(row) for row in await snapshot.rows(sql, **values)}
     first = 0 if grouping is Grouping.TENANT else 1
     return Answer(
@@ -268,7 +279,7 @@ def personal_values(snapshot: Snapshot, setting: Setting) -> dict[str, Any]:
     today = setting.day_of(snapshot.now)
     tomorrow = today + timedelta(days=1)
     spans = _spans([(tomorrow - timedelta(days=365), tomorrow), (LONG_AGO, tomorrow)], today)
-    return {"zone": setting.zone, "watermark": snapshot.now, **spans}
+    return {"zone": setting.zone, "watermark": snapshot.now, **spans, **USUAL.days}
 
 
 async def setting_of(snapshot: Snapshot) -> Setting:

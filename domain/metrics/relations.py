@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 _DAYS = "d.tenant_id = :tenant AND d.day < :until"
 
-_PURCHASES = """
+_EVERY_PURCHASE = """
     SELECT p.customer_id, d.day, CAST(sum(d.{orders}) AS bigint) AS orders, CAST(sum(d.gross) AS bigint) AS gross,
-        CAST(sum(d.net) AS bigint) AS net, CAST(sum(d.gross - d.cash_refunds) AS bigint) AS cash,
+        CAST(sum({net}) AS bigint) AS net, CAST(sum(d.gross - d.cash_refunds) AS bigint) AS cash,
         CAST(sum(d.adjusted) AS bigint) AS adjusted, sum(d.{units} - d.returned_units) AS units,
         CAST(sum(d.cost_of_goods) AS bigint) AS cost_of_goods, CAST(sum(d.uncosted) AS bigint) AS uncosted,
         CAST(sum(d.unrated) AS bigint) AS unrated
@@ -44,8 +44,8 @@ RELATIONS: dict[str, str] = {
             AND e.requested_at <= :watermark
         GROUP BY p.customer_id
     """,
-    "purchases": _PURCHASES.format(orders="{orders}", units="{units}", days=f"{_DAYS} AND d.day >= :since"),
-    "past_purchases": _PURCHASES.format(orders="{orders}", units="{units}", days=_DAYS),
+    "purchases": _EVERY_PURCHASE.replace("{days}", f"{_DAYS} AND d.day >= :since"),
+    "past_purchases": _EVERY_PURCHASE.replace("{days}", _DAYS),
     "activity": f"""
         SELECT p.customer_id, d.day, d.interactions, d.visits, d.ad_views, d.inquiries, d.usage
         FROM activity_days d JOIN people p ON p.id = d.customer_id WHERE {_DAYS} AND d.day >= :since

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 import jdatetime
 
 from domain.core.problems import Invalid
+from domain.purchases.rules import RevenueView
 
 if TYPE_CHECKING:
     from domain.purchases.rules import Window
@@ -83,8 +84,46 @@ class TooManySeries(Invalid):
     """One question asks for at most 200 series: metrics by segments and stages. Ask for fewer at once."""
 
 
+class DaysOutOfRange(Invalid):
+    """A number of days that figures are counted by is 0 to 3,660; of what lies unused, at least 1."""
+
+
 MOST_POINTS = 1_000
 MOST_SERIES = 200
+
+
+MOST_DAYS = 3_660
+
+
+@dataclass(frozen=True)
+class Counting:
+    """What figures count by, where that is a choice. Raises DaysOutOfRange.
+
+    `paid_only`: orders of nothing are no purchases. `view`: whether what was given back counts on the order's day or on
+    its own. `acquisition_lag`: by how many days the costs of acquisition lie before the customers whom they won.
+    `contract_gap`: how many days without a contract are no end, when another one follows. `unused_after`: for how many
+    days nobody used what lies unused.
+    """
+
+    paid_only: bool = False
+    view: RevenueView = RevenueView.BOOKED
+    acquisition_lag: int = 0
+    contract_gap: int = 0
+    unused_after: int = 30
+
+    def __post_init__(self) -> None:
+        for name, least in (("acquisition_lag", 0), ("contract_gap", 0), ("unused_after", 1)):
+            if not least <= getattr(self, name) <= MOST_DAYS:
+                raise DaysOutOfRange(path=("counting", name))
+
+    @property
+    def days(self) -> dict[str, int]:
+        """The numbers of days, by the names of the parameters of statements."""
+        return {"lag": self.acquisition_lag, "gap": self.contract_gap, "idle": self.unused_after}
+
+
+USUAL = Counting()
+"""What figures count by, unless the question says otherwise."""
 
 
 def check_window(window: Window, today: date) -> tuple[date, date]:

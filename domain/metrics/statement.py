@@ -8,11 +8,14 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from domain.metrics.relations import needed
+from domain.metrics.rules import USUAL
+from domain.purchases.rules import RevenueView
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from domain.metrics.catalogue import Aggregate, Figure
+    from domain.metrics.rules import Counting
 
 
 class Grouping(StrEnum):
@@ -65,12 +68,14 @@ _MEMBERS = """
 """
 
 
-def statement(asked: Sequence[Asked], grouping: Grouping, *, believed: bool = False, paid_only: bool = False) -> str:
+def statement(
+    asked: Sequence[Asked], grouping: Grouping, *, believed: bool = False, counting: Counting = USUAL
+) -> str:  # fmt: skip
     """The SQL of some figures; rows of `n` (window), `g` (group), `key` and what a value has.
 
-    `believed`: of what was known at `:watermark`, under the identities of then. `paid_only`: orders of nothing are no
-    purchases. Parameters: `:tenant`, `:zone`, `:watermark`, `:starts`, `:ends`, `:since`, `:until`, those of the
-    grouping, and where it is believed `:merged` and `:roots_then`.
+    `believed`: of what was known at `:watermark`, under the identities of then. Parameters: `:tenant`, `:zone`,
+    `:watermark`, `:starts`, `:ends`, `:since`, `:until`, `counting.days`, those of the grouping, and where it is
+    believed `:merged` and `:roots_then`.
     """
     made = _Made(asked)
     relations = [*made.facts, "points", *_READ_BY.get(grouping, ())]
@@ -78,7 +83,7 @@ def statement(asked: Sequence[Asked], grouping: Grouping, *, believed: bool = Fa
     if knows:
         relations.append("beginning")
     parts = [
-        *(f"{name} AS ({_filled(sql, grouping, believed=believed, paid_only=paid_only)})"
+        *(f"{name} AS ({_filled(sql, grouping, counting, believed=believed)})"
           for name, sql in _ordered(relations, grouping, believed=believed)),
         f"asked_groups AS ({_GROUPS[grouping]})",
         *made.parts(grouping),
@@ -114,13 +119,15 @@ def _ordered(names: Iterable[str], grouping: Grouping, *, believed: bool) -> lis
     return list(found.items())
 
 
-def _filled(sql: str, grouping: Grouping, *, believed: bool, paid_only: bool) -> str:
+def _filled(sql: str, grouping: Grouping, counting: Counting, *, believed: bool) -> str:
     """A relation for the customers and the orders that are meant."""
     root = "coalesce(m.root_id, c.id)" if believed else "c.root_id"
     people = f" AND {root} = ANY(:roots)" if grouping is Grouping.CUSTOMERS else ""
-    names = {"{people}": people, "{orders}": "orders", "{units}": "units"}
-    if paid_only:
+    names = {"{people}": people, "{orders}": "orders", "{units}": "units", "{net}": "d.net"}
+    if counting.paid_only:
         names |= {"{orders}": "paid_orders", "{units}": "paid_units"}
+    if counting.view is RevenueView.CASH:
+        names["{net}"] = "(d.gross - d.cash_refunds)"
     for name, filled in names.items():
         sql = sql.replace(name, filled)
     if grouping is Grouping.CUSTOMERS:

@@ -14,8 +14,8 @@ from domain.stages.rules import CanonicalStep
 SPENT = Facts(
     "spent",
     """
-    SELECT p.n, m.customer_id, s.category, s.amount, s.unrated, s.is_allocated, s.unshared
-    FROM spending s JOIN calendar p ON p.day = s.day LEFT JOIN people m ON m.id = s.customer_id
+    SELECT s.n, m.customer_id, s.category, s.amount, s.unrated, s.is_allocated, s.unshared
+    FROM spending s LEFT JOIN people m ON m.id = s.customer_id
     """,
     {
         "category": "What the money was spent for, such as SERVICE.",
@@ -25,7 +25,22 @@ SPENT = Facts(
         "unshared": "1 where it was shared then, and how is not known any more, else 0.",
     },
 )
-"""Each share of a cost entry on a day of the window, and what of an entry that begins in it nobody bears."""
+"""Each share of a cost entry in the window, and what of an entry that begins in it nobody bears."""
+
+WINNING = Facts(
+    "winning",
+    """
+    SELECT s.n, m.customer_id, s.category, s.amount, s.unrated
+    FROM earlier_spending s LEFT JOIN people m ON m.id = s.customer_id
+    WHERE s.category IN ('ACQUISITION_MARKETING', 'ACQUISITION_SALES')
+    """,
+    {
+        "category": "ACQUISITION_MARKETING or ACQUISITION_SALES.",
+        "amount": "How much, in minor units of the base currency.",
+        "unrated": "1 where it waits for an exchange rate, else 0.",
+    },
+)
+"""What was spent on winning customers, as many days before the window as the question says; none unless it does."""
 
 SERVED = Facts(
     "served",
@@ -39,10 +54,11 @@ SERVED = Facts(
 BALANCE = Facts(
     "balance",
     f"""
-    SELECT n, customer_id, unrated, 0 AS is_new, 0 AS is_retained,
-        CASE WHEN category IN ('ACQUISITION_MARKETING', 'ACQUISITION_SALES') THEN amount ELSE 0 END AS acquisition,
-        CASE WHEN category IN ('RETENTION_MARKETING', 'RETENTION_SALES') THEN amount ELSE 0 END AS retention
-    FROM {SPENT.name}
+    SELECT n, customer_id, unrated, 0 AS is_new, 0 AS is_retained, amount AS acquisition, 0 AS retention
+    FROM {WINNING.name}
+    UNION ALL
+    SELECT n, customer_id, unrated, 0, 0, 0, amount FROM {SPENT.name}
+    WHERE category IN ('RETENTION_MARKETING', 'RETENTION_SALES')
     UNION ALL
     SELECT n, customer_id, 0, is_new::int, (was_active AND is_active)::int, 0, 0 FROM {MOVED.name}
     """,
@@ -66,7 +82,6 @@ CLOSED_DEAL = Facts(
 )
 """Each opportunity of a known customer that was won or lost in the window."""
 
-_ACQUISITION = "category IN ('ACQUISITION_MARKETING', 'ACQUISITION_SALES')"
 _RETENTION = "category IN ('RETENTION_MARKETING', 'RETENTION_SALES')"
 _SALES = "category IN ('ACQUISITION_SALES', 'RETENTION_SALES')"
 _SERVICE = "category = 'SERVICE'"
@@ -78,10 +93,10 @@ def _spent(where: str | None = None) -> Figure:
     return sum_of(SPENT, "amount", where).unless(unrated, MissingReason.NO_RATE)
 
 
-def _per(where: str, of: Figure) -> Figure:
+def _per(where: str | None, of: Figure, spent: Facts = SPENT) -> Figure:
     """What was spent by a number of customers, orders or cases."""
-    unrated = total(SPENT, "unrated", where)
-    return ratio(total(SPENT, "amount", where), of.numerator).unless(unrated, MissingReason.NO_RATE)
+    unrated = total(spent, "unrated", where)
+    return ratio(total(spent, "amount", where), of.numerator).unless(unrated, MissingReason.NO_RATE)
 
 
 def _number(facts: Facts, where: str | None = None) -> Figure:
@@ -89,13 +104,13 @@ def _number(facts: Facts, where: str | None = None) -> Figure:
     return Figure(Kind.COUNT, counted, None, counted)
 
 
-@metric("costs", unit=Unit.MONEY, better=Better.LOWER, en="Costs", fa="هزینه‌ها")
+@metric("costs", version=2, unit=Unit.MONEY, better=Better.LOWER, en="Costs", fa="هزینه‌ها")
 def costs() -> Figure:
     """All that was spent: what customers bear, on the days of their shares, and the rest on each entry's first day."""
     return _spent()
 
 
-@metric("allocated_costs", unit=Unit.MONEY, en="Allocated costs", fa="هزینه‌های تسهیم‌شده")
+@metric("allocated_costs", version=2, unit=Unit.MONEY, en="Allocated costs", fa="هزینه‌های تسهیم‌شده")
 def allocated_costs() -> Figure:
     """What customers bear of the costs. With the unallocated costs it adds up to all costs.
 
@@ -104,24 +119,35 @@ def allocated_costs() -> Figure:
     return _spent("is_allocated").unless(*_UNSHARED)
 
 
-@metric("unallocated_costs", unit=Unit.MONEY, better=Better.LOWER, en="Unallocated costs", fa="هزینه‌های تسهیم‌نشده")
+@metric(
+    "unallocated_costs",
+    version=2,
+    unit=Unit.MONEY,
+    better=Better.LOWER,
+    en="Unallocated costs",
+    fa="هزینه‌های تسهیم‌نشده",
+)
 def unallocated_costs() -> Figure:
     """What nobody bears of the costs."""
     return _spent("NOT is_allocated").unless(*_UNSHARED)
 
 
 @metric(
-    "acquisition_cost", unit=Unit.MONEY, better=Better.LOWER, step=CanonicalStep.PURCHASE, en="Cost of acquisition",
-    fa="هزینهٔ جذب هر مشتری",
+    "acquisition_cost", version=2, unit=Unit.MONEY, better=Better.LOWER, step=CanonicalStep.PURCHASE,
+    en="Cost of acquisition", fa="هزینهٔ جذب هر مشتری",
 )  # fmt: skip
 def acquisition_cost() -> Figure:
-    """Marketing and sales for acquisition by customers whose first completed purchase lies in the window (CAC)."""
-    return _per(_ACQUISITION, _number(MOVED, "is_new"))
+    """Marketing and sales for acquisition by customers whose first completed purchase lies in the window (CAC).
+
+    The costs are those of the window, or of as many days, so many days before it, as the question says: what wins a
+    customer is spent before he buys. How long that takes is `lead_to_purchase`.
+    """
+    return _per(None, _number(MOVED, "is_new"), WINNING)
 
 
 @metric(
-    "retention_cost", unit=Unit.MONEY, better=Better.LOWER, step=CanonicalStep.RETAIN, en="Cost of retention",
-    fa="هزینهٔ نگهداشت هر مشتری",
+    "retention_cost", version=2, unit=Unit.MONEY, better=Better.LOWER, step=CanonicalStep.RETAIN,
+    en="Cost of retention", fa="هزینهٔ نگهداشت هر مشتری",
 )  # fmt: skip
 def retention_cost() -> Figure:
     """Marketing and sales for retention by customers who bought in the window and in the period before it."""
@@ -129,7 +155,7 @@ def retention_cost() -> Figure:
 
 
 @metric(
-    "cost_to_serve", unit=Unit.MONEY, better=Better.LOWER, step=CanonicalStep.USE, en="Cost to serve",
+    "cost_to_serve", version=2, unit=Unit.MONEY, better=Better.LOWER, step=CanonicalStep.USE, en="Cost to serve",
     fa="هزینهٔ خدمت‌رسانی به هر مشتری",
 )  # fmt: skip
 def cost_to_serve() -> Figure:
@@ -138,7 +164,7 @@ def cost_to_serve() -> Figure:
 
 
 @metric(
-    "cost_per_case", unit=Unit.MONEY, better=Better.LOWER, step=CanonicalStep.USE, en="Cost per case",
+    "cost_per_case", version=2, unit=Unit.MONEY, better=Better.LOWER, step=CanonicalStep.USE, en="Cost per case",
     fa="هزینهٔ هر پرونده",
 )  # fmt: skip
 def cost_per_case() -> Figure:
@@ -147,7 +173,7 @@ def cost_per_case() -> Figure:
 
 
 @metric(
-    "acquire_retain_ratio", unit=Unit.RATIO, en="Acquiring against retaining", fa="نسبت هزینهٔ جذب به نگهداشت"
+    "acquire_retain_ratio", version=2, unit=Unit.RATIO, en="Acquiring against retaining", fa="نسبت هزینهٔ جذب به نگهداشت"
 )  # fmt: skip
 def acquire_retain_ratio() -> Figure:
     """Cost of acquisition by cost of retention. That it is five is often said; here it is measured, never assumed.
@@ -163,7 +189,7 @@ def acquire_retain_ratio() -> Figure:
 
 
 @metric(
-    "cost_per_sale", unit=Unit.MONEY, better=Better.LOWER, step=CanonicalStep.PURCHASE, en="Cost per sale",
+    "cost_per_sale", version=2, unit=Unit.MONEY, better=Better.LOWER, step=CanonicalStep.PURCHASE, en="Cost per sale",
     fa="هزینهٔ هر فروش",
 )  # fmt: skip
 def cost_per_sale() -> Figure:

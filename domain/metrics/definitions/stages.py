@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from domain.metrics.catalogue import Facts, Figure, count, metric, number_of, ratio, sum_of
+from domain.metrics.catalogue import Facts, Figure, count, median, metric, number_of, ratio, sum_of
 from domain.metrics.rules import Better, Unit
 from domain.stages.rules import CanonicalStep
 
@@ -37,6 +37,20 @@ CONSIDERING = Facts(
     {"is_converted": "Whether a stage of the step PURCHASE was entered within 90 days."},
 )
 """Who entered a stage of the step CONSIDER in the window, in any lifecycle."""
+
+
+LED = Facts(
+    "led",
+    """
+    SELECT p.n, s.customer_id, s.first_on - min(e.day) AS days
+    FROM bought_spans s
+    JOIN calendar p ON p.day = s.first_on
+    JOIN step_entries e ON e.customer_id = s.customer_id AND e.step = 'CONSIDER' AND e.day <= s.first_on
+    GROUP BY p.n, s.customer_id, s.first_on
+    """,
+    {"days": "Days from first entering a stage of the step CONSIDER to the first purchase."},
+)
+"""Who bought for the first time in the window, and had been a lead until then."""
 
 
 @metric(
@@ -90,3 +104,15 @@ def conversion_rate() -> Figure:
     It belongs to those who came, not to those who were won: of a window that ended less than 90 days ago it can grow.
     """
     return ratio(count(CONSIDERING, "is_converted"), count(CONSIDERING))
+
+
+@metric(
+    "lead_to_purchase", unit=Unit.DAYS, better=Better.LOWER, step=CanonicalStep.PURCHASE, en="From lead to purchase",
+    fa="از سرنخ تا خرید",
+)  # fmt: skip
+def lead_to_purchase() -> Figure:
+    """The middle number of days from entering CONSIDER to the first purchase, of those who first bought in the window.
+
+    By so many days the costs of acquisition can be taken to lie before the customers whom they won.
+    """
+    return median(LED, "days")

@@ -10,7 +10,8 @@ OWNER = Facts(
     "owner",
     """
     SELECT o.n, o.customer_id, count(u.day) FILTER (WHERE u.day >= o.starts_on) AS used_days,
-        count(u.day) FILTER (WHERE u.day >= o.ends_on - 30) > 0 AS used_lately, o.ends_on - o.starts_on AS days
+        count(u.day) FILTER (WHERE u.day >= o.ends_on - CAST(:idle AS int)) > 0 AS used_lately,
+        o.ends_on - o.starts_on AS days
     FROM (
         SELECT p.n, p.starts_on, p.ends_on, s.customer_id
         FROM points p JOIN contract_spans s ON s.from_on < p.ends_on AND s.till_on >= p.ends_on
@@ -19,12 +20,12 @@ OWNER = Facts(
         FROM points p JOIN bought_spans s ON s.first_on < p.ends_on
     ) AS o
     LEFT JOIN used_days u ON u.customer_id = o.customer_id AND u.day < o.ends_on
-        AND u.day >= least(o.starts_on, o.ends_on - 30)
+        AND u.day >= least(o.starts_on, o.ends_on - CAST(:idle AS int))
     GROUP BY o.n, o.customer_id, o.starts_on, o.ends_on
     """,
     {
         "used_days": "Days of the window with a use of a product.",
-        "used_lately": "Whether there was one in the last 30 days of it.",
+        "used_lately": "Whether there was one in the last days of it: 30, or as many as the question says.",
         "days": "How many days the window has.",
     },
 )
@@ -33,25 +34,33 @@ OWNER = Facts(
 _STEP = CanonicalStep.USE
 
 
-@metric("adoption", unit=Unit.RATIO, better=Better.HIGHER, step=_STEP, en="Adoption", fa="نرخ به‌کارگیری")
+@metric("adoption", version=2, unit=Unit.RATIO, better=Better.HIGHER, step=_STEP, en="Adoption", fa="نرخ به‌کارگیری")
 def adoption() -> Figure:
     """Owners who used a product in the window, of all owners at its end."""
     return ratio(count(OWNER, "used_days > 0"), count(OWNER))
 
 
-@metric("unused", unit=Unit.COUNT, better=Better.LOWER, step=_STEP, en="Unused", fa="مالکان بی‌استفاده")
+@metric("unused", version=2, unit=Unit.COUNT, better=Better.LOWER, step=_STEP, en="Unused", fa="مالکان بی‌استفاده")
 def unused() -> Figure:
-    """Owners without any use in the last 30 days of the window."""
+    """Owners without any use in the last days of the window: 30, or as many as the question says."""
     return number_of(count(OWNER, "NOT used_lately"))
 
 
-@metric("usage_frequency", unit=Unit.RATIO, better=Better.HIGHER, step=_STEP, en="Usage frequency", fa="دفعات استفاده")
+@metric(
+    "usage_frequency",
+    version=2,
+    unit=Unit.RATIO,
+    better=Better.HIGHER,
+    step=_STEP,
+    en="Usage frequency",
+    fa="دفعات استفاده",
+)
 def usage_frequency() -> Figure:
     """Days with a use by days of the window, over all owners."""
     return ratio(total(OWNER, "used_days"), total(OWNER, "days"), n=count(OWNER))
 
 
-@metric("stickiness", unit=Unit.RATIO, better=Better.HIGHER, step=_STEP, en="Stickiness", fa="چسبندگی")
+@metric("stickiness", version=2, unit=Unit.RATIO, better=Better.HIGHER, step=_STEP, en="Stickiness", fa="چسبندگی")
 def stickiness() -> Figure:
     """The mean number of users a day by the number of users in the window."""
     users = "used_days > 0"

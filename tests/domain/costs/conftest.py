@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
 import pytest
-from sqlalchemy import delete, select
+from sqlalchemy import Uuid, bindparam, delete, select, text
 
 from domain import costs
 from domain.core.due import jobs
 from domain.core.events import DueWork
 from domain.costs import CostCategory, NewCost
-from domain.costs.model import CostAllocation
+from domain.costs.queries import by_day
 from domain.costs.settling import SHARE, WEIGH
 from sync.relay import Relay
 
@@ -67,10 +67,12 @@ async def catch_up(database: Database, tenant: UUID) -> list[tuple[str, UUID]]:
 async def shares(database: Database, tenant: UUID, entry_id: UUID) -> dict[tuple[UUID, date], int]:
     """Who bears what of an entry on which day."""
     async with database.reading(tenant) as reading:
-        rows = await reading.all(
-            select(CostAllocation).where(CostAllocation.tenant_id == tenant, CostAllocation.entry_id == entry_id)
-        )
-    return {(row.customer_id, row.day): row.amount_base for row in rows}
+        rows = await reading.rows(_SHARES, {"tenant": tenant, "entry": entry_id})
+    return {(row.customer_id, row.day): row.minor for row in rows}
+
+
+_EVER = by_day("DATE '2000-01-01'", "DATE '2100-01-01'", "a.entry_id = :entry")
+_SHARES = text(f"SELECT * FROM ({_EVER}) AS told WHERE minor <> 0").bindparams(bindparam("tenant", type_=Uuid()), bindparam("entry", type_=Uuid()))
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from domain import costs, customers, interactions, purchases
 from domain.costs import AllocationRule, CostCategory, settling
-from domain.costs.model import CostAllocation, CostEntry, CostWeight
+from domain.costs.model import CostAllocation, CostEntry, CostStretch, CostWeight
 from domain.customers import departments
 from domain.interactions import InteractionKind, NewInteraction
 from domain.purchases import NewOrder, NewRefund
@@ -25,9 +25,12 @@ if TYPE_CHECKING:
     from domain.core.unit_of_work import Writing
     from tests.domain.conftest import NewCustomer
 
+MIDDLE = MAY + timedelta(days=11)
 STORIES = range(2)
 """As many stories, of so many chapters each."""
 CHAPTERS = 24
+KEPT = (CostWeight, CostAllocation, CostStretch)
+"""What a rebuild writes."""
 
 
 class Story:
@@ -127,12 +130,12 @@ async def test_after_any_story_a_rebuild_changes_nothing_and_all_adds_up(
         if chapter % 5 == 4:
             await catch_up(database, tenant)
     await catch_up(database, tenant)
-    kept = [await rows(database, tenant, model) for model in (CostWeight, CostAllocation)]
+    kept = [await rows(database, tenant, model) for model in KEPT]
     async with database.unit_of_work(tenant) as work:
         entries = select(CostEntry.id).where(CostEntry.tenant_id == tenant).distinct()
         for entry in await work.all(entries):
             await settling.weigh_due(work, entry.hex)
-    assert kept == [await rows(database, tenant, model) for model in (CostWeight, CostAllocation)]
+    assert kept == [await rows(database, tenant, model) for model in KEPT]
     await adds_up(database, tenant, story)
 
 
@@ -145,6 +148,10 @@ async def adds_up(database: Database, tenant: UUID, story: Story) -> None:
         found = await costs.summary(reading, MAY, JUNE)
         borne = await costs.per_customer(reading, story.people, MAY, JUNE, CostCategory)
         shared = await reading.all(select(CostAllocation.amount_base).where(CostAllocation.tenant_id == tenant))
+        for start, end in ((MAY, MIDDLE), (MIDDLE, MIDDLE + timedelta(days=1)), (MIDDLE, JUNE)):
+            some = await costs.per_customer(reading, story.people, start, end, CostCategory)
+            totals = await costs.summary(reading, start, end)
+            assert sum(some.values()) == sum(one.allocated for one in totals.values())
     assert {entry.id for entry in entries} == set(story.costs)
     assert all(entry.allocated_at is not None for entry in entries)
     assert sum(entry.allocated_amount or 0 for entry in entries) == sum(shared) == sum(borne.values())

@@ -21,7 +21,7 @@ from domain.metrics.observing import Observed, observe, recomputed
 from domain.metrics.publishing import PUBLISH, publish
 from domain.metrics.queries import NotPersonal, Question, StageName, customer_values, series
 from domain.metrics.reading import Snapshot, snapshot
-from domain.metrics.rules import Grain, SeriesTooLong, TooManySeries, WindowEmpty, WindowInFuture, WindowOpen
+from domain.metrics.rules import Counting, Grain, SeriesTooLong, TooManySeries, WindowEmpty, WindowInFuture, WindowOpen
 from domain.purchases import NewOrder, NewRefund
 from domain.purchases.rules import MissingReason, Window
 from domain.segments.queries import UnknownSegment
@@ -129,7 +129,9 @@ async def test_the_values_are_those_worked_out_by_hand(database: Database, tenan
     assert await values(database, tenant, then) == BEFORE
     now = Question(KEYS, QUARTER, as_of=at + timedelta(hours=1))
     assert await values(database, tenant, now) == AFTER
-    paid = await values(database, tenant, Question(["occasions", "quantity"], QUARTER, paid_only=True))
+    paid = await values(
+        database, tenant, Question(["occasions", "quantity"], QUARTER, counting=Counting(paid_only=True))
+    )
     assert paid == {"occasions": "4.000000", "quantity": "7.000000"}
 
 
@@ -293,7 +295,7 @@ async def test_what_is_due_daily_publishes_and_keeps_the_last_month_once(
     assert (len(published), kept) == (2, ["DENOMINATOR_ZERO"])
 
 
-class Counting:
+class Watched:
     """A connection that counts the statements, and keeps the plans by which they run."""
 
     def __init__(self, connection: Any) -> None:
@@ -328,11 +330,11 @@ async def test_two_years_by_month_for_five_segments_take_two_statements_and_no_i
     window = Window(date(2024, 4, 1), date(2026, 4, 1))
     question = Question(["occasions", "frequency", "size_of_transaction"], window, Grain.MONTH, segments)
     async with database.snapshot(tenant) as connection:
-        counting = Counting(connection)
-        answer = await series(Snapshot(counting, tenant, datetime.now(UTC)), question)
+        watched = Watched(connection)
+        answer = await series(Snapshot(watched, tenant, datetime.now(UTC)), question)
     assert [len(each.points) for each in answer.series] == [24] * 15
     assert [int(each.total.value or 0) for each in answer.series[:5]] == [3, 1, 2, 0, 3]
-    assert len(counting.plans) == 2
-    assert "purchase_days" in counting.plans[1]
-    for plan in counting.plans:
+    assert len(watched.plans) == 2
+    assert "purchase_days" in watched.plans[1]
+    for plan in watched.plans:
         assert not {"interactions", "orders", "refunds"} & {word for line in plan.splitlines() for word in line.split()}

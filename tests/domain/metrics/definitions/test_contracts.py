@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from domain.metrics.rules import Grain
+from domain.metrics.rules import Counting, Grain
 from domain.purchases.rules import MissingReason, Window
 from tests.domain.metrics.definitions.conftest import on
 
@@ -38,6 +38,16 @@ async def test_retention_and_churn_add_up_to_one(contracts: Business) -> None:
     spring = Window(on("01-01"), on("10-01"))
     kept, lost = [await contracts.course(f"contract_{key}", spring, Grain.MONTH) for key in ("retention", "churn")]
     assert [one + other for one, other in zip(kept, lost, strict=True)] == [1] * 9
+
+
+async def test_a_short_gap_between_two_contracts_is_no_end(business: Business) -> None:
+    await business.signed("A", ("START", "01-01", "10"), ("END", "05-28", None))
+    await business.signed("A", ("START", "06-03", "20"))
+    await business.signed("B", ("START", "01-01", "10"), ("END", "05-28", None))
+    await business.settle()
+    for gap, churned in ((0, 2), (5, 2), (6, 1)):
+        found = await business.values("churned_customers", "net_revenue_retention", counting=Counting(contract_gap=gap))
+        assert found == {"churned_customers": churned, "net_revenue_retention": 0}  # in the gap nothing is earned
 
 
 async def test_gross_retention_never_grows_and_net_retention_does(contracts: Business) -> None:

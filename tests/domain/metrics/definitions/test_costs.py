@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from domain.costs import AllocationRule
 from domain.costs.model import CostEntry
-from domain.metrics.rules import Grain
+from domain.metrics.rules import Counting, Grain
 from domain.purchases.rules import MissingReason, Window
 from tests.domain.costs.conftest import catch_up
 from tests.domain.metrics.definitions.conftest import at, on
@@ -37,6 +37,17 @@ async def test_costs_by_the_customers_that_they_won_kept_and_served(business: Bu
         "costs": 175_00, "acquisition_cost": 100_00, "retention_cost": 25_00, "cost_to_serve": 4_50,
         "cost_per_case": 18_00, "acquire_retain_ratio": 4, "cost_per_sale": 15_00,
     }  # fmt: skip
+
+
+async def test_what_won_the_customers_of_a_window_was_spent_before_it(business: Business) -> None:
+    await business.bought("A", "05-20")
+    await business.bought("B", "06-02")
+    await business.spent("ACQUISITION_MARKETING", "60", "04-25", "04-26")
+    await business.spent("ACQUISITION_SALES", "40", "05-10", "05-11")
+    await business.settle()
+    for lag, cost in ((0, 40_00), (7, 100_00), (30, 60_00)):
+        found = await business.values("acquisition_cost", "costs", counting=Counting(acquisition_lag=lag))
+        assert found == {"acquisition_cost": cost, "costs": 40_00}
 
 
 async def test_what_is_borne_and_what_is_not_add_up_to_the_entries(business: Business) -> None:

@@ -42,10 +42,13 @@ async def test_of_those_who_consider_some_buy_within_ninety_days(business: Busin
                 work, business[who], keys[CanonicalStep(step)], occurred_at=moment, cause=CauseKind.CONNECTOR
             )  # fmt: skip
     await business.happened("F", "CALL", at("01-05"))
+    for who in "AD":
+        await business.bought(who, "05-20")
     await business.settle()
-    found = await business.measured("leads", "conversion_rate")
+    found = await business.measured("leads", "conversion_rate", "lead_to_purchase")
     rate = found["conversion_rate"]
     assert (found["leads"].value, rate.numerator, rate.denominator) == (3, 1, 3)
+    assert (found["lead_to_purchase"].value, found["lead_to_purchase"].n) == (19, 2)
 
 
 async def test_without_leads_there_is_no_conversion(business: Business) -> None:

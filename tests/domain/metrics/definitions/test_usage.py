@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from domain.metrics.rules import Counting
 from tests.domain.metrics.definitions.conftest import at
 
 if TYPE_CHECKING:
@@ -26,3 +27,5 @@ async def test_owners_are_those_entitled_when_the_window_ends(business: Business
         "adoption": (2, 3), "unused": (2, None), "usage_frequency": (3, 3 * 31), "stickiness": (3, 2 * 31),
     }  # fmt: skip
     assert found["usage_frequency"].value == Decimal("0.032258")
+    for number, owners in ((20, 3), (21, 2)):
+        assert (await business.values("unused", counting=Counting(unused_after=number)))["unused"] == owners

@@ -106,7 +106,7 @@ _named(
     CEILING_RAISED="The ceiling of the wait was raised to its floor.",
     SELECTED_ON_BASELINE="Customers were chosen by what they did inside the baseline.",
     EXPLORATORY="Something was chosen after the seal; it has no verdict.",
-    UNKNOWN_COSTS="The cost of some goods is not known; they are taken to leave as much as the others.",
+    UNKNOWN_COSTS="The cost of some goods is not known; see `gainBasis`.",
 )
 _named(
     plans.GroupKind,
@@ -137,6 +137,12 @@ _named(
     NOT_SEALED="He was first seen after the baseline was sealed.",
     OUT_OF_SCOPE="The initiative was not for him.",
     ERASED="He was erased.",
+)
+_named(
+    findings.GainBasis,
+    "GainBasis",
+    CONTRIBUTION="Cost of goods and of service.",
+    NET_REVENUE="Cost of service; of more than half of what was bought it is not known what the goods cost.",
 )
 _named(
     findings.Method,
@@ -278,6 +284,7 @@ class Returns:
     gain = amount("gain", "currency", description="What it brought beyond what was to be expected.")
     gain_low = amount("gain_low", "currency", description="The lower end of it.")
     gain_high = amount("gain_high", "currency", description="The upper end of it.")
+    gain_basis = _kept(findings.GainBasis, "gain_basis", "What is taken off before it counts as a gain.")
     gain_missing = _kept(plans.Missing, "gain_missing", "Why the gain is not known.")
     roi = _kept(float, "roi", "Return on investment: (gain - cost) / cost.")
     roi_low = _kept(float, "roi_low", "The lower end of it.")

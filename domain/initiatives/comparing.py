@@ -264,7 +264,7 @@ class _Study:
         cells = matching.cells_by_occasions(self.history, self.baseline, self.sides) if matched else None
         chosen = self.sides.panel if matched else self.panel
         costed = contributions.completed(self.history, self.windows)
-        gains = returns.gains(costed, self.windows, chosen, self.resampling, cells)
+        gains = returns.gains(costed.history, self.windows, chosen, self.resampling, cells)
         helped = any(answer.verdict is Verdict.BETTER for answer in answers)
         return returns.returns(costed, self.plan, self.scope, gains, helped=helped)
 

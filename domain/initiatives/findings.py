@@ -237,6 +237,13 @@ class PaidBack(msgspec.Struct, frozen=True):
     latest: int | None
 
 
+class GainBasis(StrEnum):
+    """What is taken off the net amount of purchases before it counts as a gain."""
+
+    CONTRIBUTION = "CONTRIBUTION"
+    NET_REVENUE = "NET_REVENUE"
+
+
 class CustomerReturn(msgspec.Struct, frozen=True):
     """Return on customer, and the equity that it rests on at both ends: of those whom the initiative was for."""
 
@@ -250,10 +257,12 @@ class Returns(msgspec.Struct, frozen=True):
     """What the initiative brought and cost, in minor units, and what follows from it.
 
     `shown_to_have_paid` is false as soon as the lower end of the return's interval is below zero. What cannot be known
-    is null, with the reason beside it: no return and no payback without gain and cost.
+    is null, with the reason beside it: no return and no payback without gain, cost, and cost of goods. NET_REVENUE says
+    that the gain has the cost of goods in it, which is not known.
     """
 
     gain: Estimate | None
+    gain_basis: GainBasis
     gain_missing: Missing | None
     cost: float
     roi: Estimate | None

@@ -103,11 +103,15 @@ class Spent:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Equity:
-    """What each customer was worth at the go-live and at the measurement, in minor units, by one version of a model."""
+    """What each customer was worth at the go-live and at the measurement, in minor units, by one version of a model.
+
+    `margin` is the share of net revenue that it counts; 1 where cost of goods is not known.
+    """
 
     before: Amounts
     after: Amounts
     version: int
+    margin: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -142,7 +142,8 @@ class _Speaker:
             yield self._unknown("unknown", found.get("gain_missing"))
             return
         low, high = self.money_of(found["gain_low"]), self.money_of(found["gain_high"])
-        yield self.word("returns", "gain", gain=self.money_of(found["gain"]), low=low, high=high)
+        kind = "gain_of_sales" if found.get("gain_basis") == "NET_REVENUE" else "gain"
+        yield self.word("returns", kind, gain=self.money_of(found["gain"]), low=low, high=high)
         if found["roi"] is None:
             yield self._unknown("unknown_return", found.get("roi_missing"))
         elif not found["shown_to_have_paid"]:

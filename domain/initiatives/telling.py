@@ -97,6 +97,7 @@ def _returns(of: Returns, currency: str) -> dict[str, Any]:
         "equity_before": customer and round(customer.equity_before),
         "equity_after": customer and round(customer.equity_after),
         "equity_model": customer and customer.version,
+        "gain_basis": of.gain_basis,
         "gain_missing": of.gain_missing,
         "roi_missing": of.roi_missing,
         "return_on_customer_missing": of.return_on_customer_missing,

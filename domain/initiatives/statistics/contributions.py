@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from domain.initiatives.findings import GainBasis
 from domain.initiatives.statistics.tallies import within
 
 if TYPE_CHECKING:
@@ -34,15 +35,25 @@ def margin(history: History, windows: Windows) -> float | None:
     return float(np.clip(left[known].sum() / bought, 0, 1))
 
 
-def completed(history: History, windows: Windows) -> History | None:
-    """The same with what is unknown taken to leave as much as the rest; none where the rest is too little."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Contributions:
+    """A history in which every contribution is known, and what these are."""
+
+    history: History
+    basis: GainBasis
+
+
+def completed(history: History, windows: Windows) -> Contributions:
+    """What is unknown is taken to leave as much as the rest; where the rest is too little, all is net revenue."""
     if not are_unknown(history, windows):
-        return history
+        return Contributions(history, GainBasis.CONTRIBUTION)
     share = margin(history, windows)
     if share is None:
-        return None
+        revenue = history.amount - history.service_cost
+        return Contributions(replace(history, contribution=revenue), GainBasis.NET_REVENUE)
     guessed = history.amount * share - history.service_cost
-    return replace(history, contribution=np.where(np.isnan(history.contribution), guessed, history.contribution))
+    known = np.where(np.isnan(history.contribution), guessed, history.contribution)
+    return Contributions(replace(history, contribution=known), GainBasis.CONTRIBUTION)
 
 
 def _spans(windows: Windows) -> tuple[Span, Span]:

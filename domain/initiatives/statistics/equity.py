@@ -37,7 +37,7 @@ class Model:
 def equity(history: History, plan: Plan, model: Model) -> Equity:
     """The worth of each customer after the last day before the go-live, and after the last day that was measured."""
     before, after = (_worth(history, day - 1, model) for day in (plan.go_live, plan.measured_on))
-    return Equity(before, after, model.version)
+    return Equity(before, after, model.version, model.margin)
 
 
 def _worth(history: History, as_of: int, model: Model) -> Amounts:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from domain.initiatives.findings import CustomerReturn, Estimate, PaidBack, Returns, Span
+from domain.initiatives.findings import CustomerReturn, Estimate, GainBasis, PaidBack, Returns, Span
 from domain.initiatives.history import NEVER
 from domain.initiatives.plans import Equity, Missing
 from domain.initiatives.statistics.bootstrap import Draws, Resampling, add_up
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from domain.initiatives.history import Amounts, History, Mask
     from domain.initiatives.plans import Plan
     from domain.initiatives.statistics.bootstrap import Counts, Indexes
+    from domain.initiatives.statistics.contributions import Contributions
     from domain.initiatives.statistics.matching import Cells
     from domain.initiatives.statistics.panel import Panel
     from domain.initiatives.statistics.windows import Windows
@@ -39,14 +40,12 @@ class Gains:
 
 
 def gains(
-    history: History | None, windows: Windows, panel: Panel, resampling: Resampling, cells: Cells | None = None
+    history: History, windows: Windows, panel: Panel, resampling: Resampling, cells: Cells | None = None
 ) -> Gains | Missing:
-    """What the treated brought beyond what was to be expected of them; why not, where no contribution is known.
+    """What the treated brought beyond what was to be expected of them; why not, where there is none.
 
     Expected is their rate of before over the exposure of after; with cells, moved as the untouched of each cell moved.
     """
-    if history is None:
-        return Missing.NO_COST_OF_GOODS
     before, after = (tally(history, span, span.days)[panel.customers] for span in (windows.before, windows.after))
     if not before[:, Column.CONTRIBUTION].any() or not after[:, Column.CONTRIBUTION].any():
         return Missing.NO_PURCHASES
@@ -65,28 +64,37 @@ def gains(
 
 
 def returns(
-    history: History | None, plan: Plan, scope: Mask, found: Gains | Missing, *, helped: bool
+    known: Contributions, plan: Plan, scope: Mask, found: Gains | Missing, *, helped: bool
 ) -> Returns:  # fmt: skip
     """What follows from gain and cost. Nothing counts as paid for while no question was answered for the better.
 
-    Without a history no contribution is known.
+    A gain that has the cost of goods in it is no return on anything.
     """
     cost = float(sum(spent.amount for spent in plan.spent if spent.day < plan.measured_on))
-    gain_missing = found if isinstance(found, Missing) else None
+    missing = _why_no_return(known, found, cost)
     gained = None if isinstance(found, Missing) else found
-    roi = None if gained is None or cost <= 0 else _estimate(gained.total / cost - 1)
-    customer = _return_on_customer(history, plan, scope)
+    roi = None if gained is None or missing else _estimate(gained.total / cost - 1)
+    customer = _return_on_customer(known, plan, scope)
     return Returns(
         gain=None if gained is None else _estimate(gained.total),
-        gain_missing=gain_missing,
+        gain_basis=known.basis,
+        gain_missing=found if isinstance(found, Missing) else None,
         cost=cost,
         roi=roi,
-        roi_missing=gain_missing or (None if roi else Missing.NO_COST),
-        payback=None if gained is None or cost <= 0 else _paid_back(gained, plan),
+        roi_missing=missing,
+        payback=None if gained is None or missing else _paid_back(gained, plan),
         return_on_customer=None if isinstance(customer, Missing) else customer,
         return_on_customer_missing=customer if isinstance(customer, Missing) else None,
         shown_to_have_paid=helped and roi is not None and roi.interval.low >= 0,
     )
+
+
+def _why_no_return(known: Contributions, found: Gains | Missing, cost: float) -> Missing | None:
+    if isinstance(found, Missing):
+        return found
+    if known.basis is GainBasis.NET_REVENUE:
+        return Missing.NO_COST_OF_GOODS
+    return None if cost > 0 else Missing.NO_COST
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -167,11 +175,15 @@ def _day(place: int, days: int, go_live: int) -> int | None:
     return go_live + place if place < days else None
 
 
-def _return_on_customer(history: History | None, plan: Plan, scope: Mask) -> CustomerReturn | Missing:
-    """(Cash flow from customers + change of customer equity) / customer equity at the go-live. Peppers and Rogers."""
+def _return_on_customer(known: Contributions, plan: Plan, scope: Mask) -> CustomerReturn | Missing:
+    """(Cash flow from customers + change of customer equity) / customer equity at the go-live. Peppers and Rogers.
+
+    Where no cost of goods is known, both are of net revenue, or none.
+    """
+    history = known.history
     if not isinstance(plan.equity, Equity):
         return plan.equity
-    if history is None:
+    if known.basis is GainBasis.NET_REVENUE and plan.equity.margin < 1:
         return Missing.NO_COST_OF_GOODS
     present = np.flatnonzero(scope & (history.erased_at == NEVER))
     before, after = (_of(values, history.customers)[present] for values in (plan.equity.before, plan.equity.after))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import select
 
 from domain.customers.model import Department
-from domain.initiatives.findings import Flag, Measure, Method, Overall, Reason
+from domain.initiatives.findings import Flag, GainBasis, Measure, Method, Overall, Reason
 from domain.initiatives.findings import Verdict as Answer
 from domain.initiatives.model import (
     BaselineSnapshot,
@@ -161,6 +161,7 @@ def _returns(at: int, currency: str) -> dict[str, Any] | None:
         **{f"{name}{end}": 0.25 if known else None for name in names for end in ("", "_low", "_high")},
         "equity_before": 7_000 + at if known else None, "equity_after": 8_000 if known else None,
         "equity_model": at if known else None, "gain_missing": _nth(Missing, at),
+        "gain_basis": _nth(GainBasis, at),
         "roi_missing": _nth(Missing, at + 1), "return_on_customer_missing": _nth(Missing, at + 9),
         **{f"payback_{end}": "2026-02-01" if known else None for end in ("on", "earliest", "latest")},
     }  # fmt: skip

@@ -128,15 +128,20 @@ def test_what_customers_are_worth_and_where_more_can_be_won_is_said_in_plain_wor
 def test_what_is_not_known_of_the_money_has_its_reason(told: dict[str, Any]) -> None:
     nothing = dict.fromkeys(("gain", "roi", "payback_on", "return_on_customer"))
     told["measurement"]["findings"]["returns"] |= {
-        **nothing, "cost": 0, "gain_missing": "NO_COST_OF_GOODS", "return_on_customer_missing": "TOO_SHORT",
+        **nothing, "cost": 0, "gain_missing": "NO_PURCHASES", "return_on_customer_missing": "TOO_SHORT",
     }  # fmt: skip
     told["measurement"]["findings"]["opportunities"] = []
     page = report.page(told)
-    assert "What it brought is not known: of too many goods it is not known what they cost.\n" in page
+    assert "What it brought is not known: nothing was bought before, or nothing after.\n" in page
     assert "The return on its customers is not known: too little time has gone by since the first purchases." in page
     assert "- No group of customers is behind the others or behind what it was." in page
     told["measurement"]["findings"]["returns"] |= {"gain": 1, "roi_missing": "NO_COST"}
+    assert "What the goods cost is not taken off." not in report.page(told)
     assert "Whether it has paid for itself is not known: nothing is recorded of what it cost." in report.page(told)
+    told["measurement"]["findings"]["returns"] |= {"gain_basis": "NET_REVENUE", "roi_missing": "NO_COST_OF_GOODS"}
+    page = report.page(told)
+    assert "What the goods cost is not taken off." in page
+    assert "Whether it has paid for itself is not known: of too many goods it is not known what they cost." in page
     told["measurement"]["findings"]["returns"] = None
     assert "A quick look says nothing of money." in report.page(told)
 

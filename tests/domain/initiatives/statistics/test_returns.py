@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from domain.initiatives.comparing import compare
-from domain.initiatives.findings import Flag
+from domain.initiatives.findings import Flag, GainBasis
 from domain.initiatives.plans import Equity, Missing, Plan, Selection, Spent, Tier
 from domain.initiatives.statistics import returns
+from domain.initiatives.statistics.contributions import Contributions
 from tests.domain.initiatives.histories import history, split
 
 if TYPE_CHECKING:
@@ -76,11 +77,12 @@ def test_beside_untouched_customers_only_the_difference_counts() -> None:
 
 def test_nothing_counts_as_paid_while_no_question_is_answered_for_the_better() -> None:
     assert not brought(world(16.0)).shown_to_have_paid
+    all_known = Contributions(world(16.0), GainBasis.CONTRIBUTION)
     gains = returns.Gains(np.full((51, 100), 1_200.0))
     everyone = np.ones(80, dtype=np.bool_)
-    assert returns.returns(world(16.0), PLAN, everyone, gains, helped=True).shown_to_have_paid
+    assert returns.returns(all_known, PLAN, everyone, gains, helped=True).shown_to_have_paid
     unsure = returns.Gains(np.concatenate((np.full((20, 100), 1_200.0), np.full((31, 100), 100.0))))
-    found = returns.returns(world(16.0), PLAN, everyone, unsure, helped=True)
+    found = returns.returns(all_known, PLAN, everyone, unsure, helped=True)
     assert found.roi
     assert found.roi.value == 1.0
     assert found.roi.interval.low < 0
@@ -122,17 +124,23 @@ def test_goods_of_unknown_cost_leave_as_much_as_the_others_and_are_flagged() -> 
     assert found.returns.gain.value == pytest.approx(5 * ((40 - ours) * 16 + ours * 100 * share) - 40 * 5 * 10)
 
 
-def test_too_many_goods_of_unknown_cost_leave_everything_unknown() -> None:
+def test_with_too_many_goods_of_unknown_cost_only_sales_are_told() -> None:
+    """Each customer bought five times for 100 on both sides: nothing more came, and nothing is said of a return."""
     known = world(16.0)
     unknown = replace(known, contribution=np.where(known.day >= T0 - 60, np.nan, known.contribution))
-    equity = Equity(np.full(80, 100.0), np.full(80, 110.0), 1)
-    found = brought(unknown, replace(PLAN, equity=equity))
-    assert (found.gain, found.roi, found.payback, found.return_on_customer) == (None,) * 4
-    assert {found.gain_missing, found.roi_missing, found.return_on_customer_missing} == {Missing.NO_COST_OF_GOODS}
+    of_revenue, of_margin = (Equity(np.full(80, 100.0), np.full(80, 110.0), 1, margin) for margin in (1.0, 0.4))
+    found = brought(unknown, replace(PLAN, equity=of_revenue))
+    assert found.gain
+    assert (found.gain.value, found.gain_basis) == (pytest.approx(0), GainBasis.NET_REVENUE)
+    assert (found.roi, found.payback, found.roi_missing) == (None, None, Missing.NO_COST_OF_GOODS)
+    assert found.return_on_customer
+    assert found.return_on_customer.value.value == pytest.approx((5 * 100 + 10) / 100)
+    mixed = brought(unknown, replace(PLAN, equity=of_margin))
+    assert (mixed.return_on_customer, mixed.return_on_customer_missing) == (None, Missing.NO_COST_OF_GOODS)
 
 
 def test_return_on_customer_adds_what_they_brought_and_what_they_are_worth_more() -> None:
-    equity = Equity(before=np.full(80, 100.0), after=np.full(80, 110.0), version=3)
+    equity = Equity(before=np.full(80, 100.0), after=np.full(80, 110.0), version=3, margin=0.4)
     found = brought(world(16.0), replace(PLAN, equity=equity)).return_on_customer
     assert found
     assert found.value.value == pytest.approx((5 * 16 + 10) / 100)
@@ -143,7 +151,7 @@ def test_return_on_customer_adds_what_they_brought_and_what_they_are_worth_more(
 @pytest.mark.parametrize(
     ("equity", "missing"),
     [
-        (Equity(np.zeros(80), np.ones(80), 1), Missing.NO_EQUITY),
+        (Equity(np.zeros(80), np.ones(80), 1, 0.4), Missing.NO_EQUITY),
         (Missing.TOO_FEW_CUSTOMERS, Missing.TOO_FEW_CUSTOMERS),
     ],
 )

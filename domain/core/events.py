@@ -101,13 +101,13 @@ async def write(session: AsyncSession, tenant_id: UUID, happened: Sequence[Event
     if not happened:
         return
     connection = cast("AsyncConnection", session.bind)
-    told = {
-        "tenant": tenant_id, "causation": causation.event_id, "depth": causation.depth + 1,
-        "ids": [event.id for event in happened], "names": [event.name for event in happened],
-        "subjects": [event.subject for event in happened], "moments": [event.at for event in happened],
-        "bodies": [orjson.dumps(event.body).decode() for event in happened],
-    }  # fmt: skip
-    await direct.run(connection, _STORE, told)
+    told = [
+        {"id": event.id, "name": event.name, "subject": event.subject, "body": event.body, "occurred_at": event.at}
+        for event in happened
+    ]
+    cause = {"causation": causation.event_id, "depth": causation.depth + 1}
+    given = orjson.dumps(told, default=str).decode()
+    await direct.run(connection, _STORE, {"tenant": tenant_id, "told": given, **cause})
     await make_due(session, tenant_id, OUTBOX, "", happened[0].at)
     hint = {"channel": CHANNEL, "payload": f"{tenant_id.hex} {happened[-1].id.hex}"}
     await direct.run(connection, _HINT, hint)
@@ -121,11 +121,8 @@ async def make_due(session: AsyncSession, tenant_id: UUID, kind: str, key: str, 
 
 _STORE = text("""
 INSERT INTO outbox_events (tenant_id, id, name, subject, body, occurred_at, causation_id, depth)
-SELECT :tenant, told.id, told.name, told.subject, CAST(told.body AS jsonb), told.at, :causation, :depth
-FROM unnest(
-    CAST(:ids AS uuid[]), CAST(:names AS text[]), CAST(:subjects AS uuid[]), CAST(:bodies AS text[]),
-    CAST(:moments AS timestamptz[])
-) AS told (id, name, subject, body, at)
+SELECT :tenant, told.id, told.name, told.subject, told.body, told.occurred_at, :causation, :depth
+FROM json_populate_recordset(CAST(NULL AS outbox_events), CAST(CAST(:told AS text) AS json)) AS told
 """)
 
 _HINT = text("SELECT pg_notify(:channel, :payload)")

@@ -22,3 +22,9 @@ def in_order(first: UUID, count: int) -> Sequence[str]:
     """
     start = first.int
     return [f"{start + place:032x}" for place in range(count)]
+
+
+def divisible(first: UUID) -> tuple[str, int]:
+    """An id as SQL counts on from it, as `in_order` does: its first half in hexadecimal, its second as a bigint."""
+    second = first.int & (1 << 64) - 1
+    return f"{first.int >> 64:016x}", second - (1 << 64) if second >> 63 else second

@@ -412,8 +412,8 @@ def _ripening(lifecycle: Lifecycle, standing: Standing) -> Iterator[datetime]:
 def _moves_at(lifecycle: Lifecycle, standing: Standing, record: Record, at: datetime) -> Iterator[Rule]:
     stage, since = standing.stage, standing.since
     passed = {stage} | (standing.passed if at == since else frozenset())
-    while True:
-        facts = record.facts_at(at, lifecycle.needs, in_stage_since=since)
+    while lifecycle.automatic[stage]:
+        facts = record.facts_at(at, lifecycle.needs_from[stage], in_stage_since=since)
         rule = next_stage(lifecycle, stage, facts, passed=passed)
         if rule is None:
             return

@@ -11,7 +11,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from domain.core.database import driver_connection
-from domain.core.ids import in_order
+from domain.core.ids import divisible
 from domain.integrations.model import StagedLine
 
 if TYPE_CHECKING:
@@ -169,16 +169,18 @@ async def count(work: Writing, statement: TextClause, **values: Any) -> int:
 
 async def number(work: Writing, table: str, order: str) -> None:
     """Give an id, made here, to every row of a temporary table that has none, in an order of its columns."""
-    ((wanted,),) = await work.rows(sql(f"SELECT count(*) FROM pg_temp.{table} WHERE id IS NULL"))
-    if wanted:
-        await work.execute(
-            sql(f"""
-            UPDATE pg_temp.{table} AS landing SET id = made.id
-            FROM (
-                SELECT ctid AS at, row_number() OVER (ORDER BY {order}) AS place FROM pg_temp.{table} WHERE id IS NULL
-            ) AS missing
-            JOIN unnest(:ids) WITH ORDINALITY AS made (id, place) USING (place)
-            WHERE landing.ctid = missing.at
-            """),
-            {"ids": in_order(work.ids(), wanted)},
+    front, rest = divisible(work.ids())
+    await work.execute(
+        sql(f"""
+        UPDATE pg_temp.{table} AS landing
+        SET id = CAST(
+            concat(CAST(:front AS text), lpad(to_hex(CAST(:rest AS bigint) + missing.place), 16, '0')) AS uuid
         )
+        FROM (
+            SELECT ctid AS at, row_number() OVER (ORDER BY {order}) - 1 AS place
+            FROM pg_temp.{table} WHERE id IS NULL
+        ) AS missing
+        WHERE landing.ctid = missing.at
+        """),
+        {"front": front, "rest": rest},
+    )

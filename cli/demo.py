@@ -187,7 +187,7 @@ async def _measured(database: Database) -> list[Kept]:
     from cli.business.promises import measured
     from domain.tenants.queries import by_slug
 
-    with terminal.waiting("Measuring two initiatives"):
+    with terminal.waiting("Valuing the customers and measuring two initiatives"):
         return await measured(database, await by_slug(database, TENANT))
 
 

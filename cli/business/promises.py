@@ -93,10 +93,14 @@ async def seal(work: Writing, chosen: Sequence[tuple[str, UUID]]) -> None:
 async def measured(database: Database, tenant_id: UUID) -> list[Kept]:
     """What is found of both initiatives; measured now, unless that was done before."""
     from domain.initiatives import queries
+    from domain.initiatives.model import InitiativeStatus
+    from domain.metrics.clv.actions import fit_models
 
     found = []
     async with database.reading(tenant_id) as reading:
         made = {each.name: each for each in await queries.initiatives(reading)}
+    if any(each.status == InitiativeStatus.SEALED for each in made.values()):
+        await fit_models(database, tenant_id)  # a return on customer needs to know what they are worth
     for promise in PROMISES:
         if promise.name in made:
             measurement = await _measurement(database, tenant_id, made[promise.name])

@@ -18,7 +18,7 @@ from cli.integrations import Name, Tenant, share
 from cli.terminal import Data
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Sequence
+    from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 
     from rich.table import Table
 
@@ -52,7 +52,7 @@ _SHOWN = 20
 """How many differences are printed."""
 _TICK = 0.5
 
-_COLUMNS = ("stream", "mode", "read", "of", "new", "changed", "rejected", "rows/s", "ends", "")
+_COLUMNS = ("stream", "mode", "read", "of", "new", "changed", "rejected", "rows/s", "ends", "state")
 
 
 class Watched(NamedTuple):
@@ -69,6 +69,7 @@ def run_sync(
     stream: Annotated[list[str] | None, typer.Option(help="A stream; all that are switched on unless given.")] = None,
     mode: Annotated[ModeName, typer.Option(help="How much of it.", case_sensitive=False)] = "INCREMENTAL",
     here: Annotated[bool, typer.Option("--here", help="Read in this process, not in the worker that runs.")] = False,  # noqa: FBT002 - a flag of the command line
+    follow: Annotated[bool, typer.Option("--follow", help="Show how far it is until it is over.")] = False,  # noqa: FBT002 - a flag of the command line
     data: Data = None,
 ) -> None:
     """Have streams read now: by the worker that runs, or here; exit code 1 when one could not be read to its end."""
@@ -76,7 +77,13 @@ def run_sync(
     if here:
         _read_here(settings, tenant, integration, stream or [], mode)
         return
-    for name, run_id in terminal.run(_requested(settings, tenant, integration, stream or [], mode)).items():
+    asked = terminal.run(_requested(settings, tenant, integration, stream or [], mode))
+    if follow:
+        runs = terminal.run(_status(settings, tenant, integration, follow=True, only=asked.values()))
+        if any(run.error for run in runs):
+            raise typer.Exit(1)
+        return
+    for name, run_id in asked.items():
         typer.echo(f"{name}\trun_{run_id.hex}")
     terminal.say(f"Asked the worker. Watch it: tenure sync status {integration} --tenant {tenant} --follow")
 
@@ -237,7 +244,10 @@ async def _verified(settings: Settings, tenant: str, report: str) -> tuple[bool,
         return is_whole, (await reconciling.report_of(reading, report_id)).digest.hex()
 
 
-async def _status(settings: Settings, tenant: str, name: str, *, follow: bool) -> None:
+async def _status(
+    settings: Settings, tenant: str, name: str, *, follow: bool, only: Collection[UUID] = ()
+) -> Sequence[SyncRun]:
+    """Print the runs of an integration, or `only` these, and what became of them."""
     from domain.tenants.queries import by_slug
     from sync import overview
 
@@ -249,45 +259,57 @@ async def _status(settings: Settings, tenant: str, name: str, *, follow: bool) -
         if not follow:
             runs = (await _watched(database, integration, now - _RECENTLY)).runs
             terminal.table(_COLUMNS, map(_row, runs))
-        elif sys.stdout.isatty():
-            await _show(database, integration, now - _JUST_NOW)
-        else:
-            await _tell(database, integration, now - _JUST_NOW)
+            return runs
+        watching = _watching(database, integration, now - _JUST_NOW, frozenset(only))
+        return await (_show(watching) if sys.stdout.isatty() else _tell(watching))
 
 
-async def _show(database: Database, integration: Integration, since: datetime) -> None:
-    """One table that changes in its place, until nothing is read any more."""
-    from rich.live import Live
-
-    with Live(refresh_per_second=4) as live:
-        watched = Watched((), goes_on=True)
-        while watched.goes_on:
-            watched = await _watched(database, integration, since)
-            live.update(_drawn(watched.runs))
+async def _watching(
+    database: Database, integration: Integration, since: datetime, only: frozenset[UUID]
+) -> AsyncIterator[Sequence[SyncRun]]:
+    """The runs again and again, until nothing is read any more; where `only` some are meant, until these are over."""
+    watched = Watched((), goes_on=True)
+    while watched.goes_on:
+        watched = await _watched(database, integration, since, only)
+        yield watched.runs
+        if watched.goes_on:
             await asyncio.sleep(_TICK)
 
 
-async def _tell(database: Database, integration: Integration, since: datetime) -> None:
-    """A line whenever a run has come further, until nothing is read any more."""
+async def _show(watching: AsyncIterator[Sequence[SyncRun]]) -> Sequence[SyncRun]:
+    """One table that changes in its place; what became of the runs."""
+    from rich.live import Live
+
+    runs: Sequence[SyncRun] = ()
+    with Live(refresh_per_second=4) as live:
+        async for runs in watching:
+            live.update(_drawn(runs))
+    return runs
+
+
+async def _tell(watching: AsyncIterator[Sequence[SyncRun]]) -> Sequence[SyncRun]:
+    """A line whenever a run has come further; what became of the runs."""
     told: dict[UUID, tuple[str, ...]] = {}
-    watched = Watched((), goes_on=True)
-    while watched.goes_on:
-        watched = await _watched(database, integration, since)
-        for run in watched.runs:
+    runs: Sequence[SyncRun] = ()
+    async for runs in watching:
+        for run in runs:
             row = _row(run)
             if told.get(run.id) != row:
                 told[run.id] = row
                 named = zip(_COLUMNS, row, strict=True)
-                typer.echo("  ".join(f"{name} {value}".strip() for name, value in named if value))
-        await asyncio.sleep(_TICK)
+                typer.echo("  ".join(f"{name} {value}" for name, value in named if value))
+    return runs
 
 
-async def _watched(database: Database, integration: Integration, since: datetime) -> Watched:
+async def _watched(
+    database: Database, integration: Integration, since: datetime, only: frozenset[UUID] = frozenset()
+) -> Watched:
     from sync import overview, requests
 
     async with database.reading(integration.tenant_id) as reading:
-        runs = await overview.runs_of(reading, integration.id, since)
-        waits = await requests.is_due(reading, integration.id)
+        every = await overview.runs_of(reading, integration.id, since)
+        waits = not only and await requests.is_due(reading, integration.id)
+    runs = [run for run in every if run.id in only] if only else every
     return Watched(runs, goes_on=waits or any(run.ended_at is None and run.error is None for run in runs))
 
 
@@ -299,11 +321,11 @@ def _row(run: SyncRun) -> tuple[str, ...]:
     """What people see of a run."""
     counts = run.counters
     ends = datetime.fromisoformat(counts["ends_at"]).astimezone() if "ends_at" in counts and not run.ended_at else None
-    over = "read" if run.ended_at and not run.error else ""
+    state = "read" if run.ended_at else "being read" if counts.get("read") or "expected" in counts else "waits"
     return (
         run.stream, run.mode, f"{counts.get('read', 0):,}", f"{counts['expected']:,}" if "expected" in counts else "",
         f"{counts.get('created', 0):,}", f"{counts.get('updated', 0):,}", f"{counts.get('rejected', 0):,}",
-        f"{counts['rate']:,}" if "rate" in counts else "", f"{ends:%H:%M:%S}" if ends else "", run.error or over,
+        f"{counts['rate']:,}" if "rate" in counts else "", f"{ends:%H:%M:%S}" if ends else "", run.error or state,
     )  # fmt: skip
 
 

@@ -59,9 +59,15 @@ def test_the_worker_is_asked_and_can_be_watched(running: Demo) -> None:
     followed = running.tenure("sync", "status", "quickbooks", "--tenant", "demo", "--follow").stdout
     [*_, last] = [line for line in followed.splitlines() if line.startswith("stream items  mode FULL")]
     assert last.startswith("stream items  mode FULL  read 18  of 18")
-    assert last.endswith("  read")
+    assert last.endswith("  state read")
     listed = running.tenure("sync", "status", "quickbooks", "--tenant", "demo").stdout
     assert re.search(r"^items\s+FULL\s+18\s+18 .*read\s*$", listed, re.MULTILINE)
+
+
+def test_what_was_asked_for_is_followed_to_its_end(running: Demo) -> None:
+    asked = ("sync", "run", "quickbooks", "--stream", "items", "--mode", "full", "--tenant", "demo", "--follow")
+    [*_, last] = running.tenure(*asked).stdout.splitlines()
+    assert re.fullmatch(r"stream items  mode FULL  read 18  of 18 .*  state read", last)
 
 
 def test_it_can_read_by_itself(running: Demo) -> None:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, bindparam, delete, insert, select, update
+import orjson
+from sqlalchemy import select
 
+from domain.core.statements import statement
 from domain.customers import folding, queries, rules
 from domain.customers.identity import EXTERNAL
 from domain.customers.model import AttributeType, Customer, CustomerAttribute, CustomerWord, PiiClass
@@ -19,7 +22,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
-    from sqlalchemy import Row, Table
+    from sqlalchemy import Row, Table, TextClause
 
     from domain.core.unit_of_work import Reading, Writing
     from domain.customers.model import AttributeDefinition
@@ -234,26 +237,23 @@ def _employer(members: Iterable[UUID], known: _Known) -> UUID | None:
     return latest.organisation_id if latest else None
 
 
-_SHOW = (
-    update(_CUSTOMERS)
-    .where(_CUSTOMERS.c.tenant_id == bindparam("of_tenant"), _CUSTOMERS.c.id == bindparam("of_id"))
-    .values(
-        version=_CUSTOMERS.c.version + 1,
-        updated_at=bindparam("now"),
-        **{name: bindparam(name, type_=_CUSTOMERS.c[name].type) for name in _SHOWN},
-    )
-)
+def _given(table: Table) -> str:
+    """SQL of rows of a table that are given as one value."""
+    return f"json_populate_recordset(CAST(NULL AS {table.name}), CAST(CAST(:given AS text) AS json)) AS given"
+
+
+_SHOW = statement(f"""
+UPDATE customers SET version = customers.version + 1, updated_at = :now,
+    {", ".join(f"{name} = given.{name}" for name in _SHOWN)}
+FROM {_given(_CUSTOMERS)} WHERE customers.tenant_id = :tenant AND customers.id = given.id
+""")
 
 
 async def _write_heads(work: Writing, rows: Iterable[Row[Any]], heads: Iterable[_Head]) -> None:
     stands = {row.id: {name: getattr(row, name) for name in _SHOWN} for row in rows}
-    changed = [
-        {"of_tenant": work.tenant_id, "of_id": head.id, "now": work.now, **head.shown}
-        for head in heads
-        if head.shown != stands[head.id]
-    ]
+    changed = [{"id": head.id, **head.shown} for head in heads if head.shown != stands[head.id]]
     if changed:
-        await work.execute(_SHOW, changed)
+        await work.execute(_SHOW, {"tenant": work.tenant_id, "now": work.now, "given": _json(changed)})
 
 
 async def _write_beside(
@@ -262,10 +262,25 @@ async def _write_beside(
     """Make the rows of a table that stand beside these heads the wanted ones; the first two columns are their key."""
     beside = (table.c.tenant_id == work.tenant_id, within(table.c.customer_id, (head.id for head in heads)))
     stand = {tuple(row) for row in await work.rows(select(*(table.c[name] for name in columns)).where(*beside))}
-    if gone := stand - wanted:
-        key = and_(*(table.c[name] == bindparam(f"of_{name}") for name in columns[:2]))
-        keys = [{f"of_{name}": value for name, value in zip(columns[:2], row, strict=False)} for row in gone]
-        await work.execute(delete(table).where(table.c.tenant_id == work.tenant_id, key), keys)
-    if new := wanted - stand:
-        rows = [{"tenant_id": work.tenant_id, **dict(zip(columns, row, strict=True))} for row in new]
-        await work.execute(insert(table), rows)
+    for change, rows in ((_deleted, stand - wanted), (_inserted, wanted - stand)):
+        if rows:
+            given = _json([dict(zip(columns, row, strict=True)) for row in rows])
+            await work.execute(change(table, tuple(columns)), {"tenant": work.tenant_id, "given": given})
+
+
+@cache
+def _deleted(table: Table, columns: tuple[str, ...]) -> TextClause:
+    key = " AND ".join(f"{table.name}.{name} = given.{name}" for name in columns[:2])
+    return statement(f"DELETE FROM {table.name} USING {_given(table)} WHERE {table.name}.tenant_id = :tenant AND {key}")
+
+
+@cache
+def _inserted(table: Table, columns: tuple[str, ...]) -> TextClause:
+    values = ", ".join(f"given.{name}" for name in columns)
+    return statement(
+        f"INSERT INTO {table.name} (tenant_id, {', '.join(columns)}) SELECT :tenant, {values} FROM {_given(table)}"
+    )
+
+
+def _json(rows: Sequence[Values]) -> str:
+    return orjson.dumps(rows, default=str).decode()

@@ -26,7 +26,7 @@ class Times(Struct, rename="pascal", gc=False):
     last_updated_time: datetime
 
 
-class Head(Struct, rename="pascal", kw_only=True):
+class Head(Struct, rename="pascal", kw_only=True, gc=False):
     """What every object has."""
 
     id: str
@@ -94,7 +94,7 @@ class Sold(Struct, rename="pascal", gc=False):
     unit_price: Decimal | None = None
 
 
-class Group(Struct, rename="pascal"):
+class Group(Struct, rename="pascal", gc=False):
     """The lines of a bundle."""
 
     line: list[LineRow] = []
@@ -107,7 +107,7 @@ class Linked(Struct, rename="pascal", gc=False):
     txn_type: str
 
 
-class LineRow(Struct, rename="pascal"):
+class LineRow(Struct, rename="pascal", gc=False):
     """A line of a document."""
 
     detail_type: str | None = None

@@ -17,14 +17,14 @@ Country: TypeAlias = Annotated[str, Meta(pattern="^[A-Z]{2}$")]
 Instant: TypeAlias = Annotated[datetime, Meta(tz=True)]
 
 
-class Ref(Struct, frozen=True):
+class Ref(Struct, frozen=True, gc=False):
     """A record named by its type (a key of `RECORD_TYPES`) and its id at the remote side; it may arrive later."""
 
     type: str
     id: RemoteId
 
 
-class Record(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type"):
+class Record(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", gc=False):
     """What every canonical record has: who it is at the remote side, and which version of it this is."""
 
     id: RemoteId
@@ -39,7 +39,7 @@ class Record(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_
     """What the remote side sent and no field has a place for."""
 
 
-class Address(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Address(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
     """A postal address as far as it is known."""
 
     street: str | None = None
@@ -52,7 +52,7 @@ class Address(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The country as the remote side writes it."""
 
 
-class Identity(Struct, frozen=True):
+class Identity(Struct, frozen=True, gc=False):
     """A value by which a customer is recognised: a scheme (tax_id, loyalty_card, device...) and the value in it."""
 
     scheme: str
@@ -89,7 +89,7 @@ class Product(Record, frozen=True, kw_only=True, tag="product"):
     """The place within its family: buying a higher one than before is an upsell."""
 
 
-class OrderLine(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class OrderLine(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
     """One line of a document; its amount is quantity times unit price, less discount, rounded once, at the line."""
 
     product: Ref | None = None
@@ -136,7 +136,7 @@ class Refund(Document, frozen=True, kw_only=True, tag="refund"):
     """The order it gives back; None when the remote side does not say."""
 
 
-class Allocation(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Allocation(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
     """Which part of a payment or a credit note settles which invoice."""
 
     invoice: Ref
@@ -182,7 +182,7 @@ class CreditNote(Document, frozen=True, kw_only=True, tag="credit_note"):
     """What of it is not used yet."""
 
 
-class ContractEvent(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ContractEvent(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False):
     """Something that happened to a contract. What it does not say stays as the event before it left it."""
 
     kind: Literal["START", "RENEW", "UPGRADE", "DOWNGRADE", "PAUSE", "RESUME", "CANCEL", "END"]

@@ -174,12 +174,12 @@ class _Values:
         self.currencies = cells.Cells(_currency)
         self.numbers = cells.Cells(cells.exact)
         self.amounts = cells.Cells(lambda pair: cells.NULL if pair[0] is None else minor(*pair))
-        self.line_amounts = cells.Cells(_line_amount)
+        self.lines = cells.Cells(_line)
 
     @property
     def unfit(self) -> bool:
         """Whether some of them were none."""
-        return any(each.unfit for each in (self.currencies, self.numbers, self.amounts, self.line_amounts))
+        return any(each.unfit for each in (self.currencies, self.numbers, self.amounts, self.lines))
 
     def of(self, document: Document) -> Iterator[tuple[str, object, str]]:
         """Field, value and cell of all that may be unfit in a document."""
@@ -192,11 +192,23 @@ class _Values:
             yield "unit_price", line.unit_price, self.numbers[line.unit_price]
             yield "discount", line.discount, self.amounts[line.discount, currency]
             yield "tax", line.tax, self.amounts[line.tax, currency]
-            yield "unit_price", line.unit_price, self.line_amounts[_term(line, currency)]
+            yield "unit_price", line.unit_price, self.lines[_terms(line, currency)]
 
 
-def _term(line: OrderLine, currency: str) -> tuple[Decimal, Decimal, Decimal, str]:
-    return line.quantity, line.unit_price, line.discount, currency
+_Terms = tuple["Decimal", "Decimal", "Decimal", "Decimal | None", str]
+
+
+def _terms(line: OrderLine, currency: str) -> _Terms:
+    return line.quantity, line.unit_price, line.discount, line.tax, currency
+
+
+def _line(terms: _Terms) -> str:
+    """What a line says of quantity, price, discount and tax, and the amount that it comes to."""
+    quantity, price, discount, tax, currency = terms
+    return "\t".join((
+        cells.exact(quantity), cells.exact(price), minor(discount, currency),
+        cells.NULL if tax is None else minor(tax, currency), _line_amount((quantity, price, discount, currency)),
+    ))  # fmt: skip
 
 
 def _refused(documents: Iterable[Document], written: _Values) -> Refused:
@@ -222,22 +234,19 @@ def _rows(documents: Sequence[Document], written: _Values) -> bytes:
         for line in document.lines or (None,)
     ]
     lines = [(line, currency) for _, line, currency in told if line is not None]
-    numbers, amounts, line_amounts = written.numbers, written.amounts, written.line_amounts
     columns = (
         cells.optionals([line.product.id if line.product else None for line, _ in lines]),
         cells.optionals([line.description for line, _ in lines]),
-        [numbers[line.quantity] for line, _ in lines],
-        [numbers[line.unit_price] for line, _ in lines],
-        [amounts[line.discount, currency] for line, currency in lines],
-        [amounts[line.tax, currency] for line, currency in lines],
-        [line_amounts[_term(line, currency)] for line, currency in lines],
+        [written.lines[_terms(line, currency)] for line, currency in lines],
     )
     following = map("\t".join, zip(*columns, strict=True))
-    nothing = "\t".join([cells.NULL] * len(columns))
     return cells.rows(
-        (str(place), head, nothing if line is None else next(following))
+        (str(place), head, _NO_LINE if line is None else next(following))
         for place, (head, line, _) in enumerate(told, start=1)
     )
+
+
+_NO_LINE = "\t".join([cells.NULL] * 7)
 
 
 def _heads(documents: Sequence[Document], written: _Values) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,9 @@ WORD_LENGTH = 64
 _SUPPRESSION_KEY_BYTES = 16
 _PHONE_LIKE = re.compile(r"\+?[\d\s().-]+")
 _PHONE_DIGITS = 5
+_LONGEST_ADDRESS = 254
+_ATOMS = re.compile(r"(?=.{1,64}\Z)[a-zA-Z0-9_!#$%&'*+\-/=?^`{|}~]+(?:\.[a-zA-Z0-9_!#$%&'*+\-/=?^`{|}~]+)*")
+"""What may stand before the @ as it is (RFC 5322, 3.2.3); of anything else the library is asked."""
 
 # Arabic keyboards write Persian names with letters of their own; both spellings are one name.
 _PERSIAN = {"ي": "ی", "ى": "ی", "ك": "ک", "ة": "ه", "ہ": "ه", "ە": "ه"}
@@ -47,11 +51,15 @@ def fold(text: str) -> str:
 
     Folding twice is folding once. Marks that make another letter (Japanese voicing, Indic and Thai vowels) stay.
     """
+    if _is_plain(text):
+        return " ".join(text.lower().split())
     return " ".join(unicodedata.normalize("NFC", text.translate(_FOLDED)).split())
 
 
 def plain(text: str) -> str:
     """The text as an identifier is compared: like `fold`, but case and accents still tell two apart."""
+    if _is_plain(text):
+        return " ".join(text.split())
     composed = unicodedata.normalize("NFKC", text).translate(_PLAIN)
     return " ".join(unicodedata.normalize("NFKC", composed).split())
 
@@ -95,11 +103,12 @@ def matches(search: str, indexed: Iterable[str]) -> bool:
 
 def normalise_email(value: str) -> str | None:
     """The address as it is compared (lower case, domain in Unicode), or None when it is none; no DNS is asked."""
-    try:
-        address = validate_email(plain(value), check_deliverability=False)
-    except EmailNotValidError:
-        return None
-    return address.normalized.casefold()
+    address = plain(value)
+    local, _, domain = address.rpartition("@")
+    if address.isascii() and len(address) <= _LONGEST_ADDRESS and _ATOMS.fullmatch(local):
+        known = _domain(domain)
+        return known and f"{local.lower()}@{known}"
+    return _validated(address)
 
 
 def normalise_phone(value: str, region: str | None = None) -> str | None:
@@ -161,6 +170,25 @@ def suppression_hash(key: bytes, scheme: str, value: str) -> bytes:
     if len(key) < _SUPPRESSION_KEY_BYTES:
         raise ValueError(f"A suppression key has at least {_SUPPRESSION_KEY_BYTES} bytes.")
     return blake2b(f"{scheme}\0{value}".encode(), key=key, digest_size=32).digest()
+
+
+@lru_cache(4_096)
+def _domain(domain: str) -> str | None:
+    """A domain as it is compared, or None when no address can be in it."""
+    found = _validated(f"a@{domain}")
+    return found and found.removeprefix("a@")
+
+
+def _validated(address: str) -> str | None:
+    try:
+        return validate_email(address, check_deliverability=False).normalized.casefold()
+    except EmailNotValidError:
+        return None
+
+
+def _is_plain(text: str) -> bool:
+    """Whether it is made of nothing but what is on every keyboard, of which Unicode has nothing to say."""
+    return text.isascii() and text.isprintable()
 
 
 def _sought(part: str) -> tuple[str, ...]:

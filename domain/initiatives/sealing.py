@@ -12,9 +12,11 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 import numpy as np
+from msgspec import structs
 
 from domain.core.problems import NotEnoughData
 from domain.initiatives import queries, reading, seal
+from domain.initiatives.findings import Flag
 from domain.initiatives.history import History, Mask, Weeks
 from domain.initiatives.model import BaselineSnapshot, Initiative, SealedPart
 from domain.initiatives.plans import DEFAULT_MINIMUM_EFFECT, Question, Selection
@@ -223,11 +225,19 @@ def _waits(found: Waiting | None, of: Initiative) -> dict[str, Any]:
         return {"waiting": None, "earliest_measurement_on": None, "preliminary_begin_by": None}
     earliest = found.earliest_strict_on if of.strict_floor else found.earliest_on
     begin_by = max(earliest, found.preliminary_robust_by if of.robust_ceiling else found.preliminary_by)
+    raised = begin_by > found.preliminary_robust_by or Flag.CEILING_RAISED in found.flags
+    told = structs.replace(found, flags=_raised(found.flags, raised=of.robust_ceiling and raised))
     return {
-        "waiting": msgspec.to_builtins(found),
+        "waiting": msgspec.to_builtins(told),
         "earliest_measurement_on": date.fromordinal(earliest),
         "preliminary_begin_by": date.fromordinal(begin_by),
     }
+
+
+def _raised(flags: Sequence[Flag], *, raised: bool) -> tuple[Flag, ...]:
+    """The flags; that the ceiling was raised to the floor matters only where the initiative asks for that ceiling."""
+    others = tuple(flag for flag in flags if flag is not Flag.CEILING_RAISED)
+    return (*others, Flag.CEILING_RAISED) if raised else others
 
 
 def _definitions() -> dict[str, int]:

@@ -185,6 +185,25 @@ async def test_what_cannot_be_sealed_is_refused(
                 await actions.seal_baseline(work, made)
 
 
+@pytest.mark.parametrize(("robust", "flags"), [
+    (False, []), (True, ["CEILING_RAISED"]),
+])  # fmt: skip
+async def test_a_ceiling_below_the_floor_is_raised_and_flagged_where_it_is_asked_for(
+    database: Database, tenant: UUID, robust: bool, flags: list[str]
+) -> None:
+    """Nine buy twice on two days, one three times 25 days apart: the 95th percentile of gaps is 15 days."""
+    book = evidence.Book()
+    for _ in range(9):
+        book.customer(*evidence.every(1, LIVE - timedelta(days=50), 2))
+    book.customer(*evidence.every(25, LIVE - timedelta(days=55), 3), seen=FIRST)
+    book.customer(FIRST)
+    await evidence.write(database, tenant, book)
+    header = await sealed(database, tenant, robust_ceiling=robust)
+    assert header.waiting is not None
+    assert (header.earliest_measurement_on, header.preliminary_begin_by) == (LIVE + timedelta(days=25),) * 2
+    assert list(header.waiting["flags"]) == flags
+
+
 async def test_nothing_is_sealed_where_nothing_is_known(database: Database, tenant: UUID, unchanged: Unchanged) -> None:
     made = await planned(database, tenant)
     async with unchanged():

@@ -66,13 +66,13 @@ def _sales(current: str, whose: str) -> str:
     )  # fmt: skip
     return f"""
         {counted}
-        FROM orders o
+        FROM {_rows("orders", "o", current, whose)}
         CROSS JOIN LATERAL ({_given_back("o", current)}) AS back
         CROSS JOIN LATERAL (
             SELECT sum(l.cost_amount) AS cost, bool_or(l.cost_amount IS NULL) AS unknown FROM order_lines l
             WHERE l.tenant_id = :tenant AND l.order_id = o.id AND l.order_version = o.version
         ) AS lines
-        WHERE o.tenant_id = :tenant AND {whose.format(t="o")} AND {current.format(t="o")} AND o.status = 'COMPLETED'
+        WHERE o.status = 'COMPLETED'
     """
 
 
@@ -196,6 +196,17 @@ def _told(current: str, whose: str) -> str:
             NOT i.machine_suspected AND i.kind IN (
                 'INQUIRY', 'FORM_SUBMITTED', 'EMAIL_SENT', 'EMAIL_RECEIVED', 'MESSAGE', 'CALL', 'MEETING'
             ) AS is_contact
-        FROM interactions i
-        WHERE i.tenant_id = :tenant AND {whose.format(t="i")} AND {current.format(t="i")}
+        FROM {_rows("interactions", "i", current, whose)}
     """
+
+
+def _rows(table: str, alias: str, current: str, whose: str) -> str:
+    """SQL for a FROM: the rows of a table. Those of `:customers` are looked up customer by customer.
+
+    So there is one plan, whatever the statistics say, and what it reads does not depend on how many others there are.
+    """
+    rows = f"SELECT * FROM {table} {alias} WHERE {alias}.tenant_id = :tenant AND {current.format(t=alias)}"
+    if whose != SOME:
+        return f"({rows} AND {whose.format(t=alias)}) AS {alias}"
+    return f"""(SELECT DISTINCT unnest(:customers) AS id) AS named
+        CROSS JOIN LATERAL ({rows} AND {alias}.customer_id = named.id OFFSET 0) AS {alias}"""

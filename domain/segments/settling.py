@@ -224,6 +224,23 @@ FROM unnest(:ids, :customers, :changes, :becauses) AS given (id, customer_id, ch
 """).bindparams(_OF_TENANT, *(bindparam(name, type_=kind) for name, kind in _LISTS.items()))
 
 
+# Each is looked up for himself, whatever the statistics say: so a few of many cost what a few of a few do.
+_SOME_OF = """(
+    SELECT c.* FROM unnest(:roots) AS named (id)
+    CROSS JOIN LATERAL (SELECT * FROM customers c WHERE c.tenant_id = :tenant AND c.id = named.id OFFSET 0) AS c
+) AS c"""
+
+_ONE_MEMBER = """LATERAL (
+    SELECT m.customer_id FROM segment_members m
+    WHERE m.tenant_id = :tenant AND m.segment_id = :segment AND m.customer_id = c.id OFFSET 0
+) AS m ON true"""
+
+_EVERYBODY_OF = "customers c"
+
+_A_MEMBER = """segment_members m
+            ON m.tenant_id = :tenant AND m.segment_id = :segment AND m.customer_id = c.id"""
+
+
 async def _settle(work: Writing, segments: Sequence[SegmentInForce], known: Known, customers: Sequence[UUID]) -> int:
     """Settle a portion of customers in these segments."""
     families = await stages.families(work, customers, guard=True)
@@ -261,14 +278,12 @@ async def _differing(work: Writing, segment_id: UUID, fitting: Compiled, roots: 
     if roots is not None and not roots:
         return []
     literals = ", ".join(sql for _, sql in fitting.literals)
-    # The condition is asked of each customer for himself, so that a few of many cost what a few of a few do.
+    customers, member = (_EVERYBODY_OF, _A_MEMBER) if roots is None else (_SOME_OF, _ONE_MEMBER)
     statement = fitting.statement(f"""
         SELECT c.id, m.customer_id IS NOT NULL AS is_member, ARRAY[{literals}] AS holding
-        FROM customers c{fitting.joins}
-        LEFT JOIN segment_members m
-            ON m.tenant_id = :tenant AND m.segment_id = :segment AND m.customer_id = c.id
+        FROM {customers}{fitting.joins}
+        LEFT JOIN {member}
         WHERE c.tenant_id = :tenant AND c.status = 'ACTIVE' AND c.root_id = c.id
-            AND {"true" if roots is None else "c.id = ANY(:roots)"}
             AND {fitting.condition} <> (m.customer_id IS NOT NULL)
         ORDER BY c.id
     """).bindparams(bindparam("segment", segment_id, Uuid()))

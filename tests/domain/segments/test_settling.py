@@ -4,16 +4,14 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-import asyncpg
 import orjson
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import event, func, select
+from sqlalchemy import func, select
 
 from api.engine import Ask, Engine, encode
 from api.schema import core
 from domain.core.clock import FixedClock
-from domain.core.database import driver_connection
 from domain.core.due import jobs
 from domain.core.events import DueWork, OutboxEvent
 from domain.customers.model import Customer
@@ -48,7 +46,6 @@ if TYPE_CHECKING:
     from domain.core.database import Database
     from domain.core.unit_of_work import Reading
     from domain.segments.criteria import Criteria
-    from tests.conftest import Logins
 
 TWICE = [{"type": "occasions", "gte": 2}]
 BROKEN = measures.register(Measure("broken", "SELECT 1 / length(c.country)"))
@@ -298,90 +295,6 @@ async def test_kept_up_to_date_is_the_same_as_worked_out_anew(
     for segment in segments:
         await shop.run(segment)
     assert await shop.members() == kept
-
-
-async def test_a_portion_costs_the_same_among_ten_times_as_many(shop: Shop, logins: Logins) -> None:
-    """The buffers that settling reads do not grow with the tenant."""
-    for key, criteria in CRITERIA:
-        await shop.segment(key, criteria)
-    address = logins.superuser.set(drivername="postgresql").render_as_string(hide_password=False)
-    superuser = await asyncpg.connect(address)
-    try:
-        await many(superuser, shop, 300)
-        small = await buffers(shop)
-        await many(superuser, shop, 2_700)
-        large = await buffers(shop)
-    finally:
-        await superuser.close()
-    assert 0 < large <= 1.3 * small
-
-
-async def many(superuser: asyncpg.Connection, shop: Shop, count: int) -> None:
-    """More customers with three orders and three calls each."""
-    await superuser.execute(
-        """
-        INSERT INTO customers (tenant_id, id, kind, status, root_id, member_ids, first_seen_at, created_at, updated_at)
-        SELECT $1, g.id, 'PERSON', 'ACTIVE', g.id, ARRAY[g.id], $2, $2, $2
-        FROM (SELECT gen_random_uuid() AS id FROM generate_series(1, $3::int)) AS g
-        """,
-        shop.tenant, NOW - 100 * DAY, count,
-    )  # fmt: skip
-    await superuser.execute(
-        """
-        INSERT INTO orders (tenant_id, id, version, customer_id, occurred_at, local_day, recorded_at, currency, amount,
-            base_amount, base_currency, units, line_count, content_hash, kind, status)
-        SELECT c.tenant_id, gen_random_uuid(), 1, c.id, c.updated_at + d * INTERVAL '9 days',
-            (c.updated_at + d * INTERVAL '9 days')::date, c.updated_at, 'EUR', 1000, 1000, 'EUR', 1, 0, '', 'SALE',
-            'COMPLETED'
-        FROM customers c CROSS JOIN generate_series(1, 3) AS d
-        WHERE c.tenant_id = $1 AND NOT EXISTS (SELECT FROM orders o WHERE o.tenant_id = $1 AND o.customer_id = c.id)
-        ORDER BY c.id, d
-        """,
-        shop.tenant,
-    )
-    await superuser.execute(
-        """
-        INSERT INTO interactions (tenant_id, id, revision, customer_id, kind, family, occurred_at, recorded_at, stream,
-            remote_id)
-        SELECT o.tenant_id, o.id, 1, o.customer_id, 'CALL', 'CALL', o.occurred_at, o.recorded_at, 'calls', o.id::text
-        FROM orders o WHERE o.tenant_id = $1 ORDER BY o.customer_id ON CONFLICT DO NOTHING
-        """,
-        shop.tenant,
-    )
-    await superuser.execute("ANALYZE customers, orders, interactions, refunds, segment_members")
-
-
-async def buffers(shop: Shop) -> int:
-    """The buffers that are read to find what has changed for 100 customers, in all segments."""
-    async with shop.database.reading(shop.tenant) as reading:
-        some = await reading.all(
-            select(Customer.id).where(Customer.tenant_id == shop.tenant).order_by(Customer.id).limit(100)
-        )
-    said: list[tuple[str, Any]] = []
-
-    def hear(asked: Any) -> None:
-        if "is_member" in asked.query:
-            said.append((asked.query, asked.args))
-
-    def listen(connection: Any, *_: Any) -> None:
-        connection.driver_connection.add_query_logger(hear)
-
-    engine = shop.database.engine.sync_engine
-    await shop.settle(*some)
-    event.listen(engine, "checkout", listen)
-    try:
-        assert await shop.settle(*some) == 0
-    finally:
-        event.remove(engine, "checkout", listen)
-    assert len(said) == len(CRITERIA)
-    async with shop.database.unit_of_work(shop.tenant) as work:
-        connection = await driver_connection(await work.connection())
-        plans = [
-            await connection.fetchval(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {statement}", *given_)
-            for statement, given_ in list(said)  # it is heard, too
-        ]
-    tops = [plan[0]["Plan"] for plan in plans]
-    return sum(top["Shared Hit Blocks"] + top["Shared Read Blocks"] for top in tops)
 
 
 async def fresh(database: Database) -> Shop:

@@ -329,6 +329,7 @@ class WindowOfOpportunity:
         "at_stake", "currency",
         description="What a year brings more when it comes up to the mean of all groups; null where that has no price.",
     )  # fmt: skip
+    basis = _kept(findings.GainBasis, "basis", "What is taken off before it counts as at stake.", null=False)
 
 
 @expose()

@@ -308,7 +308,7 @@ class Opportunity(msgspec.Struct, frozen=True):
     """A window of opportunity: a group that is worse than it was itself, or than the other groups, in one measure.
 
     `others` is the mean of the other groups; `at_stake` what a year brings more when the group comes up to the mean of
-    all, in minor units; null where the measure has no price.
+    all, in minor units, of what `basis` says; null where the measure has no price.
     """
 
     group: GroupName
@@ -321,6 +321,7 @@ class Opportunity(msgspec.Struct, frozen=True):
     worse_than_others: bool
     p_value: float
     at_stake: float | None
+    basis: GainBasis
 
 
 class Comparison(msgspec.Struct, frozen=True):

@@ -212,7 +212,8 @@ class _Speaker:
         kind = kinds.get((of["worse_than_baseline"], of["worse_than_others"]), "others")
         line = self.word("opportunity", kind, **told)
         if of["at_stake"]:
-            line += f" {self.word('opportunity', 'stake', stake=self.money_of(of['at_stake']))}"
+            kind = "stake_in_sales" if of.get("basis") == "NET_REVENUE" else "stake"
+            line += f" {self.word('opportunity', kind, stake=self.money_of(of['at_stake']))}"
         return line
 
     def table(self) -> Iterator[str]:

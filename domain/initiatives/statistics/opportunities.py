@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from domain.initiatives.findings import Measure, Opportunity
+from domain.initiatives.findings import GainBasis, Measure, Opportunity
 from domain.initiatives.statistics.effects import missing
 from domain.initiatives.statistics.panel import grown
 from domain.initiatives.statistics.tallies import RATIOS, tally, value
@@ -32,7 +32,7 @@ class Cell:
     """The latest value of a measure for the customers of a segment or stage, beside their own baseline.
 
     `worth` is what one unit of the measure brings per customer and year, in minor units (the margin), where it has a
-    price. Errors are standard errors.
+    price; `basis` whether that is of sales, since their margin is not known. Errors are standard errors.
     """
 
     group: GroupName
@@ -43,12 +43,13 @@ class Cell:
     baseline: float | None
     baseline_error: float | None
     worth: float | None
+    basis: GainBasis = GainBasis.CONTRIBUTION
 
 
 def cells(
     history: History, windows: Windows, panel: Panel, groups: Sequence[Group], margin: float | None
 ) -> tuple[Cell, ...]:
-    """The cells of all groups of a panel; `margin` is the share of a purchase that stays, where it is known."""
+    """The cells of all groups of a panel; `margin` is what share of a purchase stays, None where unknown."""
     before, after = (
         tally(history, span, windows.recency_cap)[panel.customers] for span in (windows.before, windows.after)
     )
@@ -85,9 +86,10 @@ def _cells(
     for measure in measures:
         now, then = _estimate(measure, after, unit), _estimate(measure, before, unit)
         if now is not None:
-            worth = _worth(measure, size, frequency, margin)
             yield Cell(
-                name, measure, now.customers, now.value, now.error, then and then.value, then and then.error, worth
+                name, measure, now.customers, now.value, now.error, then and then.value, then and then.error,
+                worth=_worth(measure, size, frequency, 1.0 if margin is None else margin),
+                basis=GainBasis.NET_REVENUE if margin is None else GainBasis.CONTRIBUTION,
             )  # fmt: skip
 
 
@@ -112,12 +114,12 @@ def _estimate(measure: Measure, rows: Amounts, unit: Indexes) -> _Estimate | Non
     return _Estimate(found, sqrt(small_sample * float(by_unit @ by_unit)) / divisor, int(known.sum()))
 
 
-def _worth(measure: Measure, size: float, frequency: float, margin: float | None) -> float | None:
+def _worth(measure: Measure, size: float, frequency: float, margin: float) -> float | None:
     """What one unit of a measure is worth: a purchase its margin, money at each purchase that of a year's."""
     if measure is Measure.SERVICE_COST:
         return 1.0
     of = {Measure.FREQUENCY: size, Measure.SIZE: frequency}.get(measure)
-    return None if of is None or margin is None or not isfinite(of) else of * margin
+    return None if of is None or not isfinite(of) else of * margin
 
 
 def _discovered(found: list[Opportunity]) -> list[Opportunity]:
@@ -145,6 +147,7 @@ def _opportunity(cell: Cell, cells: list[Cell]) -> Opportunity:
         # Two looks at the same cell: the better of both, doubled.
         p_value=min(1.0, 2 * min(by_baseline, by_others)),
         at_stake=None if cell.worth is None else max(0.0, cell.customers * gap * cell.worth),
+        basis=cell.basis,
     )
 
 

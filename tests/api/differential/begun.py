@@ -174,7 +174,7 @@ def _opportunity(at: int, currency: str) -> dict[str, Any]:
         "measure": measure, "unit": UNITS.get(measure, "MONEY"), "customers": 30 + at, "value": 2.5,
         "baseline": 2.75 if at % 2 else None, "others": 3.5 if at % 3 else None, "worse_than_baseline": at % 2 == 1,
         "worse_than_others": at % 3 > 0, "p_value": 0.015625, "currency": currency,
-        "at_stake": 1_000 * at if at % 2 else None,
+        "at_stake": 1_000 * at if at % 2 else None, "basis": _nth(GainBasis, at),
     }  # fmt: skip
 
 

@@ -122,6 +122,8 @@ def test_what_customers_are_worth_and_where_more_can_be_won_is_said_in_plain_wor
         "others. Coming up to what is usual is worth about €1,234.00 a year."
     )
     assert other == "- new (140 customers): Purchases of a customer in a year: 3, where it was 4 before."
+    told["measurement"]["findings"]["opportunities"][0]["basis"] = "NET_REVENUE"
+    assert "Coming up to what is usual brings sales of about €1,234.00 a year." in report.page(told)
     assert "- وفادار (140 مشتری)" in report.page(told, "fa")
 
 

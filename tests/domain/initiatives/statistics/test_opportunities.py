@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from domain.initiatives.comparing import compare
-from domain.initiatives.findings import Measure
+from domain.initiatives.findings import GainBasis, Measure
 from domain.initiatives.plans import Group, GroupKind, GroupName, Plan, Tier
 from domain.initiatives.statistics.opportunities import Cell, opportunities
 from tests.domain.initiatives.histories import history, split
@@ -80,6 +80,10 @@ def test_groups_are_looked_through_whether_or_not_the_initiative_was_for_them() 
     assert frequency.value < frequency.others == pytest.approx(10 * 3.6525)
     # The mean of both is half-way, and each purchase leaves 40.
     assert frequency.at_stake == pytest.approx(40 * (10 * 3.6525 - frequency.value) / 2 * 40)
+    assert frequency.basis is GainBasis.CONTRIBUTION
+    sales = compare(*split(replace(known, contribution=np.full(len(known.day), np.nan)), T0), plan).opportunities[0]
+    assert sales.at_stake == pytest.approx(40 * (10 * 3.6525 - frequency.value) / 2 * 100)
+    assert sales.basis is GainBasis.NET_REVENUE
     assert {(one.group.key, one.measure, one.at_stake) for one in others} <= {("slower", Measure.RECENCY, None)}
 
 

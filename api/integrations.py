@@ -11,6 +11,7 @@ from api.reads.mapping import Order
 from api.scalars import JSON
 from api.survivors import survivor
 from domain.integrations import model
+from sync.repair import RepairDirection
 from sync.two_way.conflicts import Choice
 
 ADMIN = "integrations:admin"
@@ -69,6 +70,12 @@ describe(
     OURS="Tenure's value.",
     THEIRS="The other side's value.",
     VALUE="The value that is given.",
+)
+
+describe(
+    RepairDirection,
+    PULL="What the other side has is taken over.",
+    PUSH="Customers that differ are sent as they are here.",
 )
 
 _NEWEST_FIRST: dict[str, Any] = {"orders": {"ID": Order("{t}.id", "id")}, "default": (("ID", True),)}

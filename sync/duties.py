@@ -14,6 +14,8 @@ from domain.metrics.analysis import actions as analysis
 from domain.metrics.clv import actions as clv
 from sync import hooks, inbox, notices
 from sync import reconcile as reconciling
+from sync import repair as repairing
+from sync.repair import RepairDirection
 from sync.two_way import queue
 from sync.two_way.sending import send
 from tenure_sdk import Listing
@@ -34,7 +36,7 @@ RECONCILE = "reconcile"
 """The kind of due work that compares both sides; its key is the integration."""
 
 REPAIR = "repair"
-"""The kind of due work that repairs what a report found; its key is `<integration>:<report>`."""
+"""The kind of due work that repairs what a report found; its key is `<integration>:<report>:<direction>`."""
 
 _FIRST_COMPARISON, _COMPARISONS = timedelta(hours=1), timedelta(days=1)
 
@@ -57,8 +59,12 @@ async def reconcile(trip: Trip) -> datetime | None:
 
 
 async def repair(trip: Trip) -> datetime | None:
-    """Take over what the other side has where a report found it otherwise."""
-    await reconciling.repair(trip.database, trip.remote, trip.tenant_id, UUID(trip.about))
+    """Make alike what a report found otherwise."""
+    report_id, _, direction = trip.about.partition(":")
+    await repairing.repair(
+        trip.database, trip.remote, trip.board.registry, trip.tenant_id, UUID(report_id),
+        RepairDirection(direction or RepairDirection.PULL),
+    )  # fmt: skip
     return None
 
 
@@ -102,13 +108,15 @@ async def compare_now(work: Writing, connector: type[Connector[Any]], integratio
     work.audit("integrations.start_reconciliation", f"integration:{integration.id.hex}")
 
 
-async def repair_now(work: Writing, integration: Integration, report_id: UUID) -> None:
+async def repair_now(
+    work: Writing, integration: Integration, report_id: UUID, direction: RepairDirection = RepairDirection.PULL
+) -> None:
     """Have what a report found repaired as soon as there is room. Raises WrongState."""
     _check_readable(integration)
-    await make_due(work.session, work.tenant_id, REPAIR, f"{integration.id.hex}:{report_id.hex}", work.now)
-    work.audit(
-        "integrations.start_repair", f"integration:{integration.id.hex}", after={"report": report_id.hex}
-    )  # fmt: skip
+    key = f"{integration.id.hex}:{report_id.hex}:{direction}"
+    await make_due(work.session, work.tenant_id, REPAIR, key, work.now)
+    told = {"report": report_id.hex, "direction": direction}
+    work.audit("integrations.start_repair", f"integration:{integration.id.hex}", after=told)
 
 
 def _check_readable(integration: Integration) -> None:

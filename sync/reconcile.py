@@ -29,7 +29,7 @@ from domain.integrations.model import (
 from sync import land, sweeps
 from sync.landing.tables import sql
 from sync.two_way import queue
-from sync.two_way.sending import aside, land_aside
+from sync.two_way.sending import aside
 from tenure_sdk import Fetch, Listing, Page, Stream
 
 if TYPE_CHECKING:
@@ -108,32 +108,6 @@ async def reconcile(
     compared = [await comparison.of(stream) for stream in remote.connector.streams() if comparison.can_list(stream)]
     async with database.unit_of_work(tenant_id) as work:
         return await _write(work, integration_id, started_at, compared)
-
-
-async def repair(database: Database, remote: Remote, tenant_id: UUID, report_id: UUID) -> int:
-    """Take over what the other side has where a report found it otherwise, and have sent what waits; how many records.
-
-    Each record is fetched anew: what has become alike meanwhile is left alone.
-    """
-    async with database.reading(tenant_id) as work:
-        report = await report_of(work, report_id)
-        found = await differences(work, report_id)
-    wanted = [each for each in found if each.kind != Difference.AWAITING_PUSH]
-    repaired = 0
-    for kind in sorted({each.type for each in wanted}):
-        ids = [each.remote_id for each in wanted if each.type == kind]
-        for start in range(0, len(ids), PORTION):
-            portion = ids[start : start + PORTION]
-            records = await remote.fetch(kind, portion)
-            gone = sorted(set(portion) - {record.id for record in records})
-            async with database.unit_of_work(tenant_id) as work:
-                page = Page(list(records), gone)
-                counts = await land_aside(work, report.integration_id, _stream_of(remote, kind), page)
-                repaired += counts.created + counts.updated + counts.deleted
-    async with database.unit_of_work(tenant_id) as work:
-        await queue.wake(work, report.integration_id)
-        work.audit("integrations.repair", f"report:{report_id.hex}", after={"repaired": repaired})
-    return repaired
 
 
 def digest_of(
@@ -276,7 +250,7 @@ class _Comparison:
         """Land the records and take it back."""
         try:
             async with self.database.unit_of_work(self.tenant_id) as work:
-                run = aside(work, await queries.integration(work, self.integration_id), _stream_of(self.remote, kind))
+                run = aside(work, await queries.integration(work, self.integration_id), stream_of(self.remote, kind))
                 landed = await land.merge(work, run, Page(list(records)))
                 raise _TakeBack(bool(landed.counts.created or landed.counts.updated))  # noqa: TRY301
         except _TakeBack as tried:
@@ -345,7 +319,8 @@ class _TakeBack(Exception):
         self.changed = changed
 
 
-def _stream_of(remote: Remote, kind: str) -> Stream:
+def stream_of(remote: Remote, kind: str) -> Stream:
+    """The stream that has records of a type."""
     return next(stream for stream in remote.connector.streams() if kind in stream.types)
 
 

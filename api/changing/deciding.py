@@ -15,6 +15,7 @@ from domain.core.unit_of_work import Writing
 from domain.integrations import queries
 from domain.integrations.model import DeadLetter, Integration, ReconciliationReport
 from sync import dead_letters, drift, duties, sweeps
+from sync.repair import RepairDirection
 from sync.two_way import conflicts, matching
 
 AT_ONCE = 500
@@ -151,15 +152,22 @@ class RepairDiscrepanciesInput:
     """A reconciliation report."""
 
     report: strawberry.ID = needed("The report whose differences shall go.")
+    direction: RepairDirection = given(
+        "PULL: what the other side has is taken over. PUSH: customers that differ are sent as they are here, where "
+        "they go both ways, and what only one side has stays.",
+        RepairDirection.PULL,
+    )
 
 
 @mutation("report", "integrations.ReconciliationReport", scope=ADMIN)
 async def repair_discrepancies(work: Writing, asked: RepairDiscrepanciesInput) -> Done:
-    """Take over what the other side has where a report found a difference, and send what waits; then compare again."""
+    """Make both sides alike where a report found a difference, and send what waits; then compare again."""
     report_id = id_in("rec", asked.report)
     of = select(ReconciliationReport.integration_id).where(ReconciliationReport.tenant_id == work.tenant_id)
     integration_id = await work.one(of.where(ReconciliationReport.id == report_id))
     if integration_id is None:
         raise NotFound(path=("report",))
-    await duties.repair_now(work, await queries.integration(work, integration_id, lock=True), report_id)
+    await duties.repair_now(
+        work, await queries.integration(work, integration_id, lock=True), report_id, asked.direction
+    )
     return Done(Reference("ReconciliationReport", report_id))

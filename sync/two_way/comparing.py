@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from sync.two_way.views import Known
     from tenure_sdk import Connector
 
-_CUSTOMER = "customer"
+TYPE = "customer"
 
 
 @dataclass(frozen=True)
@@ -142,6 +142,39 @@ async def agree_on(work: Writing, registry: Registry, integration_id: UUID, sent
     await work.flush()
 
 
+async def give(work: Writing, registry: Registry, integration_id: UUID, theirs: Sequence[Record]) -> int:
+    """Owe an integration what we have of these customers, of whom it has these records now; how many differed."""
+    open_roads = [road for road in await roads(work, registry) if road.integration.id == integration_id]
+    await lock_identities(work)
+    now = {record.id: record for record in theirs}
+    whose = await work.all(
+        select(RecordLink.local_id).where(
+            RecordLink.tenant_id == work.tenant_id, RecordLink.integration_id == integration_id,
+            RecordLink.type == TYPE, RecordLink.remote_id.in_(now),
+        )
+    )  # fmt: skip
+    known = await views.known(work, await roots_of(work, whose))
+    given = 0
+    for road in open_roads:
+        for root, each in await _linked(work, road, known):
+            if (record := now.get(each.link.remote_id)) is not None:
+                given += await _give(work, road, known[root], each.link, record)
+    return given
+
+
+async def _give(work: Writing, road: Road, known: Known, link: RecordLink, theirs: Record) -> int:
+    ours = views.cut(known.values, road.most)
+    has = views.cut(views.view(msgspec.to_builtins(theirs), known.country), road.most)
+    differing = [name for name in road.most if ours.get(name) is not None and ours.get(name) != has.get(name)]
+    if differing:
+        record = views.record(link.local_id.hex, ours)
+        await queue.enqueue(
+            work, road.integration.id, link.local_id, "update", record, differing, remote_id=link.remote_id,
+            remote_version=theirs.version,
+        )  # fmt: skip
+    return bool(differing)
+
+
 async def _compare(work: Writing, road: Road, roots: Sequence[UUID], hops: int) -> int:
     known = await views.known(work, roots)
     linked = await _linked(work, road, known)
@@ -200,7 +233,7 @@ def _merged(
     for name in merged.ask:
         mine, their = ours.values.get(name), theirs.values.get(name)
         conflict = SyncConflict(
-            id=work.ids(), integration_id=road.integration.id, type=_CUSTOMER, remote_id=linked.link.remote_id,
+            id=work.ids(), integration_id=road.integration.id, type=TYPE, remote_id=linked.link.remote_id,
             local_id=linked.link.local_id, field=name, policy=road.owner(name), base={"value": base.get(name)},
             ours={"value": mine}, theirs={"value": their}, recorded_at=work.now,
         )  # fmt: skip
@@ -273,7 +306,7 @@ async def _linked(work: Reading, road: Road, known: Mapping[UUID, Known]) -> lis
         )
         .where(
             RecordLink.tenant_id == work.tenant_id, RecordLink.integration_id == road.integration.id,
-            RecordLink.type == _CUSTOMER, within(RecordLink.local_id, list(whose)), RemoteRecord.deleted.is_(False),
+            RecordLink.type == TYPE, within(RecordLink.local_id, list(whose)), RemoteRecord.deleted.is_(False),
             RemoteRecord.payload.is_not(None),
         )
         .order_by(RecordLink.local_id, RecordLink.remote_id)

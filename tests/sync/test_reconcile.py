@@ -11,7 +11,8 @@ from domain.core.events import OutboxEvent
 from domain.core.problems import NotFound
 from domain.integrations.model import ReconciliationReport
 from sync import reconcile
-from sync.reconcile import Difference, Found, differences, repair
+from sync.reconcile import Difference, Found, differences
+from sync.repair import RepairDirection, repair
 from tests import snapshots
 from tests.sync.two_way.conftest import books
 
@@ -67,9 +68,24 @@ async def test_seeded_differences_are_found_exactly_and_repaired(books: Books) -
         **{str(number): Difference.MISSING_LOCAL for number in range(40, 48)},
     }
     assert (report.compared, report.matching) == (48, 28)
-    assert await repair(books.database, books.remote, books.tenant, report.id) == 20
+    assert await repair(books.database, books.remote, books.registry, books.tenant, report.id) == 20
     report, found = await compared(books, deep=True)
     assert (report.compared, report.matching, found) == (43, 43, [])
+
+
+async def test_what_differs_can_be_sent_as_it_is_here(books: Books) -> None:
+    await filled(books, 4)
+    books.side.put("1", name="Renamed")
+    books.side.put("9", name="Only there")
+    report, _ = await compared(books)
+    repaired = await repair(books.database, books.remote, books.registry, books.tenant, report.id, RepairDirection.PUSH)
+    assert repaired == 1
+    await books.send()
+    assert (books.side.writes, books.side.rows["1"].name) == ([("update", "1")], "Customer 1")
+    assert books.side.rows["9"].name == "Only there"
+    report, found = await compared(books, deep=True)
+    assert kinds(found) == {"9": Difference.MISSING_LOCAL}
+    assert (report.compared, report.matching) == (5, 4)
 
 
 async def test_what_is_on_its_way_is_told_apart(books: Books) -> None:

@@ -16,6 +16,7 @@ from domain.integrations import actions, queries
 from domain.integrations.model import Ownership, ReconciliationReport, SyncDirection
 from sync import reconcile
 from sync.reconcile import Difference
+from sync.repair import repair
 from sync.two_way import conflicts
 from sync.two_way.conflicts import Choice
 from tenure_sdk import Customer
@@ -177,7 +178,7 @@ async def test_exactly_what_was_made_to_differ_is_reported_and_repaired(books: B
         report = await work.one(last.order_by(ReconciliationReport.id.desc()).limit(1))
     assert report is not None
     assert (report.compared, report.matching) == (PEOPLE + len(new), PEOPLE - len(chosen))
-    assert await reconcile.repair(books.database, books.remote, books.tenant, report.id) == len(chosen) + len(new)
+    assert await repair(books.database, books.remote, books.registry, books.tenant, report.id) == len(chosen) + len(new)
     await edits.settle()
     assert await differing(books) == []
     names = {row.name for row in rows.values()}

@@ -282,6 +282,9 @@ class Span(NamedTuple):
         return self.since <= moment and (self.until is None or moment < self.until)
 
 
+_NONE: frozenset[Any] = frozenset()
+
+
 class Record(msgspec.Struct, frozen=True, kw_only=True):
     """The dated evidence on one customer, from which the facts of any moment follow.
 
@@ -321,18 +324,27 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
             occasions=occasions,
             days_since_last_purchase=(moment - self.occasions[occasions - 1]).days if occasions else None,
             days_in_stage=None if in_stage_since is None else (moment - in_stage_since).days,
-            interactions={
-                (kind, days): self._count(self.interactions[kind], days, moment)
-                for kind, days in needs.interactions
-                if kind in self.interactions
-            },
+            interactions=self._counted(needs, moment) if self.interactions else {},
             attributes=self.attributes,
-            events=frozenset(name for name in needs.events if moment in self.events.get(name, ())),
-            segments=frozenset(
-                segment
-                for segment in needs.segments
-                if any(span.holds(moment) for span in self.memberships.get(segment, ()))
-            ),
+            events=self._happening(needs, moment) if self.events else _NONE,
+            segments=self._belonging(needs, moment) if self.memberships else _NONE,
+        )
+
+    def _counted(self, needs: Needs, moment: datetime) -> dict[tuple[str, int | None], int]:
+        return {
+            (kind, days): self._count(self.interactions[kind], days, moment)
+            for kind, days in needs.interactions
+            if kind in self.interactions
+        }
+
+    def _happening(self, needs: Needs, moment: datetime) -> frozenset[str]:
+        return frozenset(name for name in needs.events if moment in self.events.get(name, ()))
+
+    def _belonging(self, needs: Needs, moment: datetime) -> frozenset[UUID]:
+        return frozenset(
+            segment
+            for segment in needs.segments
+            if any(span.holds(moment) for span in self.memberships.get(segment, ()))
         )
 
     @staticmethod

@@ -66,7 +66,7 @@ class StageKind(StrEnum):
     @property
     def ends(self) -> bool:
         """Whether a life stops here, outside of the order of the other stages."""
-        return self in {StageKind.LOST, StageKind.CHURNED}
+        return self is StageKind.LOST or self is StageKind.CHURNED
 
 
 class Trigger(StrEnum):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from uuid import UUID
 
+import msgspec
 import orjson
 from sqlalchemy import ARRAY, Text, Uuid, bindparam, delete, func, select, text
 
@@ -15,24 +18,21 @@ from domain.interactions.model import Interaction, InteractionKind
 from domain.stages import history, queries
 from domain.stages.model import Lifecycle, StageInterval, StageTransition
 from domain.stages.queries import Family, LifecycleInForce, Logged
+from domain.stages.rules import CauseKind, Movement
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-    from datetime import datetime
-    from uuid import UUID
+    from collections.abc import Iterable, Sequence
 
     from sqlalchemy import ColumnElement, Table, TextClause
 
     from domain.core.tables import TenantTable
     from domain.core.unit_of_work import Reading, Writing
-    from domain.stages.rules import CauseKind, Movement
 
 STREAM = "stages"
 """The stream of the interactions that tell of moves."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Move:
+class Move(msgspec.Struct, frozen=True, kw_only=True):
     """A move to be made: out of a stage (None: from outside) and into one (None: to the outside)."""
 
     customer_id: UUID

@@ -13,7 +13,7 @@ from domain.core.due import due
 from domain.costs import settling as costs
 from domain.customers import refresh_heads, settle_identities
 from domain.customers.model import UnsettledCustomer
-from domain.customers.touched import settle_waiting
+from domain.customers.touched import lock_survivors, settle_waiting
 from domain.interactions import settle_evidence
 from domain.metrics import settling as metrics
 from domain.purchases import settling as purchases
@@ -68,11 +68,12 @@ async def identities(work: Writing, described: Sequence[UUID]) -> None:
 async def projections(work: Writing, touched: Sequence[UUID]) -> None:
     """Settle the totals, the parts in costs, the stages, the days and the segments of these customers."""
     for portion in _portions(touched):
-        await purchases.settle_totals(work, portion)
-        await settle_evidence(work, portion)
+        survivors = await lock_survivors(work, portion)
+        await purchases.settle_totals(work, portion, survivors)
+        await settle_evidence(work, portion, survivors)
         await costs.settle(work, portion)
         await stages.settle(work, portion)
-        await metrics.roll_up(work, portion)
+        await metrics.roll_up(work, portion, survivors)
         await segments.settle(work, portion)
 
 

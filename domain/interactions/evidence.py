@@ -35,15 +35,17 @@ if TYPE_CHECKING:
     from domain.core.unit_of_work import Writing
 
 
-async def settle_evidence(work: Writing, customer_ids: Sequence[UUID]) -> None:
+async def settle_evidence(work: Writing, customer_ids: Sequence[UUID], survivors: Sequence[UUID] | None = None) -> None:
     """Make the evidence of these customers what the current interactions say, for everyone who is one with them.
 
     `customer_ids` are all whom a change touched: after a merge or unmerge, both sides. Referrals that name one of
-    them are settled, too. Of who was erased there is no evidence. What is right already is not written.
+    them are settled, too. Of who was erased there is no evidence. What is right already is not written. `survivors`
+    are theirs where the caller has locked them already.
     """
     if not customer_ids:
         return
-    whom = {"tenant": work.tenant_id, "roots": await lock_survivors(work, customer_ids)}
+    roots = await lock_survivors(work, customer_ids) if survivors is None else survivors
+    whom = {"tenant": work.tenant_id, "roots": roots}
     members = (await work.execute(_MEMBERS, whom)).all()
     living = [member for member in members if member.status != "ERASED"]
     families = {

@@ -68,15 +68,16 @@ ROLL_UP_STATEMENTS = (
 """What rolls up `:customers`: each reads and writes their rows alone."""
 
 
-async def roll_up(work: Writing, customers: Sequence[UUID]) -> None:
+async def roll_up(work: Writing, customers: Sequence[UUID], survivors: Sequence[UUID] | None = None) -> None:
     """Make the purchase days and activity days of these customers what the documents and interactions say now.
 
     The days belong to the customers as recorded, so that a merge changes none of them; who has no documents has no
-    days. Ids of other things are passed over, and what is right already is not written.
+    days. Ids of other things are passed over, and what is right already is not written. `survivors` are theirs where
+    the caller has locked them already.
     """
     if not customers:
         return
-    if not await lock_survivors(work, customers):
+    if not (await lock_survivors(work, customers) if survivors is None else survivors):
         return
     await schedule.begin(work)
     whom = {"tenant": work.tenant_id, "customers": list(customers)}
@@ -110,8 +111,9 @@ async def roll_up_due(work: Writing, key: str) -> datetime | None:
 
 
 async def _catch_up(work: Writing, customers: Sequence[UUID]) -> None:
-    await settle_evidence(work, customers)
-    await roll_up(work, customers)
+    survivors = await lock_survivors(work, customers)
+    await settle_evidence(work, customers, survivors)
+    await roll_up(work, customers, survivors)
 
 
 _EVERYBODY = statement("""

@@ -63,17 +63,18 @@ WHERE (t.occasions, t.orders, t.first_at, t.last_at)
 )
 
 
-async def settle_totals(work: Writing, customers: Sequence[UUID]) -> None:
+async def settle_totals(work: Writing, customers: Sequence[UUID], survivors: Sequence[UUID] | None = None) -> None:
     """Make the totals and the purchase dates of the surviving customers what the documents say now.
 
     `customers` are all whom a change touched: after a merge or unmerge, both sides. A survivor's totals count the
     completed sales of all its members that are not wholly refunded; who has none has no row. What is right already
-    is not written. Customers that the session has loaded must be refreshed to show it.
+    is not written. Customers that the session has loaded must be refreshed to show it. `survivors` are theirs where the
+    caller has locked them already.
     """
     if not customers:
         return
     whom: dict[str, Any] = {"tenant": work.tenant_id, "customers": list(customers)}
-    whom["roots"] = await lock_survivors(work, customers)
+    whom["roots"] = await lock_survivors(work, customers) if survivors is None else survivors
     whom["members"] = (await work.execute(_MEMBERS, whom)).scalars().all()
     await work.execute(_SETTLE, {**whom, "named": [*{*customers, *whom["roots"]}], "now": work.now})
 

@@ -157,7 +157,7 @@ class LifetimeValue:
     missing = column(model.Shortage)
     model = one(
         "equity.ModelVersion", "model_versions {t} where {t}.tenant_id = $1 and {t}.id = {p}.version_id",
-        description="The model of buying behind it.",
+        description="The model of buying, or of renewing a contract, behind it.",
     )  # fmt: skip
 
 
@@ -212,6 +212,9 @@ class CustomerEquity:
         Decimal, sql="{t}.margin", null=True, description="The share of net revenue that is counted; 1 is all of it."
     )
     discount = column(Decimal, sql="{t}.discount", description="The rate by which a year discounts.")
+    monthly_cost = column(
+        Decimal, sql="{t}.monthly_cost", description="What keeping a customer costs a month, in the base currency."
+    )
     current = part("equity.CurrentEquity", description="The customers of today.")
     future = part("equity.FutureEquity", description="Those who are yet to come.")
     total = part("equity.TotalEquity", description="Both.")
@@ -221,7 +224,7 @@ _AMOUNTS = ("current", "future", "total")
 _EQUITY = (
     "(select r.* from tenants b, jsonb_to_record({found}) as r(missing text, as_of date, number bigint,"
     " currency text, customers bigint, acquired_per_month numeric, horizon_months bigint, margin numeric,"
-    " discount numeric, "
+    " discount numeric, monthly_cost numeric, "
     + ", ".join(f"{name} bigint, {name}_low bigint, {name}_high bigint" for name in _AMOUNTS)
     + ") where b.tenant_id = $1) {t} where true"
 )
@@ -236,8 +239,14 @@ async def _equity(sought: Sought) -> str:
     months = 36 if months is None else months
     share = None if margin is None else float(margin)
     yearly = 0.1 if discount is None else float(discount)
-    stated = {"horizon_months": months, "margin": share, "discount": yearly}
-    found = await customer_equity(snapshot, kind, months, share, yearly)
+    stated = {
+        "horizon_months": months,
+        "margin": share,
+        "discount": yearly,
+        "monthly_cost": asked.get("monthlyCost") or 0,
+    }
+    cost = asked.get("monthlyCost") or Decimal()
+    found = await customer_equity(snapshot, kind, months, share, yearly, cost)
     if found is None:
         return _json({**stated, "missing": await why_not(snapshot, kind)})
     worth = {name: _spread(name, getattr(found, name)) for name in _AMOUNTS}
@@ -363,6 +372,9 @@ class Queries:
                 "and else 1.",
             ),
             "discount": Argument(Decimal | None, "The rate by which a year discounts; 0.10 without it."),
+            "monthlyCost": Argument(
+                Decimal | None, "What keeping a customer costs a month, in the base currency; 0 without it."
+            ),
             "model": Argument(EquityModel | None, "The model of buying; MBG_NBD without it."),
         },
         description="What the customers of today and those who are yet to come are worth.",

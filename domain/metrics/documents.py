@@ -55,7 +55,7 @@ def _spending(start: str, end: str) -> str:
         true AS is_allocated, 0 AS unshared
     FROM points p
     JOIN cost_entries e ON e.tenant_id = :tenant AND {NOW.format(t="e")} AND e.starts_on < {end} AND e.ends_on > {start}
-    JOIN cost_allocations a ON a.tenant_id = :tenant AND a.entry_id = e.id AND {overlaps("a", start, end)}
+    JOIN cost_allocations a ON a.tenant_id = :tenant AND a.entry_id = e.id AND {overlaps("a", start, end)}{{bearing}}
     UNION ALL
     SELECT p.n, NULL, e.category, coalesce(e.base_amount, 0) - coalesce(e.allocated_amount, 0),
         (e.base_amount IS NULL)::int, false, 0
@@ -66,7 +66,10 @@ def _spending(start: str, end: str) -> str:
 
 
 def _spending_then(start: str, end: str) -> str:
-    """How entries were shared at an earlier moment is not kept: whom an entry names bears it, on its days."""
+    """How entries were shared at an earlier moment is not kept: whom an entry names bears it, on its days.
+
+    That somebody may have borne a part of another one is told of everybody.
+    """
     of_days = within("e", start, end)
     return f"""
     SELECT p.n, e.customer_id, e.category,
@@ -76,6 +79,14 @@ def _spending_then(start: str, end: str) -> str:
     FROM points p
     JOIN cost_entries e ON e.tenant_id = :tenant AND {KNOWN.format(t="e")} AND e.starts_on < {end}
         AND CASE WHEN e.customer_id IS NULL THEN e.starts_on >= {start} ELSE e.ends_on > {start} END
+    UNION ALL
+    SELECT shared.n, w.customer_id, shared.category, 0, 0, true, 1
+    FROM (
+        SELECT DISTINCT p.n, e.category FROM points p
+        JOIN cost_entries e ON e.tenant_id = :tenant AND {KNOWN.format(t="e")} AND e.customer_id IS NULL
+            AND num_nonnulls(e.rule, e.case_key) > 0 AND e.starts_on < {end} AND e.ends_on > {start}
+    ) AS shared
+    CROSS JOIN (SELECT DISTINCT customer_id FROM people) AS w
     """
 
 

@@ -123,7 +123,8 @@ def _filled(sql: str, grouping: Grouping, counting: Counting, *, believed: bool)
     """A relation for the customers and the orders that are meant."""
     root = "coalesce(m.root_id, c.id)" if believed else "c.root_id"
     people = f" AND {root} = ANY(:roots)" if grouping is Grouping.CUSTOMERS else ""
-    names = {"{people}": people, "{orders}": "orders", "{units}": "units", "{net}": "d.net"}
+    bearing = " AND a.customer_id = ANY(array(SELECT id FROM people))" if grouping is Grouping.CUSTOMERS else ""
+    names = {"{people}": people, "{bearing}": bearing, "{orders}": "orders", "{units}": "units", "{net}": "d.net"}
     if counting.paid_only:
         names |= {"{orders}": "paid_orders", "{units}": "paid_units"}
     if counting.view is RevenueView.CASH:

@@ -18,9 +18,9 @@ from tests.domain.metrics.analysis.purchased import bought
 if TYPE_CHECKING:
     from domain.core.database import Database
 
-EQUITY = """query ($months: Int, $margin: Decimal, $discount: Decimal, $model: EquityModel) {
-  customerEquity(horizonMonths: $months, margin: $margin, discount: $discount, model: $model) {
-    missing asOf modelVersion customers acquiredPerMonth horizonMonths margin discount
+EQUITY = """query ($months: Int, $margin: Decimal, $discount: Decimal, $cost: Decimal, $model: EquityModel) {
+  customerEquity(horizonMonths: $months, margin: $margin, discount: $discount, monthlyCost: $cost, model: $model) {
+    missing asOf modelVersion customers acquiredPerMonth horizonMonths margin discount monthlyCost
     current { value { amount currency } low { amount } high { amount } }
     future { value { amount } }
     total { value { amount } low { amount } high { amount } }
@@ -93,6 +93,11 @@ async def test_equity_is_stated_with_its_assumptions(database: Database, valued:
     year = (await read(database, tenant, EQUITY, months=12))["customerEquity"]
     dear = (await read(database, tenant, EQUITY, discount="0.5"))["customerEquity"]
     assert max(amounts(year, "current")[0], amounts(dear, "current")[0]) < value
+    kept = (await read(database, tenant, EQUITY, cost="2.5", months=12))["customerEquity"]
+    each_month = sum(2.5 / 1.1 ** (month / 12) for month in range(1, 13))
+    assert (kept["monthlyCost"], whole["monthlyCost"]) == ("2.5", "0")
+    spent = amounts(year, "current")[0] - amounts(kept, "current")[0]
+    assert spent == pytest.approx(900 * each_month, abs=0.02)
     other = (await read(database, tenant, EQUITY, model="PARETO_NBD"))["customerEquity"]
     assert amounts(other, "current")[0] == pytest.approx(value, rel=0.25)
 
@@ -111,7 +116,12 @@ async def test_the_models_are_shown_with_what_they_lack(database: Database, valu
 
 @pytest.mark.parametrize(
     ("wrong", "words"),
-    [({"months": 61}, "1 to 60 months"), ({"margin": "1.5"}, "the margin 0 to 1"), ({"discount": "-1"}, "discount")],
+    [
+        ({"months": 61}, "1 to 60 months"),
+        ({"margin": "1.5"}, "the margin 0 to 1"),
+        ({"discount": "-1"}, "discount"),
+        ({"cost": "-1"}, "a cost never below 0"),
+    ],
 )
 async def test_assumptions_out_of_range_are_refused(
     database: Database, tenant: UUID, wrong: dict[str, Any], words: str

@@ -150,7 +150,9 @@ def _rows(
         if future is None:
             told: Mapping[str, Any] = {"missing": Shortage.NO_PURCHASES}
         else:
-            told = {"missing": outcome.missing, **future, "version_id": versions[DEFAULT]}
+            figures = {name: figure for name, figure in future.items() if name != "model"}
+            version = versions[future.get("model", DEFAULT)]
+            told = {"missing": outcome.missing, **figures, "version_id": version}
         yield {"customer_id": customer, "historic": historic, **shared, **_NOTHING, **told}
 
 

@@ -101,7 +101,9 @@ class Fitted:
 
 
 def values(fitted: Fitted, customers: Customers, assumptions: Assumptions) -> Values:
-    """Value every customer, and all together; there must be one."""
+    """Value every customer, and all together."""
+    if not len(customers):
+        return NOBODY
     # Neighbours share histories, and what is expected of a history is computed once.
     order = np.lexsort((customers.T, customers.t_x, customers.x))
     parts = [
@@ -113,6 +115,9 @@ def values(fitted: Fitted, customers: Customers, assumptions: Assumptions) -> Va
     flows = [np.sum([getattr(part.current, name) for part in parts], axis=0) for name in ("point", "draws")]
     return Values(**joined, current=Flows(*flows))
 
+
+NOBODY = Values(*(np.zeros(0) for _ in range(3)), current=Flows(np.zeros(MOST_MONTHS), np.zeros((DRAWS, MOST_MONTHS))))
+"""What nobody is worth."""
 
 _OF_EACH = ("predictive", "low", "high")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -12,12 +12,13 @@ import numpy as np
 from domain.metrics.analysis.extract import purchases
 from domain.metrics.clv import gamma_gamma, lifetime_value, mbgnbd, pnbd, sbg
 from domain.metrics.clv.bootstrap import Customers, Fitted, Flows, Values, values
+from domain.metrics.clv.contracted import Contracts, Paying, paying
 from domain.metrics.clv.fitting import DAYS_PER_WEEK, Fit, Histories, NotEnough, fit_buying
 from domain.metrics.clv.lifetime_value import Assumptions
 from domain.metrics.clv.model import ModelKind, Shortage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from uuid import UUID
 
     from domain.metrics.analysis.extract import Purchases
@@ -55,7 +56,8 @@ class Valued:
     ids: Sequence[UUID]
     historic: Sequence[int | None]
     future: Mapping[UUID, Mapping[str, Any]]
-    """By customer, for those who bought: the figures of `CustomerValue` that could be told."""
+    """By customer, for those who bought or are under contract: the figures of `CustomerValue` that could be told, and
+    the model that they are of, where it is not the default one."""
 
 
 @dataclass(frozen=True)
@@ -90,8 +92,21 @@ class _History:
     customers: Customers
     first: date
 
+    def without(self, some: Collection[UUID]) -> _History:
+        """The same but for these customers."""
+        if not some:
+            return self
+        gone = set(some)
+        kept = np.array([each not in gone for each in self.ids], dtype=bool)
+        ids = [each for each in self.ids if each not in gone]
+        return replace(self, ids=ids, customers=self.customers.some(kept))
 
-_LAST_DAY = "SELECT max(day) AS day FROM days WHERE orders > 0 AND day <= $day"
+
+_LAST_DAY = """
+SELECT max(day) AS day FROM (
+    SELECT day FROM days WHERE orders > 0 UNION ALL SELECT began FROM held UNION ALL SELECT ended FROM held
+) WHERE day <= $day
+"""
 _CUSTOMERS = """
 SELECT customer, count(*) - 1 AS x, CAST(max(day) - min(day) AS bigint) AS t_x,
     CAST(CAST($as_of AS date) - min(day) AS bigint) AS T,
@@ -110,6 +125,7 @@ SELECT customer, CAST(sum(net) AS bigint) AS net, CAST(sum(goods) AS bigint) AS 
 FROM (
     SELECT customer, net, cost_of_goods AS goods, 0 AS costs, unrated FROM days
     UNION ALL SELECT customer, 0, 0, amount, 0 FROM costs
+    UNION ALL SELECT customer, 0, 0, 0, 0 FROM held
 )
 GROUP BY customer ORDER BY customer
 """
@@ -119,27 +135,38 @@ SELECT coalesce(sum(net) FILTER (uncosted = 0), 0), coalesce(sum(cost_of_goods) 
 FROM days WHERE orders > 0
 """
 _CONTRACTS = "SELECT began, ended FROM contracts WHERE began <= $as_of"
+# A contract whose revenue waits for a rate says nothing of its customer, whose others then do not either.
+_HOLDING = """
+SELECT customer, CAST(CAST($as_of AS date) - c.began AS bigint) AS days, CAST(h.mrr AS bigint) AS mrr
+FROM held h JOIN contracts c USING (customer, contract)
+WHERE h.began <= $as_of AND $as_of < h.ended
+    AND customer NOT IN (SELECT customer FROM held WHERE mrr IS NULL AND began <= $as_of AND $as_of < ended)
+ORDER BY customer, contract
+"""
 
 
 def compute(dsn: str, tenant_id: UUID, yesterday: date, assumptions: Assumptions | None = None) -> Outcome | None:
-    """Fit every model and value every customer; None where nobody bought anything up to yesterday.
+    """Fit every model and value every customer; None where nobody bought anything or signed up to yesterday.
 
-    Customers are valued as of the last day on which anybody bought: later than that nothing is known. Without
-    assumptions the margin is that of the sales whose cost of goods is known, when they are at least half of all, and
-    else 1, so that values are of net revenue.
+    Customers are valued as of the last day on which anything was bought or a contract changed: later than that nothing
+    is known. Who is under contract then is valued by the model of renewing, where it could be fitted, everybody else by
+    those of buying. Without assumptions the margin is that of the sales whose cost of goods is known, when they are at
+    least half of all, and else 1, so that values are of net revenue.
     """
-    with purchases(dsn, tenant_id, beside=("costs", "contracts")) as bought:
+    with purchases(dsn, tenant_id, beside=("costs", "contracts", "held")) as bought:
         (as_of,) = bought.table(_LAST_DAY, day=yesterday)["day"].to_pylist()
         if as_of is None:
             return None
         assumed = assumptions or Assumptions(margin=_margin(bought))
         history = _history(bought, as_of)
         models = _models(bought, history, as_of)
-        fitted = _fitted(models)
-        valued = {kind: values(each, history.customers, assumed) for kind, each in fitted.items()}
+        under = _under_contract(models, bought, as_of, assumed)
+        buying = history.without(under.ids if under else ())
+        valued = {kind: values(each, buying.customers, assumed) for kind, each in _fitted(models).items()}
+        future = _future(models, buying, assumed, valued.get(DEFAULT)) | (_paid(under) if under else {})
         return Outcome(
-            as_of, assumed, models, _valued(bought, _future(models, history, assumed, valued.get(DEFAULT))),
-            [_curve(kind, fitted[kind], each.current, history) for kind, each in valued.items()],
+            as_of, assumed, models, _valued(bought, future),
+            [_curve(kind, each, valued[kind].current, history, under) for kind, each in _fitted(models).items()],
             _why_not(models),
         )  # fmt: skip
 
@@ -156,7 +183,7 @@ def _history(bought: Purchases, as_of: date) -> _History:
     x, t_x, age, mean = (_numbers(found, name) for name in ("x", "t_x", "T", "mean"))
     customers = Customers(x, t_x / DAYS_PER_WEEK, age / DAYS_PER_WEEK, mean)
     ids: list[Any] = found["customer"].to_pylist()
-    return _History(ids, customers, as_of - timedelta(float(age.max())))
+    return _History(ids, customers, as_of - timedelta(float(age.max(initial=0))))
 
 
 def _numbers(table: Any, name: str) -> Numbers:
@@ -265,7 +292,7 @@ def _why_not(models: Mapping[ModelKind, FittedModel | NotEnough]) -> Shortage | 
 
 def _future(
     models: Mapping[ModelKind, FittedModel | NotEnough], history: _History, assumed: Assumptions, found: Values | None
-) -> Mapping[UUID, Mapping[str, Any]]:
+) -> dict[UUID, Mapping[str, Any]]:
     """What is expected of each customer who bought: occasions under the default model, and money where it is told."""
     figures: dict[str, Sequence[Any]] = {}
     if isinstance(buying := models[DEFAULT], FittedModel):
@@ -284,6 +311,37 @@ def _future(
     }  # fmt: skip
 
 
+def _under_contract(
+    models: Mapping[ModelKind, FittedModel | NotEnough], bought: Purchases, as_of: date, assumed: Assumptions
+) -> Paying | None:
+    """Everybody under contract with what that is worth; None where the model of renewing lacks something."""
+    renewing = models[ModelKind.SBG]
+    found = bought.table(_HOLDING, as_of=as_of)
+    if isinstance(renewing, NotEnough) or not found.num_rows:
+        return None
+    whose: list[Any] = found["customer"].to_pylist()
+    ids = sorted(set(whose))
+    places = {customer: place for place, customer in enumerate(ids)}
+    contracts = Contracts(
+        ids, np.array([places[each] for each in whose]),
+        (_numbers(found, "days") / _DAYS_PER_MONTH).astype(np.int64), _numbers(found, "mrr"),
+    )  # fmt: skip
+    return paying(renewing.fit, contracts, assumed, _SEED)
+
+
+def _paid(under: Paying) -> dict[UUID, Mapping[str, Any]]:
+    """What is expected of each customer under contract: months that are paid, and money; whoever is so is not gone."""
+    worth = under.values
+    whole = (np.rint(each).astype(np.int64).tolist() for each in (worth.predictive, worth.low, worth.high))
+    return {
+        customer: {
+            "model": ModelKind.SBG, "p_alive": Decimal(1), "expected_purchases": months, "predictive": value,
+            "predictive_low": low, "predictive_high": high, "missing": None,
+        }
+        for customer, months, value, low, high in zip(under.ids, _decimals(under.months), *whole, strict=True)
+    }  # fmt: skip
+
+
 def _decimals(numbers: Numbers) -> Sequence[Decimal]:
     return [Decimal(f"{each:.6f}") for each in numbers]
 
@@ -294,6 +352,10 @@ def _valued(bought: Purchases, future: Mapping[UUID, Mapping[str, Any]]) -> Valu
     return Valued([row["customer"] for row in rows], brought, future)
 
 
-def _curve(kind: ModelKind, fitted: Fitted, current: Flows, history: _History) -> Curve:
+def _curve(kind: ModelKind, fitted: Fitted, current: Flows, history: _History, under: Paying | None) -> Curve:
     months = max(float(history.customers.T.max()) * DAYS_PER_WEEK / _DAYS_PER_MONTH, 1.0)
-    return Curve(kind, len(history.ids), len(history.ids) / months, current, fitted.of_new())
+    customers = len({*history.ids, *(under.ids if under else ())})
+    if under:
+        paid = under.values.current
+        current = Flows(current.point + paid.point, current.draws + paid.draws)
+    return Curve(kind, customers, len(history.ids) / months, current, fitted.of_new())

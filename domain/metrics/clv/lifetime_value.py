@@ -32,14 +32,14 @@ class NoChurnFromThisModel(ValueError):
 
 
 class AssumptionOutOfRange(Invalid):
-    """The horizon is 1 to 60 months, the margin 0 to 1, the discount from 0 up to but without 10 a year."""
+    """The horizon is 1 to 60 months, the margin 0 to 1, the discount 0 to under 10 a year, a cost never below 0."""
 
 
 @dataclass(frozen=True)
 class Assumptions:
     """How far a prediction looks, which share of net revenue stays, and what a year discounts.
 
-    `monthly_cost` is what keeping a customer costs a month. Raises AssumptionOutOfRange.
+    `monthly_cost` is what keeping a customer costs a month, in minor units. Raises AssumptionOutOfRange.
     """
 
     horizon_months: int = 36
@@ -54,6 +54,8 @@ class Assumptions:
             raise AssumptionOutOfRange(path=("margin",))
         if not 0 <= self.discount < 10:
             raise AssumptionOutOfRange(path=("discount",))
+        if not self.monthly_cost >= 0:
+            raise AssumptionOutOfRange(path=("monthlyCost",))
 
     @property
     def monthly_rate(self) -> float:
@@ -71,10 +73,13 @@ class Assumptions:
         return (1 + self.monthly_rate) ** -np.arange(1.0, self.horizon_months + 1)
 
 
-def present_value(flows: Any, assumptions: Assumptions) -> Numbers:
-    """The sum over months of (flow x margin - cost) / (1 + rate)^month; months are the last axis of `flows`."""
+def present_value(flows: Any, assumptions: Assumptions, customers: int = 1) -> Numbers:
+    """The sum over months of (flow x margin - cost) / (1 + rate)^month; months are the last axis of `flows`.
+
+    The flows are those of so many customers together, each of whom costs what one does.
+    """
     ahead = np.asarray(flows, dtype=np.float64)[..., : assumptions.horizon_months]
-    value: Numbers = (ahead * assumptions.margin - assumptions.monthly_cost) @ assumptions.factors
+    value: Numbers = (ahead * assumptions.margin - assumptions.monthly_cost * customers) @ assumptions.factors
     return value
 
 

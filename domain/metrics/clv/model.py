@@ -115,9 +115,15 @@ class CustomerValue(TenantTable):
     historic: Mapped[int | None] = mapped_column(
         doc="Net revenue less cost of goods and allocated costs, in minor units; null where a rate is missing."
     )
-    version_id: Mapped[UUID | None] = mapped_column(doc="The model of buying; null while none could be fitted.")
-    p_alive: Mapped[Decimal | None] = mapped_column(doc="The probability that the customer still buys.")
-    expected_purchases: Mapped[Decimal | None] = mapped_column(doc="Purchase occasions expected within the horizon.")
+    version_id: Mapped[UUID | None] = mapped_column(
+        doc="The model of buying, or of renewing a contract; null while none could be fitted."
+    )
+    p_alive: Mapped[Decimal | None] = mapped_column(
+        doc="The probability that the customer still buys; 1 under contract."
+    )
+    expected_purchases: Mapped[Decimal | None] = mapped_column(
+        doc="Purchase occasions expected within the horizon; of a contract, the months that are paid."
+    )
     predictive: Mapped[int | None] = mapped_column(doc="The discounted margin expected, in minor units.")
     predictive_low: Mapped[int | None] = mapped_column(doc="The lower end of its 95 % interval.")
     predictive_high: Mapped[int | None] = mapped_column(doc="The upper end of its 95 % interval.")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
+from domain.core.money import minor_units
 from domain.metrics.clv import bootstrap
 from domain.metrics.clv.lifetime_value import Assumptions, present_value, present_value_of_future
 from domain.metrics.clv.model import Shortage
@@ -58,21 +60,28 @@ class Equity:
 
 
 async def customer_equity(
-    snapshot: Snapshot, kind: ModelKind, horizon_months: int, margin: float | None, discount: float
+    snapshot: Snapshot,
+    kind: ModelKind,
+    horizon_months: int,
+    margin: float | None,
+    discount: float,
+    monthly_cost: Decimal = Decimal(),
 ) -> Equity | None:
     """The equity under the latest version of a model; None while there is none (`why_not` says what is missing).
 
-    Without a margin, the one that was known when the flows were computed. Raises AssumptionOutOfRange.
+    Without a margin, the one that was known when the flows were computed. `monthly_cost` is what keeping a customer
+    costs a month, in the base currency. Raises AssumptionOutOfRange.
     """
-    stated = Assumptions(horizon_months, 1.0 if margin is None else margin, discount)
+    stated = Assumptions(horizon_months, 1.0 if margin is None else margin, discount, float(monthly_cost))
     rows = await snapshot.rows(_LATEST, kind=str(kind))
     if not rows:
         return None
     [row] = rows
-    assumed = stated if margin is not None else Assumptions(horizon_months, float(row["margin"]), discount)
+    minor = float(monthly_cost.scaleb(minor_units(row["currency"])))
+    assumed = replace(stated, margin=float(row["margin"]) if margin is None else margin, monthly_cost=minor)
     now, later = orjson.loads(row["current"]), orjson.loads(row["future"])
     per_month = float(row["acquired_per_month"])
-    current = {name: present_value(flows, assumed) for name, flows in now.items()}
+    current = {name: present_value(flows, assumed, row["customers"]) for name, flows in now.items()}
     future = {name: present_value_of_future(flows, per_month, assumed) for name, flows in later.items()}
     together = {name: current[name] + future[name] for name in current}
     return Equity(

@@ -74,11 +74,16 @@ def survival(parameters: Sequence[Any], renewals: Any) -> Numbers:
     return np.exp(_log_survival(parameters, renewals))
 
 
-def expected_from_now(parameters: Sequence[Any], periods: int, renewed: Any) -> Numbers:
-    """The periods paid, of so many to come, by a customer under contract who has renewed so many times."""
-    ahead = np.arange(1, periods + 1)
-    before = _log_survival(parameters, np.asarray(renewed)[..., None])
-    paid: Numbers = np.exp(_log_survival(parameters, np.asarray(renewed)[..., None] + ahead) - before).sum(axis=-1)
+def paid_from_now(parameters: Sequence[Any], periods: int, renewed: Any) -> Numbers:
+    """The probability that each of so many periods to come is paid by who is under contract and renewed so often.
+
+    Periods are the last axis, renewals the one before it, and the draws of the parameters, where there are several,
+    the first one.
+    """
+    alpha, beta = (np.asarray(each)[..., None] if np.ndim(each) else each for each in parameters)
+    before = np.asarray(renewed)[..., None]
+    ahead = before + np.arange(1, periods + 1)
+    paid: Numbers = np.exp(_log_survival((alpha, beta), ahead) - _log_survival((alpha, beta), before))
     return paid
 
 

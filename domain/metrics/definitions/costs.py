@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from domain.metrics.catalogue import Facts, Figure, computed, count, metric, ratio, sum_of, total
+from domain.metrics.catalogue import Facts, Figure, Personal, computed, count, metric, ratio, sum_of, total
 from domain.metrics.definitions.kpis import MOVED
 from domain.metrics.definitions.loyalty import CASE_OPENED
 from domain.metrics.definitions.purchases import BOUGHT
@@ -157,9 +157,17 @@ def retention_cost() -> Figure:
 @metric(
     "cost_to_serve", version=2, unit=Unit.MONEY, better=Better.LOWER, step=CanonicalStep.USE, en="Cost to serve",
     fa="هزینهٔ خدمت‌رسانی به هر مشتری",
+    personal=Personal(
+        ratio(total(SPENT, "amount", _SERVICE), count(SERVED), empty=MissingReason.NO_DATA)
+        .unless(total(SPENT, "unrated", _SERVICE), MissingReason.NO_RATE)
+        .unless(total(SPENT, "unshared", _SERVICE), MissingReason.NO_DATA)
+    ),
 )  # fmt: skip
 def cost_to_serve() -> Figure:
-    """Costs of service by customers with at least one active day: an interaction or a purchase."""
+    """Costs of service by customers with at least one active day: an interaction or a purchase.
+
+    Of a customer it is what he bears of them, where he had an active day.
+    """
     return _per(_SERVICE, _number(SERVED))
 
 

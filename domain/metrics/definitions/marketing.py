@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from domain.metrics.catalogue import Facts, Figure, count, metric, number_of, ratio
+from domain.metrics.catalogue import Facts, Figure, Personal, count, metric, number_of, ratio
 from domain.metrics.rules import Better, Unit
+from domain.purchases.rules import MissingReason
 from domain.stages.rules import CanonicalStep
 
 REACHED = Facts(
@@ -37,8 +38,9 @@ def deliveries() -> Figure:
 
 
 @metric(
-    "response_rate", unit=Unit.RATIO, better=Better.HIGHER, step=CanonicalStep.CONSIDER, en="Response rate",
-    fa="نرخ پاسخ",
+    "response_rate", version=2, unit=Unit.RATIO, better=Better.HIGHER, step=CanonicalStep.CONSIDER,
+    en="Response rate", fa="نرخ پاسخ",
+    personal=Personal(ratio(count(REACHED, "is_answered_by_person"), count(REACHED), empty=MissingReason.NO_DATA)),
 )  # fmt: skip
 def response_rate() -> Figure:
     """Pairs of a customer and a campaign with a click, a reply or a redemption that is likely a person's.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from domain.metrics.catalogue import Facts, Figure, count, metric, number_of, ratio, total
+from domain.metrics.catalogue import Facts, Figure, Personal, count, metric, number_of, ratio, total
 from domain.metrics.rules import Better, Unit
+from domain.purchases.rules import MissingReason
 from domain.stages.rules import CanonicalStep
 
 OWNER = Facts(
@@ -54,6 +55,7 @@ def unused() -> Figure:
     step=_STEP,
     en="Usage frequency",
     fa="دفعات استفاده",
+    personal=Personal(ratio(total(OWNER, "used_days"), total(OWNER, "days"), empty=MissingReason.NO_DATA)),
 )
 def usage_frequency() -> Figure:
     """Days with a use by days of the window, over all owners."""

@@ -1,24 +1,28 @@
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 import numpy as np
-from sqlalchemy import func, select
+import pytest
+from sqlalchemy import func, insert, select
 
 from bench.models import simulated
 from domain.costs.model import CostAllocation
+from domain.metrics.clv import sbg
 from domain.metrics.clv.actions import fit_models
 from domain.metrics.clv.fitting import NotEnough
 from domain.metrics.clv.model import CustomerValue, EquityCurve, ModelAttempt, ModelKind, ModelVersion
 from domain.metrics.model import PurchaseDay
+from domain.purchases.model import Contract, ContractEvent
 from tests.domain.metrics.analysis.purchased import BEGIN, bought
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from domain.core.database import Database
+    from tests.domain.conftest import NewCustomer
 
 WEEKS = 39
 FITTED = {ModelKind.MBG_NBD, ModelKind.PARETO_NBD, ModelKind.BG_NBD, ModelKind.GAMMA_GAMMA}
@@ -127,6 +131,63 @@ async def test_an_amount_that_grows_with_frequency_leaves_money_unknown(database
         assert (each.predictive, each.missing) == (None, "SPEND_NOT_INDEPENDENT")
         assert each.p_alive is not None
     assert await all_of(database, tenant, EquityCurve) == []
+
+
+async def signed(database: Database, tenant: UUID, held: dict[UUID, tuple[int, int | None]], mrr: int = 1_000) -> None:
+    """A contract for each customer: from which day on, and on which it was called off."""
+    contracts, events = [], []
+    for customer, (first, last) in held.items():
+        began, ended = (None if each is None else BEGIN + timedelta(each) for each in (first, last))
+        contract = {"tenant_id": tenant, "id": uuid4(), "version": 1}
+        at = datetime.combine(began or BEGIN, time(12), UTC)
+        contracts.append({
+            **contract, "customer_id": customer, "occurred_at": at, "local_day": began, "recorded_at": at,
+            "currency": "EUR", "amount": mrr, "base_amount": mrr, "base_currency": "EUR", "content_hash": b"",
+            "status": "ENDED" if ended else "ACTIVE", "ended_on": ended, "event_count": 2 if ended else 1,
+        })  # fmt: skip
+        for position, (kind, day) in enumerate((("START", began), ("CANCEL", ended)), start=1):
+            if day is not None:
+                earns = mrr if kind == "START" else 0
+                events.append({
+                    "tenant_id": tenant, "contract_id": contract["id"], "contract_version": 1, "position": position,
+                    "kind": kind, "occurred_at": at, "local_day": day, "mrr": earns, "base_mrr": earns,
+                })  # fmt: skip
+    async with database.unit_of_work(tenant) as work:
+        await work.execute(insert(Contract), contracts)
+        await work.execute(insert(ContractEvent), events)
+
+
+async def test_who_is_under_contract_is_valued_by_how_contracts_are_renewed(
+    database: Database, tenant: UUID, new_customer: NewCustomer
+) -> None:
+    left = [await new_customer() for _ in range(24)]
+    stay = [await new_customer() for _ in range(12)]
+    months = np.repeat([1, 2, 3, 4, 6], [12, 6, 3, 2, 1])
+    held: dict[UUID, tuple[int, int | None]] = {who: (0, 31 * int(n)) for who, n in zip(left, months, strict=True)}
+    await signed(database, tenant, {**held, **dict.fromkeys(stay, (0, None))})
+    await signed(database, tenant, dict.fromkeys(stay[:1], (155, None)), mrr=500)
+    await bought(database, tenant, {stay[0]: [0, 9], left[0]: [3]})
+    outcome = await fit_models(database, tenant)
+    assert outcome is not None
+    assert outcome.as_of == BEGIN + timedelta(186)
+    (version,) = [each for each in await all_of(database, tenant, ModelVersion) if each.kind == ModelKind.SBG]
+    fitted = (version.parameters["alpha"], version.parameters["beta"])
+
+    def worth(mrr: int, renewed: int) -> float:
+        survival = sbg.survival(fitted, np.arange(60))
+        months = np.arange(1, 37)
+        return float(mrr * (survival[renewed + months] / survival[renewed] / 1.1 ** (months / 12)).sum())
+
+    values = {each.customer_id: each for each in await all_of(database, tenant, CustomerValue)}
+    assert set(values) == {*left, *stay}
+    two, one, gone = values[stay[0]], values[stay[1]], values[left[0]]
+    assert (one.version_id, one.p_alive, one.missing, one.historic) == (version.id, 1, None, 0)
+    assert one.predictive == pytest.approx(worth(1_000, 6), abs=1)
+    assert two.predictive == pytest.approx(worth(1_000, 6) + worth(500, 1), abs=1)
+    assert two.expected_purchases > one.expected_purchases > 0
+    assert one.predictive_low < one.predictive < one.predictive_high
+    assert (gone.version_id, gone.predictive, gone.missing) == (None, None, "TOO_FEW_CUSTOMERS")
+    assert values[left[1]].missing == "NO_PURCHASES"
 
 
 async def test_where_nobody_bought_nothing_is_written(database: Database, tenant: UUID) -> None:

@@ -26,7 +26,7 @@ def test_retention_grows_with_the_years_and_survival_is_its_product() -> None:
     retention = sbg.retention(parameters, years)
     assert np.all(np.diff(retention) > 0)
     np.testing.assert_allclose(sbg.survival(parameters, years), np.cumprod(retention))
-    expected = sbg.expected_from_now(parameters, 3, np.array([0, 7]))
+    expected = sbg.paid_from_now(parameters, 3, np.array([0, 7])).sum(axis=-1)
     survival = sbg.survival(parameters, np.arange(11))
     np.testing.assert_allclose(expected, [survival[1:4].sum(), survival[8:11].sum() / survival[7]])
 

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from sqlalchemy import select
+import pytest
+from sqlalchemy import select, update
 
 from domain.costs import AllocationRule
 from domain.costs.model import CostEntry
+from domain.customers.model import Customer
+from domain.metrics.publishing import publish
+from domain.metrics.queries import customer_values
+from domain.metrics.reading import snapshot
 from domain.metrics.rules import Counting, Grain
 from domain.purchases.rules import MissingReason, Window
 from tests.domain.costs.conftest import catch_up
@@ -66,6 +72,32 @@ async def test_what_is_borne_and_what_is_not_add_up_to_the_entries(business: Bus
     assert whole == {"costs": sum(filter(None, entries)), "allocated_costs": 140_99, "unallocated_costs": 50_00}
     months = [await business.course(key, Window(on("05-01"), on("07-01")), Grain.MONTH) for key in keys]
     assert months == [[181_99, 9_00], [131_99, 9_00], [50_00, 0]]
+
+
+async def test_what_it_costs_to_serve_a_customer_beside_all(business: Business) -> None:
+    today = datetime.now(UTC)
+    yesterday = f"{today - timedelta(days=1):%m-%d}"
+    for who in "AB":
+        await business.bought(who, yesterday)
+    await business.settle()
+    for euros, bears in (("30", {"customer_id": business["A"]}), ("20", {"rule": AllocationRule.EQUAL})):
+        await business.spent("SERVICE", euros, yesterday, f"{today:%m-%d}", **bears)
+    async with business.database.unit_of_work(business.tenant) as work:
+        theirs = Customer.tenant_id == business.tenant
+        await work.execute(update(Customer).where(theirs).values(first_seen_at=today - timedelta(days=9)))
+    await catch_up(business.database, business.tenant)
+    async with business.database.unit_of_work(business.tenant) as work:
+        await publish(work)
+    async with business.database.reading(business.tenant) as reading:
+        here, roots = await snapshot(reading), [business["A"], business["C"]]
+        found = (await customer_values(here, roots, ["cost_to_serve"])).by_customer
+        then = (await customer_values(here, roots, ["cost_to_serve"], as_of=today)).by_customer
+    (mine, other), sixth = ((found[each][0] for each in roots), Decimal(20_00) / 6)
+    assert mine.value.value == pytest.approx(30_00 + sixth, abs=1)
+    assert mine.cohort is not None
+    assert [mine.cohort.value, mine.percentile] == [25_00, 100]
+    assert (other.value.value, other.value.missing) == (None, MissingReason.NO_DATA)
+    assert {placed.value.missing for (placed,) in then.values()} == {MissingReason.NO_DATA}
 
 
 async def test_without_a_new_or_a_kept_customer_there_is_no_cost_of_one(business: Business) -> None:

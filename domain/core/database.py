@@ -117,10 +117,9 @@ class Database:
 
 def engine_for(url: URL, **options: Any) -> AsyncEngine:
     """An engine on whose connections asyncpg itself reads the address: it knows `sslmode`, SQLAlchemy does not."""
-    settings = {**_SESSION, "application_name": "tenure"}
 
     async def connect() -> ReadConnection:
-        return await asyncpg.connect(dsn_of(url), server_settings=settings, **_PREPARED)
+        return await _connected(dsn_of(url), "tenure")
 
     # A statement that fails is told without its values, which may be personal.
     return create_async_engine("postgresql+asyncpg://", async_creator=connect, hide_parameters=True, **options)
@@ -169,7 +168,7 @@ class Snapshots:
             with suppress(*_LOST):
                 # The last one used: its plans are warm.
                 return await self._run(self._idle.pop(), begin)
-        return await self._run(await self._new(), begin)
+        return await self._run(await _connected(self._address, "tenure-read"), begin)
 
     async def _run(self, connection: ReadConnection, begin: str) -> ReadConnection:
         try:
@@ -178,13 +177,6 @@ class Snapshots:
             connection.terminate()
             raise
         return connection
-
-    async def _new(self) -> ReadConnection:
-        return await asyncpg.connect(
-            self._address,
-            server_settings={**_SESSION, "application_name": "tenure-read"},
-            **_PREPARED,
-        )
 
     async def _end_what_is_idle(self) -> None:
         await asyncio.sleep(_IDLE)
@@ -216,6 +208,15 @@ async def driver_connection(connection: AsyncConnection) -> ReadConnection:
     """The asyncpg connection under a SQLAlchemy one, in the same transaction: for COPY and compiled reads."""
     raw = await connection.get_raw_connection()
     return raw.driver_connection
+
+
+async def _connected(address: str, name: str) -> ReadConnection:
+    settings = {**_SESSION, "application_name": name}
+    connection = await asyncpg.connect(address, server_settings=settings, **_PREPARED)
+    # To compile a plan takes longer than any of our statements; the planner is easily misled, since it takes every list
+    # that it does not know for one of ten.
+    await connection.execute("SET jit = off")
+    return connection
 
 
 async def _run(connection: AsyncConnection, first: Sequence[str]) -> AsyncConnection:

@@ -40,6 +40,13 @@ async def test_a_connection_in_use_again_sees_the_next_tenant_only(
     assert len(backends) == 1
 
 
+async def test_no_plan_is_compiled(single: Database, tenant: UUID) -> None:
+    async with single.snapshot(tenant) as connection:
+        assert await connection.fetchval("SHOW jit") == "off"
+    async with single.reading(tenant) as reading:
+        assert [row.jit for row in await reading.rows(text("SHOW jit"))] == ["off"]
+
+
 async def test_every_snapshot_is_a_new_one(single: Database, database: Database, tenant: UUID) -> None:
     versions = []
     for _ in range(2):

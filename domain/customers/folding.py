@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from functools import lru_cache
+from functools import cache, lru_cache
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
@@ -202,9 +202,21 @@ def _dialled(phone: str) -> set[str]:
     except phonenumbers.NumberParseException:
         return set(words(phone))
     significant = phonenumbers.national_significant_number(number)
-    national = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.NATIONAL)
     international = f"{number.country_code}{significant}"
-    return {international, f"00{international}", significant, re.sub(r"\D", "", national)}
+    found = {international, f"00{international}", significant}
+    if _adds_digits_at_home(number.country_code):
+        national = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.NATIONAL)
+        found.add(re.sub(r"\D", "", national))
+    return found
+
+
+@cache
+def _adds_digits_at_home(country_code: int) -> bool:
+    """Whether some numbers of a country are dialled with more digits within it, such as a 0 before them."""
+    region = phonenumbers.region_code_for_country_code(country_code)
+    known = phonenumbers.PhoneMetadata.metadata_for_region_or_calling_code(country_code, region)
+    written = ((each.format, each.national_prefix_formatting_rule) for each in known.number_format) if known else ()
+    return any(rule or re.search(r"(?<!\\)\d", form or "") for form, rule in written)
 
 
 def _folded(char: str) -> str:

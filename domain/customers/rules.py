@@ -118,8 +118,8 @@ def golden(
     holding = [fact for fact in facts if fact.holds(at, as_of)]
     by_hand = [fact for fact in holding if fact.source == MANUAL]
     standing = by_hand or holding
-    if not standing:
-        return None
+    if len(standing) < 2:
+        return next(iter(standing), None)
     rank = _RANKS[definition.survivorship](standing, definition)
     return max(standing, key=lambda fact: (rank(fact), *_recency(fact)))
 

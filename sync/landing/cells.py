@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -20,7 +19,6 @@ LARGEST = Decimal(10) ** 14
 """Quantities, prices and rates are numeric(20, 6)."""
 
 _ESCAPES = {ord("\\"): "\\\\", ord("\t"): "\\t", ord("\n"): "\\n", ord("\r"): "\\r", 0: None}
-_ESCAPED = re.compile(r"[\\\t\n\r\0]")
 
 
 class Unfit(str):
@@ -59,17 +57,21 @@ def rows(cells: Iterable[Iterable[str]]) -> bytes:
 
 def text(value: str) -> str:
     """A text, escaped; NUL, which no database keeps, is left out."""
-    return value.translate(_ESCAPES)
+    return value if _is_plain(value) else value.translate(_ESCAPES)
 
 
 def optional(value: str | None) -> str:
     """A text or nothing."""
-    return NULL if value is None else value.translate(_ESCAPES)
+    return NULL if value is None else text(value)
 
 
 def texts(values: Sequence[str]) -> Sequence[str]:
     """A column of texts. It is searched as one for what must be escaped: mostly nothing."""
-    return [text(value) for value in values] if _ESCAPED.search("".join(values)) else values
+    return values if _is_plain("".join(values)) else [text(value) for value in values]
+
+
+def _is_plain(value: str) -> bool:
+    return value.isprintable() and "\\" not in value
 
 
 def optionals(values: Sequence[str | None]) -> Sequence[str]:

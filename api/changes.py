@@ -72,7 +72,7 @@ class Mutation:
     also: Mapping[str, tuple[Any, str]] = field(default_factory=dict)
     connected: bool = False
     before: Before | None = None
-    show: Callable[[GraphQLResolveInfo[Any], Done], Awaitable[Any]] | None = None
+    show: Callable[[GraphQLResolveInfo[Any], Done, Writing], Awaitable[Any]] | None = None
 
     @property
     def description(self) -> str:
@@ -104,7 +104,7 @@ class Mutation:
 def mutation(
     thing: str, target: str, *, scope: str, also: Mapping[str, tuple[Any, str]] | None = None,
     connected: bool = False, before: Before | None = None,
-    show: Callable[[GraphQLResolveInfo[Any], Done], Awaitable[Any]] | None = None,
+    show: Callable[[GraphQLResolveInfo[Any], Done, Writing], Awaitable[Any]] | None = None,
 ) -> Callable[[Run], Mutation]:  # fmt: skip
     """Make a mutation field of an action: its name, its docstring and the type of what is `asked` are the field's.
 
@@ -223,7 +223,7 @@ async def _payload(of: Mutation, done: Done, work: Writing, info: GraphQLResolve
     """The payload, read by the planner in the mutation's own transaction."""
     payload = {of.thing: None, "problems": [], **_also(of, {**done.fields, **done.secrets})}
     if of.show is not None:
-        payload[of.thing] = await of.show(info, done)
+        payload[of.thing] = await of.show(info, done, work)
     if done.reference is not None:
         connection = await driver_connection(await work.connection())
         payload[of.thing] = await info.context.load(done.reference.id, info.path.key, connection)

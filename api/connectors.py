@@ -9,6 +9,7 @@ from sqlalchemy import select
 
 from api.expose import computed, describe
 from api.scalars import JSON
+from domain.core.unit_of_work import Reading
 from domain.integrations.model import Enablement
 from sync.access import config, readiness
 from sync.registry import Loaded
@@ -113,18 +114,17 @@ _CATEGORY = Annotated[ConnectorCategory | None, strawberry.argument(description=
 
 async def _connectors(info: strawberry.Info, category: _CATEGORY = None) -> list[Connector]:
     """Every connector that is installed, also those that could not be loaded."""
-    shown = await catalogue(info.context)
+    engine, tenant_id = info.context.engine, info.context.prepared.ask.identity.tenant_id
+    async with engine.database.reading(tenant_id) as work:
+        shown = await catalogue(work, engine.switchboard)
     return [each for each in shown if category is None or each.category is category]
 
 
-async def catalogue(context: Any) -> list[Connector]:
+async def catalogue(work: Reading, board: Switchboard) -> list[Connector]:
     """What is installed on this server, as the tenant that asks sees it; what could not be loaded comes last."""
-    engine, tenant_id = context.engine, context.prepared.ask.identity.tenant_id
-    async with engine.database.reading(tenant_id) as work:
-        enabled = await work.all(
-            select(Enablement.connector).where(Enablement.tenant_id == tenant_id, Enablement.enabled.is_(True))
-        )
-    board: Switchboard = engine.switchboard
+    enabled = await work.all(
+        select(Enablement.connector).where(Enablement.tenant_id == work.tenant_id, Enablement.enabled.is_(True))
+    )
     installed = [
         _shown(board, board.registry.connectors[key], set(enabled)) for key in sorted(board.registry.connectors)
     ]

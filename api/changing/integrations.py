@@ -49,9 +49,9 @@ class ConnectorInput:
     connector: str = needed("The key of the connector.")
 
 
-async def _listed(info: GraphQLResolveInfo[Any], done: Done) -> Any:
+async def _listed(info: GraphQLResolveInfo[Any], done: Done, work: Writing) -> Any:
     """The connector as the catalogue shows it, after the change."""
-    shown = await connectors.catalogue(info.context)
+    shown = await connectors.catalogue(work, info.context.engine.switchboard)
     return next((each for each in shown if each.key == done.fields["key"]), None)
 
 

@@ -233,7 +233,7 @@ class PreviewSegmentInput:
     criteria: SegmentCriteriaInput = needed("Who would belong to it.")
 
 
-async def _previewed(_info: GraphQLResolveInfo[Any], done: Done) -> SegmentPreview:
+async def _previewed(_info: GraphQLResolveInfo[Any], done: Done, _work: Writing) -> SegmentPreview:
     return SegmentPreview(count=done.fields["count"], sample=done.fields["sample"])
 
 

@@ -35,6 +35,7 @@ from tenure_sdk import (
     Page,
     Pushed,
     RateLimit,
+    Record,
     RecordRejected,
     SendEmail,
     Signal,
@@ -127,7 +128,8 @@ class Outlook(Connector[OutlookConfig]):
             raise ConfigInvalid("The administrator's consent did not say for which directory it is.", key="access")
         return Account(directory, f"{len(boxes)} mailboxes of {boxes[0].address.rpartition('@')[2]}")
 
-    @stream(Interaction, cursor="delta link of each folder", deletes="inline", title="Mail")
+    # Contacts first: what concerns nobody who is known is left out.
+    @stream(Interaction, cursor="delta link of each folder", deletes="inline", title="Mail", depends_on=("contacts",))
     async def mail(self, ctx: Ctx, cursor: Any) -> AsyncIterator[Page]:
         """Mail with people outside, of every folder but drafts, junk and deleted items."""
         graph, positions = Graph(ctx), Positions(cursor)
@@ -137,7 +139,7 @@ class Outlook(Connector[OutlookConfig]):
             async for page in mail.Reading(graph, box, positions).pages():
                 yield page
 
-    @stream(Interaction, cursor="delta link of a window", deletes="inline", title="Calendar")
+    @stream(Interaction, cursor="delta link of a window", deletes="inline", title="Calendar", depends_on=("contacts",))
     async def calendar(self, ctx: Ctx, cursor: Any) -> AsyncIterator[Page]:
         """Meetings with people outside, each occurrence of a series, but nothing that is marked private."""
         graph, positions = Graph(ctx), Positions(cursor)
@@ -221,6 +223,32 @@ class Outlook(Connector[OutlookConfig]):
         graph = Graph(ctx)
         return await acting.create_meeting(graph, acting.whose(await graph.mailboxes(), given.organizer), given, key)
 
+    @ids("mail")
+    async def mail_ids(self, ctx: Ctx) -> AsyncIterator[list[IdVersion]]:
+        """The mail of every folder that is read."""
+        graph = Graph(ctx)
+        for box in await graph.mailboxes():
+            async for records in mail.Reading(graph, box, Positions(None)).listed():
+                yield _versions(records)
+
+    @ids("calendar")
+    async def meeting_ids(self, ctx: Ctx) -> AsyncIterator[list[IdVersion]]:
+        """The meetings of the window."""
+        graph = Graph(ctx)
+        for box in await graph.mailboxes():
+            async for records in calendar.Reading(graph, box, Positions(None)).listed():
+                yield _versions(records)
+
+    @totals("mail")
+    async def count_mail(self, ctx: Ctx, window: Window | None = None) -> Totals:  # noqa: ARG002 - it is the context's
+        """How many mails there are of those that are kept: Graph's own counts have all others among them."""
+        return Totals(sum([len(page) async for page in self.mail_ids(ctx)]))
+
+    @totals("calendar")
+    async def count_meetings(self, ctx: Ctx, window: Window | None = None) -> Totals:  # noqa: ARG002 - as above
+        """How many meetings of the window are kept."""
+        return Totals(sum([len(page) async for page in self.meeting_ids(ctx)]))
+
     @ids("contacts")
     async def contact_ids(self, ctx: Ctx) -> AsyncIterator[list[IdVersion]]:
         """The contacts of every folder."""
@@ -228,8 +256,7 @@ class Outlook(Connector[OutlookConfig]):
         for box in await graph.mailboxes():
             for path in (await contacts.paths(graph, box)).values():
                 async for rows in graph.listed(path, contacts.PAGE, select="emailAddresses"):
-                    made = contacts.sorted_out(graph, box, rows)[0]
-                    yield [IdVersion(record.id, record.version) for record in made]
+                    yield _versions(contacts.sorted_out(graph, box, rows).records)
 
     @totals("contacts")
     async def count_contacts(self, ctx: Ctx, window: Window | None = None) -> Totals:  # noqa: ARG002 - no time of theirs
@@ -260,6 +287,10 @@ class Outlook(Connector[OutlookConfig]):
     def called(self, delivery: Delivery) -> list[Signal]:
         """Which streams are to be read: a notification is a hint, and may be late, twice or out of order."""
         return list(dict.fromkeys(signal for each in _notifications(delivery) for signal in _signals(each)))
+
+
+def _versions(records: Sequence[Record]) -> list[IdVersion]:
+    return [IdVersion(record.id, record.version) for record in records]
 
 
 async def _promised(

@@ -18,6 +18,7 @@ from domain.core.settings import Settings
 from domain.tenants import actions as tenants
 from domain.tenants.model import Role
 from domain.tenants.queries import Identity
+from plugins.outlook.connector import Outlook
 from plugins.quickbooks.connector import QuickBooks
 from plugins.quickbooks.sandbox import QuickBooksSandbox
 from sync import duties, worker
@@ -35,7 +36,6 @@ from tests.api.conftest import ALL_SCOPES
 from tests.api.notes import Notes
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
     from uuid import UUID
 
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from api.app import Server
     from api.engine import Engine
     from domain.core.database import Database
+    from plugins.outlook.sandbox import OutlookSandbox
 
 REALM = "9130"
 PUBLIC = "https://crm.example.com"
@@ -125,7 +126,8 @@ class Desk:
 
     async def quickbooks(self, label: str = "The books") -> str:
         """A draft integration of QuickBooks."""
-        await self.caller.do("enableConnector", {"connector": "quickbooks"}, "connector { enabled }")
+        enabled = await self.caller.do("enableConnector", {"connector": "quickbooks"}, "connector { enabled }")
+        assert enabled["connector"] == {"enabled": True}
         asked = {"connector": "quickbooks", "label": label}
         return str((await self.caller.do("createIntegration", asked, "integration { id }"))["integration"]["id"])
 
@@ -165,19 +167,26 @@ async def admin_of(database: Database, tenant: UUID, name: str) -> Identity:
     return Identity(tenant, admin.id, token.id, ALL_SCOPES, None)
 
 
-async def opened(database: Database, tenant: UUID, data: Path, public: str | None = PUBLIC) -> Desk:
-    """A desk; close its board in the end."""
+async def opened(
+    database: Database, tenant: UUID, data: Path, public: str | None = PUBLIC, outlook: OutlookSandbox | None = None
+) -> Desk:
+    """A desk, with Outlook where its sandbox is given; close its board in the end."""
     worker.load()
     sandbox, notes, listener = QuickBooksSandbox(), Notes(), Listener()
     sandbox.fill(REALM, customers=12, invoices_each=2)
-    oauth: Mapping[str, SecretStr | str] = {
+    oauth: dict[str, SecretStr | str] = {
         "QUICKBOOKS_ID": sandbox.client_id, "QUICKBOOKS_SECRET": sandbox.client_secret,
     }  # fmt: skip
+    if outlook is not None:
+        oauth |= {"OUTLOOK_ID": outlook.client_id, "OUTLOOK_SECRET": outlook.client_secret}
     settings = Settings(data=data, public_url=public, oauth=oauth)  # type: ignore[arg-type]
     transports = {
         "quickbooks": httpx2.ASGITransport(sandbox.app), DESTINATION: httpx2.ASGITransport(listener),
     }  # fmt: skip
     connectors = {each.key: each for each in (QuickBooks, notes.connector)}
+    if outlook is not None:
+        transports["outlook"] = httpx2.ASGITransport(outlook.app)
+        connectors["outlook"] = Outlook
     board = Switchboard(database, settings, Registry(dict(connectors)), transports)
     app = create_app(settings, database, core, board)
     return Desk(

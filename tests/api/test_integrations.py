@@ -127,7 +127,7 @@ async def test_the_page_on_enabling_an_integration_holds(desk: Desk) -> None:
         (payload,) = answer["data"].values()
         assert payload["problems"] == [], step
         if "createIntegration" in step.text:
-            known["id"] = payload["integration"]["id"]
+            known |= {name: payload["integration"][name] for name in ("id", "version")}
         if "beginAuthorization" in step.text:
             await desk.allow(payload["authorizeUrl"])
         if "activateIntegration" in step.text:

@@ -19,7 +19,13 @@ REFUSED = {"version: 999": "STALE_VERSION"}
 
 every_example = pytest.mark.parametrize("example", EXAMPLES, ids=str)
 # These tell one story: test_first_look.py follows the tutorial, tests of the API the others.
-STORIES = {"first-look.md", "write-a-connector.md", "enable-an-integration.md", "measure-an-initiative.md"}
+STORIES = {
+    "first-look.md",
+    "write-a-connector.md",
+    "enable-an-integration.md",
+    "enable-outlook.md",
+    "measure-an-initiative.md",
+}
 runnable_example = pytest.mark.parametrize(
     "example", [one for one in EXAMPLES if one.page.name not in STORIES], ids=str
 )

@@ -16,7 +16,7 @@ from bench.options import Options
 if TYPE_CHECKING:
     from bench.report import Report
 
-BENCHMARKS = ("reads", "landing", "sync", "compile", "fragments", "models", "analysis", "settling")
+BENCHMARKS = ("reads", "landing", "sync", "compile", "fragments", "models", "analysis", "settling", "start")
 """The modules of this package that measure something: each has `async def run(options) -> Report`."""
 
 

@@ -151,9 +151,12 @@ class _Comparison:
     deep: bool
 
     def can_list(self, stream: Stream) -> bool:
-        """Whether the other side can list what a stream has, and we know it by its id."""
+        """Whether the other side can list what a stream has, and all of that is kept here, by its id.
+
+        Of mail and meetings only those are kept that concern a customer: their number says nothing.
+        """
         listed = any(each.stream == stream.name for each in self.remote.connector.declared(Listing))
-        return listed and any(kind in sweeps.KNOWN for kind in stream.types)
+        return listed and any(kind in sweeps.KNOWN for kind in stream.types) and "interaction" not in stream.types
 
     async def of(self, stream: Stream) -> Compared:
         """How a stream compares."""

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 
     from plugins.outlook.graph import Graph, Mailbox, Positions, Row
-    from tenure_sdk import Interaction
+    from tenure_sdk import Interaction, Record
 
 PAGE = 200
 
@@ -48,6 +48,13 @@ class Reading:
                 yield page
             self.positions.note(former, None)
             yield Page((), cursor=self.positions.cursor())
+
+    async def listed(self) -> AsyncIterator[list[Record]]:
+        """All that takes place within the window."""
+        start, end = self._window()
+        window = {"startDateTime": stamp(start), "endDateTime": stamp(end)}
+        async for rows in self.graph.listed(f"{self.box.path}/calendarView", PAGE, **window):
+            yield (await self.sorted_out(rows)).records
 
     async def _round(self, key: str, position: Position, window: Mapping[str, str]) -> AsyncIterator[Page]:
         path = f"{self.box.path}/calendarView/delta"

@@ -48,6 +48,15 @@ class Reading:
             async for page in self._folder(folder, key):
                 yield page
 
+    async def listed(self) -> AsyncIterator[list[Record]]:
+        """All that the stream has, without the texts."""
+        self.tree = await tree(self.graph, self.box)
+        asked = {"select": mapping.MESSAGE, "expand": mapping.EXPANDED}
+        for folder in self.tree.read:
+            path = f"{item_path(self.box.path, 'mailFolders', folder)}/messages"
+            async for rows in self.graph.listed(path, PAGE, **asked):
+                yield self.sorted_out(rows).records
+
     async def _left(self) -> AsyncIterator[Page]:
         """Folders that were read and are read no more: what lies in them is not to be kept any longer."""
         hidden = {key: folder for folder, key in self.tree.hidden.items()}

@@ -1,4 +1,4 @@
-"""Outlook's connector keeps what the contract asks of every connector."""
+"""Outlook's connector keeps what the contract asks of every connector, at gold."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.plugins.outlook.connector.remote import OutlookRemote
 class TestOutlook(Conformance):
     connector = Outlook
     remote = OutlookRemote
-    tier: ClassVar = "silver"
+    tier: ClassVar = "gold"
     bypass: ClassVar = {
         "PKG-4": "It is part of the server's wheel, which has the server's version.",
         "CMP-1": "It is part of the server, which brings the SDK that it runs on.",

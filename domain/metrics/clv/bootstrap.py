@@ -116,7 +116,9 @@ def values(fitted: Fitted, customers: Customers, assumptions: Assumptions) -> Va
     return Values(**joined, current=Flows(*flows))
 
 
-NOBODY = Values(*(np.zeros(0) for _ in range(3)), current=Flows(np.zeros(MOST_MONTHS), np.zeros((DRAWS, MOST_MONTHS))))
+NOBODY = Values(
+    np.zeros(0), np.zeros(0), np.zeros(0), Flows(np.zeros(MOST_MONTHS), np.zeros((DRAWS, MOST_MONTHS)))
+)  # fmt: skip
 """What nobody is worth."""
 
 _OF_EACH = ("predictive", "low", "high")

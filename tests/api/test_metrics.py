@@ -92,6 +92,18 @@ async def test_what_cannot_be_asked_is_said(
     assert error["extensions"] == {"code": "BAD_USER_INPUT", "problem": problem}
 
 
+async def test_what_figures_count_by_can_be_said(ask: Asking, business: seeding.Business) -> None:
+    counted = """query($options: MetricOptions) {
+      metrics(keys: ["revenue", "unused"], window: {start: "2026-01-01", end: "2026-02-01"}, options: $options) {
+        total { value } } }"""
+    usual = await ask(counted)
+    assert await ask(counted, options={}) == usual
+    everything = {"paidOnly": False, "view": "BOOKED", "acquisitionLagDays": 0, "contractGapDays": 0}
+    assert await ask(counted, options={**everything, "unusedAfterDays": 30}) == usual
+    refused = await ask(counted, options={"unusedAfterDays": 0})
+    assert refused["errors"][0]["extensions"]["problem"] == "DAYS_OUT_OF_RANGE"
+
+
 async def test_the_catalogue_is_listed(ask: Asking) -> None:
     answer = await ask("{ metricDefinitions { key version description isPersonal isMarketingOnly kind } }")
     listed = answer["data"]["metricDefinitions"]

@@ -42,7 +42,7 @@ class NewInteraction:
 async def record(work: Writing, new: NewInteraction, interaction_id: UUID | None = None) -> Interaction:
     """Put something that happened on the timeline, as recorded by hand; `interaction_id` is one made beforehand.
 
-    Raises CustomerNotFound, PayloadInvalid or NoTimeZone.
+    Raises CustomerNotFound, PayloadInvalid, SummaryTooLong or NoTimeZone.
     """
     content = await _content(work, new)
     made = interaction_id or work.ids()
@@ -86,8 +86,7 @@ async def _content(work: Writing, new: NewInteraction) -> dict[str, Any]:
         "kind": new.kind, "family": family, "customer_id": new.customer_id, "channel": new.channel,
         "direction": new.direction, "occurred_at": aware(new.occurred_at, "occurredAt"),
         "correlation_key": new.correlation_key, "causation_id": new.causation_id, "campaign_key": new.campaign_key,
-        "machine_suspected": new.machine_suspected, "summary": new.summary and new.summary[: rules.LINE],
-        "payload": payload,
+        "machine_suspected": new.machine_suspected, "summary": rules.line(new.summary), "payload": payload,
     }  # fmt: skip
 
 

@@ -24,11 +24,18 @@ Text: TypeAlias = Annotated[str, Meta(min_length=1)]
 
 
 LINE = 400
-"""How long a summary can be, in characters; a longer one is cut. More than that an entry of an index cannot hold."""
+"""How long a summary can be, in characters: more than that an entry of an index cannot hold.
+
+One that comes from elsewhere is cut; whoever writes one by hand is told.
+"""
 
 
 class PayloadInvalid(Invalid):
     """The payload does not fit this kind of interaction. The reason names the field and what it takes."""
+
+
+class SummaryTooLong(Invalid):
+    """A summary is one line of at most 400 characters. Shorten it; the payload takes the rest."""
 
 
 class Payload(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -263,6 +270,13 @@ def keep(family: str, payload: Payload | Mapping[str, Any] | None) -> dict[str, 
         raise _unfit(family, "a number must be finite")
     as_json = msgspec.json.decode(msgspec.json.encode(checked))
     return {name: value for name, value in as_json.items() if value not in (None, [])}
+
+
+def line(summary: str | None) -> str | None:
+    """A summary that somebody wrote. Raises SummaryTooLong."""
+    if summary is not None and len(summary) > LINE:
+        raise SummaryTooLong(path=("summary",), length=len(summary))
+    return summary
 
 
 def _unfit(family: str, reason: str) -> PayloadInvalid:

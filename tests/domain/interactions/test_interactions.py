@@ -16,6 +16,7 @@ from domain.core.events import OutboxEvent
 from domain.core.problems import DomainError, StaleVersion
 from domain.customers.model import Customer, CustomerKind
 from domain.interactions import Channel, Direction, InteractionKind, NewInteraction
+from domain.interactions.rules import SummaryTooLong
 
 if TYPE_CHECKING:
     from domain.core.database import Database
@@ -30,10 +31,13 @@ async def record(database: Database, tenant: UUID, new: NewInteraction) -> UUID:
         return (await interactions.record(work, new)).id
 
 
-async def test_a_summary_is_cut_to_a_line(database: Database, tenant: UUID) -> None:
-    made = await record(database, tenant, replace(NOTE, summary="word " * 200))
+async def test_a_summary_is_a_line(database: Database, tenant: UUID) -> None:
+    made = await record(database, tenant, replace(NOTE, summary="x" * 400))
+    with pytest.raises(SummaryTooLong) as refused:
+        await record(database, tenant, replace(NOTE, summary="x" * 401))
+    assert (refused.value.path, refused.value.details) == (("summary",), {"length": 401})
     async with database.reading(tenant) as reading:
-        assert (await interactions.interaction(reading, made)).summary == "word " * 80
+        assert (await interactions.interaction(reading, made)).summary == "x" * 400
 
 
 async def test_what_is_recorded_by_hand_has_its_own_id_as_remote_id(

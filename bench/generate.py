@@ -8,7 +8,7 @@ customers have many times the records of late ones.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bench.cluster import OWNER, SERVER
 from domain.core.database import Database, dsn_of
@@ -64,13 +64,12 @@ async def generated(cluster: Cluster, size: Size, say: Callable[[str], None]) ->
         say(f"Making {size} ...")
         await cluster.create(size.database)
         await _make_tenants(cluster, size)
-        connection = await cluster.connect(size.database)
-        await _load(connection, size, say)
+        await _load(cluster, size, say)
         await _settle(cluster, size, say)
-        say("  statistics")
-        await connection.execute("VACUUM ANALYZE")
-        await connection.execute(f"COMMENT ON DATABASE {size.database} IS '{_MAKER}'")
-        await connection.close()
+    connection = await cluster.connect(size.database)
+    await connection.execute("VACUUM ANALYZE")  # another benchmark may have written since
+    await connection.execute(f"COMMENT ON DATABASE {size.database} IS '{_MAKER}'")
+    await connection.close()
     return size.database
 
 
@@ -99,7 +98,8 @@ async def _make_tenants(cluster: Cluster, size: Size) -> None:
                 await stages.create_from_template(work, "buyer", default=True)
 
 
-async def _load(connection: Any, size: Size, say: Callable[[str], None]) -> None:
+async def _load(cluster: Cluster, size: Size, say: Callable[[str], None]) -> None:
+    connection = await cluster.connect(size.database)
     tables = ("customers", "interactions", "orders", "order_lines", "refunds", "stage_transitions", "stage_intervals")
     # Foreign keys hold by construction; indexes are built once, over all rows.
     await connection.execute("SET session_replication_role = replica; SELECT setseed(0.42)")
@@ -116,7 +116,8 @@ async def _load(connection: Any, size: Size, say: Callable[[str], None]) -> None
     say("  indexes")
     for index in indexes:
         await connection.execute(index["made"])
-    await connection.execute("RESET session_replication_role; ANALYZE")
+    await connection.execute("ANALYZE")
+    await connection.close()
 
 
 async def _settle(cluster: Cluster, size: Size, say: Callable[[str], None]) -> None:

@@ -1,7 +1,8 @@
 """Pages: how many rows, from where, and cursors that belong to one order and one filter."""
 
-from base64 import b64decode, b64encode
+from base64 import b64decode
 from binascii import Error as NotBase64
+from binascii import b2a_base64
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from hashlib import blake2b
@@ -37,7 +38,7 @@ def fingerprint(order: str, filtered: Sequence[Any]) -> str:
 
 def encode_cursor(mark: str, values: str) -> str:
     """An opaque cursor: the fingerprint and the sort values of a row as text, the id last."""
-    return b64encode((mark + values).encode()).decode()
+    return b2a_base64((mark + values).encode(), newline=False).decode()
 
 
 def decode_cursor(cursor: str, mark: str, kinds: Sequence[str]) -> tuple[Any, ...]:

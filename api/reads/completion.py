@@ -10,22 +10,40 @@ from api.problems import BadUserInput
 from domain.core.money import minor_units
 from domain.customers.folding import search_words
 
+Pairs = tuple[list[int], list[Any]]
+"""Keys of parents: the index of each key's parent, and the keys."""
 
-def keys(rows: Iterable[Any], of: Callable[[Any], Any]) -> tuple[list[int], list[Any], bool]:
-    """The keys of all parents: for each key its parent's index; and whether some parent has several."""
-    indices: list[int] = []
-    found: list[Any] = []
-    several = False
+
+def keys(rows: Iterable[Any], of: Callable[[Any], Any]) -> tuple[Pairs, Pairs]:
+    """The keys of the parents that have one, and those of the parents that have several."""
+    alone: Pairs = ([], [])
+    several: Pairs = ([], [])
     for index, row in enumerate(rows):
         key = of(row)
-        if isinstance(key, list):
-            found += key
-            indices += [index] * len(key)
-            several = several or len(key) > 1
+        if isinstance(key, list) and len(key) != 1:
+            several[0].extend([index] * len(key))
+            several[1].extend(key)
         elif key is not None:
-            found.append(key)
-            indices.append(index)
-    return indices, found, several
+            alone[0].append(index)
+            alone[1].append(key[0] if isinstance(key, list) else key)
+    return alone, several
+
+
+async def batch(
+    fetch: Callable[..., Any], a: list[Any], statements: Sequence[int], alone: Pairs, several: Pairs
+) -> Any:
+    """The rows of all parents, by the statement for such keys as there are."""
+    one, single, many, both = statements
+    match len(alone[1]), len(several[1]):
+        case 0, 0:
+            return ()
+        case 0, _:
+            return await fetch(many, a, *several)
+        case 1, 0:
+            return await fetch(one, a, alone[0][0], alone[1][0])
+        case _, 0:
+            return await fetch(single, a, *alone)
+    return await fetch(both, a, *alone, *several)
 
 
 def bounds(rows: Sequence[Any]) -> dict[int, tuple[int, int]]:
@@ -85,6 +103,7 @@ def other_words(search: str) -> list[str]:
 
 NAMES: dict[str, Any] = {
     "amount": amount,
+    "batch": batch,
     "bounds": bounds,
     "encode_cursor": encode_cursor,
     "keys": keys,

@@ -262,7 +262,7 @@ class Planner:
         """A moment, written by PostgreSQL: the driver's way to a datetime costs more than all else on a flat page."""
         text = f"v{self._number()}"
         # 22 characters: no fraction of a second, as nearly always.
-        made = f"f'{{{text}[:10]}}T{{{text}[11:]}}:00' if len({text}) == 22 else moment({text})"
+        made = f"{text}.replace(' ', 'T') + ':00' if len({text}) == 22 else moment({text})"
         value = row.column(f"({sql})::text")
         return f"(None if ({text} := {value}) is None else {made})" if null else f"(({text} := {value}) and ({made}))"
 
@@ -325,9 +325,7 @@ class Planner:
     ) -> str:
         child = Level(self._number(), nested=True)
         keys = row.column((spec.keys or "").format(p=alias))
-        child.lines.append(
-            f"n{child.number}, k{child.number}, m{child.number} = keys({level.rows}, lambda {level.row.code}: {keys})"
-        )
+        child.lines.append(f"k{child.number}, s{child.number} = keys({level.rows}, lambda {level.row.code}: {keys})")
         if isinstance(spec, Listing):
             made = self._list(spec, nodes, arguments, child)
         else:
@@ -351,7 +349,7 @@ class Planner:
         place = self.binds.add(
             lambda variables, _a, _cx: {name: plain(part, variables) for name, part in arguments.items()}
         )
-        keys = f"k{level.number}" if level.nested else "()"
+        keys = f"k{level.number}[1] + s{level.number}[1]" if level.nested else "()"
         level.lines.append(f"a[{place}] = await q.find({self._constant(spec.find)}, a[{place}], {keys})")
         return {"found": self.binds.typed(place, "jsonb")}
 
@@ -434,7 +432,7 @@ class Planner:
     def _fetch(
         self, level: Level, source: str, link: str, order: str, *, limit: str | None, shortcut: str | None = None
     ) -> None:
-        """The statement of a level: for a root alone, for all its parents at once, for parents with several keys."""
+        """The statement of a level of the root, or the statements of one with parents."""
         t, listed, joined = level.alias, level.row.listed, level.source
         tail = f" order by {order}" + (f" limit {limit}" if limit else "")
         if not level.nested:
@@ -445,22 +443,26 @@ class Planner:
             ]
             level.fetch(" or ".join(ways))
             return
-        pairs = "unnest($2::int4[], $3::uuid[]) as p(n, k)"
-        alone = "(values ($2::int4, $3::uuid)) as p(n, k)"
         each = f"(select {t}.* from {source} and {t}.{link} = p.k{tail})"
-        # The rows come parent by parent: nothing but a nested loop can run a LATERAL, and it keeps the outer order.
-        single = self._statement(f"select p.n, {listed} from {pairs} cross join lateral {each} {joined}", lead=3)
-        rank = f"row_number() over (partition by p.n order by {order}) as rank"
-        ranked = f"select p.n, {t}.*, {rank} from {pairs} cross join lateral {each} {t}"
-        cut = f" where {t}.rank <= {limit}" if limit else ""
-        several = self._statement(
-            f"select {t}.n, {listed} from ({ranked}) {joined}{cut} order by {t}.n, {t}.rank", lead=3
-        )
-        # PostgreSQL expects arrays of any length, so it would plan the other two anew each time for a single key.
-        one = self._statement(f"select p.n, {listed} from {alone} cross join lateral {each} {joined}", lead=3)
+
+        def plainly(pairs: str) -> str:
+            # Parent by parent: nothing but a nested loop can run a LATERAL, and it keeps the outer order.
+            return f"select p.n, {listed} from {pairs} as p(n, k) cross join lateral {each} {joined}"
+
+        def ranked(pairs: str) -> str:
+            nth = f"row_number() over (partition by p.n order by {order}) as nth"
+            rows = f"select p.n, {t}.*, {nth} from {pairs} as p(n, k) cross join lateral {each} {t}"
+            cut = f" where {t}.nth <= {limit}" if limit else ""
+            return f"select {t}.n, {listed} from ({rows}) {joined}{cut} order by {t}.n, {order}"
+
+        # PostgreSQL expects arrays of any length, so it would plan the others anew each time for a single key.
+        one = self._statement(plainly("(values ($2::int4, $3::uuid))"), lead=3)
+        single = self._statement(plainly(_PAIRS), lead=3)
+        several = self._statement(ranked(_PAIRS), lead=3)
+        # Only those who have several keys pay for what it takes to put their rows in order.
+        both = self._statement(f"{plainly(_PAIRS)} union all ({ranked(_MORE_PAIRS)})", lead=5)
         n = level.number
-        batch = f"q({several} if m{n} else {single}, a, n{n}, k{n})"
-        level.fetch(f"(await (q({one}, a, n{n}[0], k{n}[0]) if len(k{n}) == 1 else {batch})) if k{n} else ()")
+        level.fetch(f"await batch(q, a, ({one}, {single}, {several}, {both}), k{n}, s{n})")
 
     # Arguments
 
@@ -702,6 +704,9 @@ class Page:
             alternatives.append(f"({ties}{expression} {operator} {value})")
         return f" and ({' or '.join(alternatives)})"
 
+
+_PAIRS, _MORE_PAIRS = "unnest($2::int4[], $3::uuid[])", "unnest($4::int4[], $5::uuid[])"
+"""Indices of parents, and their keys."""
 
 _OF_READER = {"now": ("now", "timestamptz"), "me": ("principal_id", "uuid"), "token": ("token_id", "uuid")}
 _MARKS = {"time": "time_mark({})", "day": "day_mark({})", "text": "text_mark({})", "number": "{}", "id": "{}.hex"}

@@ -1,11 +1,14 @@
-"""What Outlook is asked to do: send a mail, make a meeting; each done once, however often it is asked for."""
+"""What Outlook is asked to do: send a mail, make, change or cancel a meeting; each done once, however often asked."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+from msgspec import Meta, Struct
 
 from plugins.outlook import mapping
-from plugins.outlook.graph import item_path, marked, stamp
+from plugins.outlook.graph import item_path, marked, only, stamp
 from tenure_sdk import (
     ConfigInvalid,
     Conflict,
@@ -22,6 +25,37 @@ if TYPE_CHECKING:
 
     from plugins.outlook.graph import Graph, Mailbox, Row
     from tenure_sdk import CreateMeeting, SendEmail
+
+
+RemoteId = Annotated[str, Meta(min_length=1, max_length=512, title="Meeting")]
+Instant = Annotated[datetime, Meta(tz=True)]
+
+MOST_LOOKS = 3
+"""How often a meeting is looked at again that others change at the same time."""
+
+
+class ChangeMeeting(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`change_meeting`: what shall be different of a meeting; what is not named stays as it is there."""
+
+    id: RemoteId
+    title: Annotated[str | None, Meta(title="Title")] = None
+    starts_at: Annotated[Instant | None, Meta(title="Begins")] = None
+    ends_at: Annotated[Instant | None, Meta(title="Ends")] = None
+    location: Annotated[str | None, Meta(title="Place")] = None
+
+
+class CancelMeeting(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`cancel_meeting`: a meeting that shall not take place."""
+
+    id: RemoteId
+
+
+class MeetingKept(Struct, frozen=True, kw_only=True):
+    """How the meeting is in the calendar now."""
+
+    id: str
+    version: str | None = None
+    """None where it is gone."""
 
 
 def whose(boxes: Sequence[Mailbox], address: str | None) -> Mailbox:
@@ -53,11 +87,66 @@ async def create_meeting(graph: Graph, box: Mailbox, given: CreateMeeting, key: 
     return MeetingCreated(id=box.record_id("events", row["id"]), url=row.get("webLink"))
 
 
+async def change_meeting(graph: Graph, box: Mailbox, item: str, given: ChangeMeeting) -> MeetingKept:
+    """Have an event say what is given, on what it says now: what others have changed of it meanwhile stays.
+
+    Raises NotFound where it is gone, Conflict where others change it again and again.
+    """
+    path, wanted = item_path(box.path, "events", item), _said(given)
+    for look in range(1, MOST_LOOKS + 1):
+        row = await graph.get(path)
+        changes = {name: value for name, value in wanted.items() if _of(row, name) != value}
+        if changes:
+            try:
+                row = await graph.send("PATCH", path, changes, version=row["@odata.etag"])
+            except Conflict:
+                if look == MOST_LOOKS:
+                    raise
+                continue
+        break
+    return MeetingKept(id=given.id, version=row["@odata.etag"])
+
+
+async def cancel_meeting(graph: Graph, box: Mailbox, item: str, given: CancelMeeting) -> MeetingKept:
+    """Have an event gone from the calendar, whoever has changed it meanwhile; one that is gone stays so."""
+    try:
+        await graph.send("DELETE", item_path(box.path, "events", item))
+    except NotFound:
+        graph.ctx.log.info("The meeting was gone already.")
+    return MeetingKept(id=given.id)
+
+
+def _said(given: ChangeMeeting) -> Row:
+    """What of an event has to be written."""
+    said = {
+        "subject": given.title,
+        "start": given.starts_at and _at(given.starts_at),
+        "end": given.ends_at and _at(given.ends_at),
+        "location": given.location and {"displayName": given.location},
+    }
+    return {name: value for name, value in said.items() if value is not None}
+
+
+def _of(row: Row, name: str) -> Any:
+    """What an event says of it, in the form in which it is written."""
+    match name:
+        case "location":
+            return {"displayName": only(row, "location", "displayName")}
+        case "start" | "end":
+            return _at(mapping.moment(row[name]["dateTime"]))
+        case _:
+            return row.get(name)
+
+
+def _at(moment: datetime) -> Row:
+    return {"dateTime": stamp(moment).removesuffix("Z"), "timeZone": "UTC"}
+
+
 async def _event(graph: Graph, box: Mailbox, given: CreateMeeting, key: str) -> Row:
     event = {
         "subject": given.title,
-        "start": {"dateTime": stamp(given.starts_at).removesuffix("Z"), "timeZone": "UTC"},
-        "end": {"dateTime": stamp(given.ends_at).removesuffix("Z"), "timeZone": "UTC"},
+        "start": _at(given.starts_at),
+        "end": _at(given.ends_at),
         "attendees": [{"type": "required", "emailAddress": {"address": each}} for each in given.attendees],
         "isOnlineMeeting": given.online,
         "transactionId": key,

@@ -223,6 +223,20 @@ class Outlook(Connector[OutlookConfig]):
         graph = Graph(ctx)
         return await acting.create_meeting(graph, acting.whose(await graph.mailboxes(), given.organizer), given, key)
 
+    @action("change_meeting", acting.ChangeMeeting, acting.MeetingKept, idempotent=True)
+    async def change_meeting(self, ctx: Ctx, given: acting.ChangeMeeting, key: str) -> acting.MeetingKept:  # noqa: ARG002 - the same twice is the same
+        """A meeting as it shall be, by its etag: what others change of it at the same time is kept."""
+        graph = Graph(ctx)
+        box, item = await _meeting(graph, given.id)
+        return await acting.change_meeting(graph, box, item, given)
+
+    @action("cancel_meeting", acting.CancelMeeting, acting.MeetingKept, idempotent=True)
+    async def cancel_meeting(self, ctx: Ctx, given: acting.CancelMeeting, key: str) -> acting.MeetingKept:  # noqa: ARG002 - gone is gone
+        """A meeting that shall not take place; who was invited hears of it from Outlook."""
+        graph = Graph(ctx)
+        box, item = await _meeting(graph, given.id)
+        return await acting.cancel_meeting(graph, box, item, given)
+
     @ids("mail")
     async def mail_ids(self, ctx: Ctx) -> AsyncIterator[list[IdVersion]]:
         """The mail of every folder that is read."""
@@ -287,6 +301,14 @@ class Outlook(Connector[OutlookConfig]):
     def called(self, delivery: Delivery) -> list[Signal]:
         """Which streams are to be read: a notification is a hint, and may be late, twice or out of order."""
         return list(dict.fromkeys(signal for each in _notifications(delivery) for signal in _signals(each)))
+
+
+async def _meeting(graph: Graph, record_id: str) -> tuple[Mailbox, str]:
+    """In which mailbox a meeting is, and which item of it. Raises NotFound."""
+    for box in await graph.mailboxes():
+        for item in _items([record_id], box, "events"):
+            return box, item
+    raise NotFound("The meeting is in none of the mailboxes.")
 
 
 def _versions(records: Sequence[Record]) -> list[IdVersion]:

@@ -8,6 +8,7 @@ import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from plugins.outlook.acting import CancelMeeting, ChangeMeeting
 from plugins.outlook.sandbox import OutlookSandbox
 from plugins.outlook.settings import OutlookConfig
 from tenure_sdk import CreateMeeting, Delivery, Reply, SendEmail
@@ -98,6 +99,10 @@ class OutlookRemote(RemoteSide):
     def action_input(self, action: str) -> Any:
         if action == "send_email":
             return SendEmail(to=("bea@customer.example",), subject="Our offer", text="Please find it below.")
+        if action == "change_meeting":
+            return ChangeMeeting(id=self.seed("calendar", 1)[0], title="Changed")
+        if action == "cancel_meeting":
+            return CancelMeeting(id=self.seed("calendar", 1)[0])
         start = self.clock.now() + timedelta(days=1)
         return CreateMeeting(
             title="Review", starts_at=start, ends_at=start + timedelta(hours=1), attendees=("bea@customer.example",)
@@ -105,7 +110,9 @@ class OutlookRemote(RemoteSide):
 
     def effects(self, action: str) -> int:
         folder = self.box.known("sentitems" if action == "send_email" else "calendar")
-        return len(folder.items)
+        if action == "change_meeting":
+            return sum(item.fields["subject"] == "Changed" for item in folder.items.values())
+        return -len(folder.items) if action == "cancel_meeting" else len(folder.items)
 
     def delivery(self, path: str, stream: str, ids: Sequence[str]) -> Delivery:
         kind = KINDS[stream].title()

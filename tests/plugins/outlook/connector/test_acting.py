@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from plugins.outlook.settings import OutlookConfig
-from tenure_sdk import ConfigInvalid, Transient
+from tenure_sdk import ConfigInvalid, NotFound, Transient
 
 if TYPE_CHECKING:
     from plugins.outlook.sandbox import Mailbox
@@ -92,6 +92,37 @@ async def test_no_lost_reply_makes_a_meeting_twice(side: Side, ana: Mailbox, fau
     made = await side.remote.act("create_meeting", MEETING, "key-1")
     assert len(ana.known("calendar").items) == 1
     assert made["id"].endswith(next(iter(ana.known("calendar").items.values())).id)
+
+
+async def test_a_meeting_is_changed_on_what_others_have_made_of_it(side: Side, ana: Mailbox) -> None:
+    made = await side.remote.act("create_meeting", MEETING, "key-1")
+    (event,) = ana.known("calendar").items.values()
+    once = iter([True])
+
+    def hit(request: Request) -> Any:
+        if request.method == "PATCH" and next(once, False):
+            ana.edit(event, subject="Review, part 1")
+        return None
+
+    side.sandbox.faults.hook = hit
+    wanted = {"id": made["id"], "location": "Room 2", "starts_at": "2026-12-01T10:30:00+01:00"}
+    await side.remote.act("change_meeting", wanted, "key-2")
+    said = event.fields["subject"], event.fields["location"]["displayName"], event.fields["start"]["dateTime"]
+    assert said == ("Review, part 1", "Room 2", "2026-12-01T09:30:00")
+    assert [call.status for call in side.sandbox.calls if call.method == "PATCH"] == [412, 200]
+    await side.remote.act("change_meeting", wanted, "key-3")
+    assert sum(call.method == "PATCH" for call in side.sandbox.calls) == 2
+    await side.read("calendar")
+    assert side.records[made["id"]].payload.location == "Room 2"
+
+
+async def test_a_meeting_is_cancelled_once(side: Side, ana: Mailbox) -> None:
+    made = await side.remote.act("create_meeting", MEETING, "key-1")
+    for key in ("key-2", "key-3"):
+        assert (await side.remote.act("cancel_meeting", {"id": made["id"]}, key)).get("version") is None
+    assert ana.known("calendar").items == {}
+    with pytest.raises(NotFound):
+        await side.remote.act("change_meeting", {"id": made["id"], "title": "No more"}, "key-4")
 
 
 async def test_with_several_mailboxes_one_has_to_be_named(side: Side, ana: Mailbox, bea: Mailbox) -> None:

@@ -1,25 +1,29 @@
 """`tenure worker` as the kill matrix runs it: in a hurry, and with a fault planted in it where one is asked for.
 
-This is the only place that knows of planted faults. It loads everything once, and then forks a worker for each line on
-stdin, whose process id it answers with: a worker that was killed has a successor at once.
+This is the only place that knows of planted faults. It loads everything once, and then makes a worker for each order
+on stdin, whose process id it answers with: a worker that was killed has a successor at once. The first worker is the
+process itself, which comes back when it is told to stop: those that are forked after it know all statements already.
 """
 
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import os
 import signal
 import sys
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from sync import runs
 
 runs.LEASE = timedelta(seconds=3)  # before anybody takes it over by name
 
+import msgspec  # noqa: E402
+
 from cli import main as cli  # noqa: E402
+from domain.core import database as databases  # noqa: E402
 from sync import errands, heartbeat, inbox, pull, registry, schedule, switchboard, troubles, worker  # noqa: E402
 from sync.access import tokens  # noqa: E402
 from sync.landing import customers as landing_customers  # noqa: E402, F401 - loaded before the first fork
@@ -32,16 +36,23 @@ if TYPE_CHECKING:
 
     from domain.core.database import Database
 
-FAULT = "PLANTED_FAULT"
-"""The variable that names the fault."""
-
 SOON = timedelta(seconds=0.2)
+
+
+class Order(msgspec.Struct):
+    """The worker that is wanted."""
+
+    environment: dict[str, str]
+    fault: str = ""
+    """The name of the fault that is planted in it."""
+    stays: bool = False
+    """Whether it runs in the process that the others are forked from, until it is told to stop."""
 
 
 def hurry() -> None:
     """Wait for tenths of seconds where a worker waits for seconds and minutes."""
     for module in (errands, schedule, worker):
-        module.EVERY = 0.1
+        module.EVERY = 0.25
     heartbeat.EVERY = 0.5
     schedule.SOON = troubles.SHORTEST = pull.HOLD = inbox.TOGETHER = SOON
     errands._LATER = worker._LATER = sending._WAITS = sending._PATIENCE = SOON
@@ -68,7 +79,7 @@ def no_lookup() -> None:
     change_of = sending.change_of
 
     def anew(owed: Any, refs: Any) -> Any:
-        return dataclasses.replace(change_of(owed, refs), key=os.urandom(16).hex())
+        return msgspec.structs.replace(change_of(owed, refs), key=os.urandom(16).hex())
 
     sending.change_of = anew
     sending._Sender._can = lambda *_: False  # type: ignore[assignment, method-assign]
@@ -137,25 +148,39 @@ def remember_the_database() -> None:
 
 
 def main() -> None:
-    """Fork a worker for each line on stdin."""
+    """Make a worker for each order on stdin."""
     import api.app  # noqa: F401 - loaded once for all
     from cli import serving  # noqa: F401
 
     hurry()
-    if os.environ.get(FAULT):
-        remember_the_database()
-        PLANTED[os.environ[FAULT]]()
+    databases.engine_for = cache(databases.engine_for)  # type: ignore[assignment]  # what one compiled, others know
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the dead leave nothing behind: whoever asks sees that they are gone
-    for _ in sys.stdin:
-        child = os.fork()
-        if not child:
+    for line in sys.stdin:
+        order = msgspec.json.decode(line, type=Order)
+        child = 0 if order.stays else os.fork()
+        if order.stays or child:
+            sys.stdout.write(f"{child or os.getpid()}\n")
+            sys.stdout.flush()
+        if order.stays:
+            with suppress(SystemExit):
+                work(order)
+            sys.stdout.write("back\n")
+            sys.stdout.flush()
+        elif not child:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-            sys.argv[1:] = ["worker"]
-            cli.main()
+            work(order)
             return
-        sys.stdout.write(f"{child}\n")
-        sys.stdout.flush()
+
+
+def work(order: Order) -> None:
+    """Be the worker that was ordered."""
+    os.environ.update(order.environment)
+    if order.fault:
+        remember_the_database()
+        PLANTED[order.fault]()
+    sys.argv[1:] = ["worker"]
+    cli.main()
 
 
 if __name__ == "__main__":

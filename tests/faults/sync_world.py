@@ -23,6 +23,7 @@ from urllib.parse import parse_qsl, urlsplit
 from uuid import UUID
 
 import asyncpg
+import msgspec
 import uvicorn
 
 from cli import serving
@@ -39,7 +40,7 @@ from sync.inbox import Doors
 from sync.switchboard import Switchboard
 from tenure_sdk import ConnectorError, Delivery
 from tests.conftest import dsn
-from tests.faults.sync_worker import FAULT
+from tests.faults.sync_worker import Order
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -57,6 +58,12 @@ STREAMS = {
 
 FIRST = 3
 """How many people each side knows in the beginning."""
+
+MOST_WRITES = 12
+"""How often the vendors are told to write of a person at most, in all."""
+
+EVERY = timedelta(seconds=10)
+"""How often the vendors are asked what they have not called about."""
 
 LOST = 0.3
 """The share of the vendors' answers to writes that are lost after the vendor has committed."""
@@ -147,34 +154,63 @@ async def listening(wire: Wire) -> AsyncIterator[str]:
 
 
 @dataclass
+class Nursery:
+    """The process that workers come from."""
+
+    directory: Path
+    """Where their keys lie."""
+    _is_warm: bool = False
+
+    @asynccontextmanager
+    async def ready(self) -> AsyncIterator[Nursery]:
+        """It, while this lasts."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("TENURE_")}
+        self._process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "tests.faults.sync_worker", stdin=PIPE, stdout=PIPE,
+            stderr=None if os.environ.get("SHOW_WORKERS") else asyncio.subprocess.DEVNULL,
+            env=kept, cwd=Path(__file__).parents[2],
+        )  # fmt: skip
+        try:
+            yield self
+        finally:
+            self._process.kill()
+            await self._process.wait()
+
+    async def bear(self, order: Order) -> int:
+        """A worker, by its process id."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(msgspec.json.encode(order) + b"\n")
+        return int(await self._heard())
+
+    @asynccontextmanager
+    async def warmed(self, environment: dict[str, str]) -> AsyncIterator[bool]:
+        """Work in the nursery itself meanwhile, so that it knows what its workers need; whether it does not yet."""
+        if self._is_warm:
+            yield False
+            return
+        self._is_warm = True
+        pid = await self.bear(Order(environment, stays=True))
+        yield True
+        os.kill(pid, signal.SIGTERM)
+        assert await self._heard() == b"back\n"
+
+    async def _heard(self) -> bytes:
+        assert self._process.stdout is not None
+        return await self._process.stdout.readline()
+
+
+@dataclass
 class Workers:
     """Starts workers, kills them, and has the next one there at once."""
 
-    environment: Mapping[str, str]
+    nursery: Nursery
+    environment: dict[str, str]
+    fault: str = ""
     pid: int | None = None
-
-    @asynccontextmanager
-    async def ready(self) -> AsyncIterator[None]:
-        """The process that workers come from, while this lasts."""
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("TENURE_")}
-        self._nursery = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "tests.faults.sync_worker", stdin=PIPE, stdout=PIPE,
-            stderr=None if os.environ.get("SHOW_WORKERS") else asyncio.subprocess.DEVNULL,
-            env={**kept, **self.environment}, cwd=Path(__file__).parents[2],
-        )  # fmt: skip
-        try:
-            yield
-        finally:
-            self.kill()
-            self._nursery.kill()
-            await self._nursery.wait()
 
     async def start(self) -> int:
         """A worker."""
-        assert self._nursery.stdin is not None
-        assert self._nursery.stdout is not None
-        self._nursery.stdin.write(b"\n")
-        self.pid = int(await self._nursery.stdout.readline())
+        self.pid = await self.nursery.bear(Order(self.environment, self.fault))
         return self.pid
 
     def kill(self) -> None:
@@ -377,29 +413,45 @@ class World:
         return sum(wire.writes for wire in self.wires.values())
 
     async def rounds(self, count: int) -> None:
-        """Wait until every stream was read so many times more."""
+        """Have every stream read so many times more."""
         read = (
             "SELECT min(n) FROM (SELECT count(*) AS n FROM sync_runs WHERE tenant_id = $1 GROUP BY stream) AS streams"
         )
-        wanted = await self.superuser.fetchval(read, self.tenant) + count
-        async with asyncio.timeout(PATIENCE):
-            while await self.superuser.fetchval(read, self.tenant) < wanted:  # noqa: ASYNC110 - nobody tells us
-                await asyncio.sleep(0.1)
+        for _ in range(count):
+            before = await self.superuser.fetchval(read, self.tenant)
+            async with asyncio.timeout(PATIENCE):
+                while await self.superuser.fetchval(read, self.tenant) == before:
+                    await self.superuser.execute(
+                        "UPDATE directory.due_work SET due_at = now() "
+                        "WHERE tenant_id = $1 AND kind = 'sync' AND due_at > now() + interval '4 seconds'", self.tenant
+                    )  # fmt: skip
+                    await asyncio.sleep(0.1)
 
     async def settle(self, patience: float = PATIENCE) -> None:
-        """Nothing goes wrong any more: wait until nothing happens any more."""
+        """Nothing goes wrong any more: wait until nothing happens any more, or it is plain that it never will."""
         for wire in self.wires.values():
             wire.lost, wire.watch = 0.0, lambda _: False
         if self.workers.pid is None:
             await self.workers.start()
+        await self.rest(patience)
+
+    async def rest(self, patience: float = PATIENCE) -> None:
+        """Wait until nothing happens any more, or it is plain that it never will."""
         still, before = 0, None
         async with asyncio.timeout(patience):
-            while still < 4:
+            while still < 4 and not await self._is_hopeless():
                 await self.deliver()
-                await asyncio.sleep(0.5)
+                await asyncio.sleep(0.3)
                 now = (await self.owing(), self.writes, await self._landed())
                 still = still + 1 if now == before and not any(now[0].values()) else 0
                 before = now
+
+    async def _is_hopeless(self) -> bool:
+        """Whether an integration waits for a person, or there is no end to what is written."""
+        if self.writes > MOST_WRITES * len(self.people):
+            self.wrong.append(f"{self.writes} writes about {len(self.people)} people, and no end")
+        given_up = "SELECT count(*) FROM integrations WHERE tenant_id = $1 AND state IN ('NEEDS_REAUTH', 'QUARANTINED')"
+        return bool(self.wrong or await self.superuser.fetchval(given_up, self.tenant))
 
     async def owing(self) -> dict[str, int]:
         """What is on its way or waits for something."""
@@ -491,8 +543,9 @@ UNION ALL SELECT 'events that were not delivered', count(*) FROM outbox_events
 UNION ALL SELECT 'conflicts', count(*) FROM sync_conflicts WHERE tenant_id = $1 AND resolution IS NULL
 UNION ALL SELECT 'dead letters', count(*) FROM dead_letters WHERE tenant_id = $1 AND resolution IS NULL
 UNION ALL SELECT 'doubtful links', count(*) FROM link_candidates WHERE tenant_id = $1 AND decision IS NULL
-UNION ALL SELECT 'leases of the dead', count(*) FROM stream_states
-    WHERE tenant_id = $1 AND lease_until < now() - interval '10 seconds' AND integration_id = ANY($2)
+UNION ALL SELECT 'leases', count(*) FROM stream_states
+    WHERE tenant_id = $1 AND lease_until > now() AND integration_id = ANY($2)
+UNION ALL SELECT 'things that are due', count(*) FROM directory.due_work WHERE tenant_id = $1 AND due_at <= now()
 """
 
 _COUNTS = """
@@ -505,7 +558,8 @@ SELECT (SELECT count(*) FROM customers WHERE tenant_id = $1 AND status = 'ACTIVE
 
 @asynccontextmanager
 async def world(
-    database: Database, logins: Logins, tenant: UUID, directory: Path, *, fault: str = "", seed: int = 7
+    database: Database, logins: Logins, tenant: UUID, nursery: Nursery, *, fault: str = "",
+    first: int = FIRST, seed: int = 7,
 ) -> AsyncIterator[World]:  # fmt: skip
     """A tenant that is connected with both vendors, each with people whom the others do not know."""
     chance = random.Random(seed)  # noqa: S311 - the same world in every run
@@ -517,10 +571,11 @@ async def world(
     wires = {key: Wire(key, each.app, chance) for key, each in (("quickbooks", quickbooks), ("outlook", outlook))}
     async with listening(wires["quickbooks"]) as books_at, listening(wires["outlook"]) as mail_at:
         environment = {
-            "TENURE_DATABASE_URL": dsn(logins.server), "TENURE_DATA": str(directory), "TENURE_METRICS_PORT": "0",
+            "TENURE_DATABASE_URL": dsn(logins.server), "TENURE_DATA": str(nursery.directory),
+            "TENURE_METRICS_PORT": "0",
             "TENURE_SANDBOXES": f"quickbooks={books_at},outlook={mail_at}", "TENURE_LOG_LEVEL": "WARNING",
             "TENURE_PUBLIC_URL": "https://crm.example.com",
-            "TENURE_WEBHOOK_QUICKBOOKS_SECRET": quickbooks.verifier_token, FAULT: fault,
+            "TENURE_WEBHOOK_QUICKBOOKS_SECRET": quickbooks.verifier_token,
         }  # fmt: skip
         for key, sandbox in (("QUICKBOOKS", quickbooks), ("OUTLOOK", outlook)):
             environment |= {
@@ -529,21 +584,25 @@ async def world(
         settings = _settings(environment)
         connect = partial(asyncpg.connect, dsn(logins.superuser))
         superuser = await connect()
-        workers = Workers(environment)
+        workers = Workers(nursery, environment, fault)
         try:
-            async with Switchboard(database, settings) as board, workers.ready():
+            async with Switchboard(database, settings) as board:
                 made = World(
                     database, superuser, tenant, workers, board, quickbooks, outlook, wires, {}, realm, chance, connect
                 )
                 made.item = str(made.books.create("Item", Name="Tea", IncomeAccountRef={"value": "79"})["Id"])
                 outlook.post = made.hook
                 await _connect(made)
-                for _ in range(FIRST):
+                for _ in range(first):
                     await made.meet_here()
                     await made.meet_in_books()
                     await made.meet_in_outlook()
+                async with nursery.warmed(environment) as is_working:
+                    if is_working:
+                        await made.rest()
                 yield made
         finally:
+            workers.kill()
             await superuser.execute("DELETE FROM directory.due_work WHERE tenant_id = $1", tenant)
             await superuser.close()
 
@@ -577,7 +636,7 @@ async def _connect(world: World) -> None:
             declared = world.board.registry.connector(key).streams()
             choices = [
                 actions.StreamChoice(
-                    stream.name, enabled=stream.name in STREAMS[key], every=timedelta(seconds=2),
+                    stream.name, enabled=stream.name in STREAMS[key], every=EVERY,
                     direction=SyncDirection.TWO_WAY if STREAMS[key].get(stream.name) else None,
                 )
                 for stream in declared

@@ -153,7 +153,7 @@ def main() -> None:
     from cli import serving  # noqa: F401
 
     hurry()
-    databases.engine_for = cache(databases.engine_for)  # type: ignore[assignment]  # what one compiled, others know
+    databases.engine_for = cache(databases.engine_for)  # what one compiled, others know
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the dead leave nothing behind: whoever asks sees that they are gone
     for line in sys.stdin:
         order = msgspec.json.decode(line, type=Order)

@@ -72,7 +72,9 @@ async def shares(database: Database, tenant: UUID, entry_id: UUID) -> dict[tuple
 
 
 _EVER = by_day("DATE '2000-01-01'", "DATE '2100-01-01'", "a.entry_id = :entry")
-_SHARES = text(f"SELECT * FROM ({_EVER}) AS told WHERE minor <> 0").bindparams(bindparam("tenant", type_=Uuid()), bindparam("entry", type_=Uuid()))
+_SHARES = text(f"SELECT * FROM ({_EVER}) AS told WHERE minor <> 0").bindparams(
+    bindparam("tenant", type_=Uuid()), bindparam("entry", type_=Uuid())
+)
 
 
 @pytest.fixture

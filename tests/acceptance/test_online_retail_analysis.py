@@ -138,7 +138,7 @@ async def test_they_equal_plain_sql_over_the_lines_and_ten_customers_by_hand(
         found = rfm(bought, WINDOW)
         assert found is not None
         scores, gaps = rows(found.scores, names), rows(intervals(bought, WINDOW).by_customer, names)
-        tables = {mode: _table(bought, mode) for mode in RetentionMode}
+        tables = {mode: _table(bought, mode) for mode in (RetentionMode.ON, RetentionMode.ON_OR_AFTER)}
 
     assert scores == {row[0]: tuple(row)[1:] for row in await raw.fetch(SCORES)}
     assert (len(scores), {score[3:] for score in scores.values()} >= {(1, 1, 1), (5, 5, 5)}) == (4_339, True)

@@ -58,6 +58,7 @@ from domain.stages.model import (
     StageTransition,
     TransitionRule,
 )
+from domain.stages.rules import Trigger
 from domain.tenants.model import ApiToken, Principal, Role, Tenant
 from tests.api.differential import begun, connected, grouped, promised, proved, spent, valued
 
@@ -360,7 +361,7 @@ async def _version(world: World, way: Lifecycle, number: int, *, published: bool
             id=world.id(), lifecycle_version_id=version.id, position=position, trigger=trigger, condition=None,
             from_stage=world.maybe(stages[0].key), to_stage=world.maybe(stages[1].key), requires_reason=position == 1,
         )
-        for position, trigger in enumerate(("MANUAL", "EVENT", "TIME"), 1)
+        for position, trigger in enumerate(Trigger, 1)
     ]  # fmt: skip
     await world.add(*stages, *rules)
     return stages if published else []

@@ -261,8 +261,8 @@ class Planner:
     def _moment(self, row: Row, sql: str, *, null: bool) -> str:
         """A moment, written by PostgreSQL: the driver's way to a datetime costs more than all else on a flat page."""
         text = f"v{self._number()}"
-        # 22 characters: no fraction of a second, as nearly always.
-        made = f"{text}.replace(' ', 'T') + ':00' if len({text}) == 22 else moment({text})"
+        # 22 characters: no fraction of a second; 29: all its digits, as nearly always where there is one.
+        made = f"{text}.replace(' ', 'T') + ':00' if len({text}) in (22, 29) else moment({text})"
         value = row.column(f"({sql})::text")
         return f"(None if ({text} := {value}) is None else {made})" if null else f"(({text} := {value}) and ({made}))"
 

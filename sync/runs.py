@@ -234,10 +234,12 @@ async def advance(work: Writing, run: Run, found: Counts, **progress: Any) -> No
 
 
 async def renew(work: Writing, run: Run) -> None:
-    """Keep the lease while nothing lands, and learn whether the run is to stop. Raises LeaseLost."""
-    kept = await work.execute(
-        update(StreamState).where(*held(work, run)).values(lease_owner=run.owner, lease_until=work.now + LEASE)
-    )
+    """Keep the lease while nothing lands, and learn whether the run is to stop. Raises LeaseLost.
+
+    One that the run itself has given back meanwhile stays free.
+    """
+    ours = (*held(work, run), StreamState.lease_owner == run.owner)
+    kept = await work.execute(update(StreamState).where(*ours).values(lease_until=work.now + LEASE))
     if not kept.rowcount:
         raise LeaseLost
     run.cancelled = await work.one(select(SyncRun.cancelled_at).where(*_this(SyncRun, work, run.id))) is not None

@@ -11,7 +11,7 @@ import os
 import random
 import signal
 import sys
-from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -28,6 +28,7 @@ import uvicorn
 
 from cli import serving
 from domain import customers, purchases
+from domain.core.problems import StaleVersion
 from domain.core.settings import Settings
 from domain.integrations import actions
 from domain.integrations.model import IntegrationState, SyncDirection
@@ -308,9 +309,12 @@ class World:
         if found is None:
             return
         person.phone = self._phone()
-        async with self.database.unit_of_work(self.tenant) as work:
-            known = await customers.customer(work, found)
-            await customers.update(work, known.id, known.version, customers.Changes(phones=[person.phone]))
+        while True:
+            with suppress(StaleVersion):  # a page landed just then: whoever types it looks again
+                async with self.database.unit_of_work(self.tenant) as work:
+                    known = await customers.customer(work, found)
+                    await customers.update(work, known.id, known.version, customers.Changes(phones=[person.phone]))
+                return
 
     async def rename_there(self) -> None:
         """Somebody's name changes: in QuickBooks where that knows him, else in Outlook."""

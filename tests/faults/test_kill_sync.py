@@ -90,7 +90,7 @@ class Killer:
             self.world.workers.kill()
 
     async def _cursor(self, stream: str) -> str | None:
-        found = "SELECT cursor::text FROM stream_states WHERE tenant_id = $1 AND stream = $2"
+        found = "SELECT cursor ->> 'cursor' FROM stream_states WHERE tenant_id = $1 AND stream = $2"
         return await self.world.superuser.fetchval(found, self.world.tenant, stream)
 
     async def in_refresh(self) -> None:

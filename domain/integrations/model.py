@@ -323,6 +323,7 @@ class StagedLine(TenantTable):
     discount: Mapped[int | None]
     tax: Mapped[int | None]
     amount: Mapped[int | None]
+    cost: Mapped[int | None] = mapped_column(doc="Of the goods of the line; null when not known.")
 
 
 class RemoteRecord(TenantTable):

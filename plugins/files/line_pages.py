@@ -69,7 +69,7 @@ _FIXED: dict[str, Callable[[str], Any]] = {
     "country": cells.code(2, "ISO 3166"),
     "status": cells.one_of("OPEN", "COMPLETED", "CANCELLED"),
 }
-_NUMBERS = {"total", "units", "quantity", "unit_price", "discount", "tax"}
+_NUMBERS = {"total", "units", "quantity", "unit_price", "discount", "tax", "cost"}
 
 
 def _converter(name: str, rule: FieldRule, locale: LocaleTable) -> Callable[[str], Any]:

@@ -272,7 +272,7 @@ def _zone_problems(key: str, name: str) -> Iterator[Problem]:
         yield Problem(key, f"{name} is no time zone; write one like Europe/London or Asia/Tehran")
 
 
-NEGATABLE = ("quantity", "total", "units")
+NEGATABLE = ("quantity", "total", "units", "cost")
 _MADE_FROM_ID = ("line", "document", "type")
 
 

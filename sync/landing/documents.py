@@ -23,6 +23,7 @@ def _first(column: str) -> str:
 
 
 # The hash covers what the source says and nothing that we add, so an unchanged document is known before it is linked.
+# A cost stands behind its line: one that says none has the hash that it had before lines could say one.
 _GROUP = sql(f"""
 INSERT INTO pg_temp.landing_documents
     (record, document, kind, number, occurred_at, status, refunds, customer, currency, digits, channel,
@@ -41,7 +42,7 @@ FROM (
         {_first("total")} AS total, {_first("units")} AS units, count(quantity) AS line_count,
         sum(amount) AS line_amount, sum(quantity) AS line_units,
         string_agg(
-            ROW(sku, description, quantity, unit_price, discount, tax, amount)::text, E'\\n' ORDER BY line
+            concat(ROW(sku, description, quantity, unit_price, discount, tax, amount), cost), E'\\n' ORDER BY line
         ) FILTER (WHERE quantity IS NOT NULL) AS lines
     FROM pg_temp.incoming_lines GROUP BY record, document
 ) AS documents
@@ -145,10 +146,11 @@ def _lines(table: str, owner: str, records: str) -> str:
     return f"""
     INSERT INTO {table}
         (tenant_id, {owner}_id, {owner}_version, position, product_id, description, quantity, unit_price, discount,
-         tax, amount)
+         tax, amount, cost_amount)
     SELECT :tenant, landing.id, landing.version,
         row_number() OVER (PARTITION BY lines.document ORDER BY lines.line), link.local_id, lines.description,
-        lines.quantity, lines.unit_price, coalesce(lines.discount, 0), coalesce(lines.tax, 0), lines.amount
+        lines.quantity, lines.unit_price, coalesce(lines.discount, 0), coalesce(lines.tax, 0), lines.amount,
+        lines.cost
     FROM pg_temp.incoming_lines AS lines
     JOIN pg_temp.landing_documents AS landing USING (record, document)
     LEFT JOIN record_links AS link

@@ -21,7 +21,7 @@ _WIDE = Context(prec=80)  # a quantity times a price must be exact before it is 
 _BIGGEST = 2**63 - 1
 _MOST_DIGITS = 19
 
-_AMOUNTS = ("total", "discount", "tax")
+_AMOUNTS = ("total", "discount", "tax", "cost")
 _TARGETS = {"type": ("record", "kind"), "currency": ("currency", "digits"), "order": ("refunds",)}
 """The columns of a `LinePage` that have other names, or become two."""
 
@@ -164,6 +164,7 @@ def _rejects(written: dict[str, Written], values: dict[str, Sequence[Any]]) -> l
 _DOCUMENT_COLUMNS = (
     "line", "document", "record", "kind", "number", "occurred_at", "status", "refunds", "customer", "currency",
     "digits", "channel", "total", "units", "sku", "description", "quantity", "unit_price", "discount", "tax", "amount",
+    "cost",
 )  # fmt: skip
 
 
@@ -192,22 +193,24 @@ class _Values:
             yield "unit_price", line.unit_price, self.numbers[line.unit_price]
             yield "discount", line.discount, self.amounts[line.discount, currency]
             yield "tax", line.tax, self.amounts[line.tax, currency]
+            yield "cost", line.cost, self.amounts[line.cost, currency]
             yield "unit_price", line.unit_price, self.lines[_terms(line, currency)]
 
 
-_Terms = tuple["Decimal", "Decimal", "Decimal", "Decimal | None", str]
+_Terms = tuple["Decimal", "Decimal", "Decimal", "Decimal | None", "Decimal | None", str]
 
 
 def _terms(line: OrderLine, currency: str) -> _Terms:
-    return line.quantity, line.unit_price, line.discount, line.tax, currency
+    return line.quantity, line.unit_price, line.discount, line.tax, line.cost, currency
 
 
 def _line(terms: _Terms) -> str:
-    """What a line says of quantity, price, discount and tax, and the amount that it comes to."""
-    quantity, price, discount, tax, currency = terms
+    """What a line says of quantity, price, discount and tax, the amount that it comes to, and what its goods cost."""
+    quantity, price, discount, tax, cost, currency = terms
     return "\t".join((
         cells.exact(quantity), cells.exact(price), minor(discount, currency),
         cells.NULL if tax is None else minor(tax, currency), _line_amount((quantity, price, discount, currency)),
+        cells.NULL if cost is None else minor(cost, currency),
     ))  # fmt: skip
 
 
@@ -246,7 +249,7 @@ def _rows(documents: Sequence[Document], written: _Values) -> bytes:
     )
 
 
-_NO_LINE = "\t".join([cells.NULL] * 7)
+_NO_LINE = "\t".join([cells.NULL] * 8)
 
 
 def _heads(documents: Sequence[Document], written: _Values) -> list[str]:

@@ -36,6 +36,7 @@ LINE_COLUMNS: dict[str, str] = {
     "unit_price": "Decimal or None: never None where there is a quantity",
     "discount": "Decimal or None: taken off the line",
     "tax": "Decimal or None",
+    "cost": "Decimal or None: what the goods of the whole line cost the business; None is not known, not nothing",
 }
 """The columns that a `LinePage` may have, in this order, and the Python type of each."""
 

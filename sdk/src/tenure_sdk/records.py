@@ -101,6 +101,9 @@ class OrderLine(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, g
     """Taken off the line, in the document's currency."""
     tax: Decimal | None = None
     """Of the line, in the document's currency, beside its amount; None when not known."""
+    cost: Decimal | None = None
+    """What the goods of the whole line cost the business, in the document's currency; None when not known, which is not
+    the same as nothing."""
 
 
 class Document(Record, frozen=True, kw_only=True):

@@ -159,7 +159,8 @@ class CustomerMetric:
     )  # fmt: skip
     z = column(
         Decimal, sql="{t}.z", null=True,
-        description="How many standard deviations log(1 + value) lies from its mean; null below 30 customers.",
+        description="How many standard deviations log(1 + value), with money in its main unit, lies from its mean;"
+        " null below 30 customers.",
     )  # fmt: skip
 
 

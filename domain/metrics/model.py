@@ -110,7 +110,7 @@ class MetricDistribution(Entity):
     definition_version: Mapped[int] = mapped_column(doc="By which definition.")
     as_of: Mapped[datetime] = mapped_column(doc="What was known here until then is counted.")
     n: Mapped[int] = mapped_column(doc="Customers who have a value.")
-    mean_log: Mapped[float | None] = mapped_column(Double, doc="The mean of log(1 + value).")
+    mean_log: Mapped[float | None] = mapped_column(Double, doc="The mean of log(1 + value), money in its main unit.")
     sd_log: Mapped[float | None] = mapped_column(Double, doc="Its standard deviation.")
     quantiles: Mapped[list[float] | None] = mapped_column(
         ARRAY(Double), doc="The values at 0, 0.1, 0.2 ... 100 per cent of the customers; null without any."

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from domain.metrics.catalogue import CATALOGUE
 from domain.metrics.model import MetricDefinition, MetricDistribution
-from domain.metrics.queries import cohort, personal, personal_values, setting_of
+from domain.metrics.queries import cohort, parts, personal, personal_values, setting_of
 from domain.metrics.reading import snapshot
 from domain.metrics.statement import Grouping, statement
 from domain.segments.actions import measured_anew
@@ -28,11 +28,12 @@ PUBLISH = "metrics_publish"
 EVERY = timedelta(days=1)
 
 _SPREAD = """
-SELECT key, count(value) AS n, avg(ln(1 + greatest(value, 0))) AS mean_log,
-    stddev_samp(ln(1 + greatest(value, 0))) AS sd_log,
+SELECT key, count(value) AS n, avg(ln(1 + greatest(value / part, 0))) AS mean_log,
+    stddev_samp(ln(1 + greatest(value / part, 0))) AS sd_log,
     percentile_disc(array(SELECT CAST(p AS float8) / 1000 FROM generate_series(0, 1000) AS p))
         WITHIN GROUP (ORDER BY CAST(value AS float8)) FILTER (WHERE value IS NOT NULL) AS quantiles
 FROM ({every_customer}) AS valued
+JOIN unnest(CAST(:metrics AS text[]), CAST(:parts AS numeric[])) AS metric(key, part) USING (key)
 GROUP BY key
 """
 
@@ -44,7 +45,10 @@ async def publish(work: Writing) -> None:
     here = await snapshot(work)
     setting = await setting_of(here)
     every_customer = statement(personal(chosen), Grouping.EVERY_CUSTOMER)
-    rows = await here.rows(_SPREAD.format(every_customer=every_customer), **personal_values(here, setting))
+    rows = await here.rows(
+        _SPREAD.format(every_customer=every_customer), **personal_values(here, setting),
+        metrics=[one.key for one in chosen], parts=parts(chosen, setting),
+    )  # fmt: skip
     spread = {row["key"]: row for row in rows}
     together = await cohort(here, chosen, setting)
     work.add(*(_distribution(work, one, spread.get(one.key), together[one.key]) for one in chosen))

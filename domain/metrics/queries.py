@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
+from domain.core.money import minor_units
 from domain.core.problems import Invalid
 from domain.customers import edges
 from domain.customers.edges import Edge, EdgeKind
@@ -21,6 +23,7 @@ from domain.metrics.rules import (
     Jalali,
     Point,
     TooManySeries,
+    Unit,
     check_window,
     points,
 )
@@ -31,7 +34,6 @@ from domain.stages.rules import UnknownStage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from decimal import Decimal
     from uuid import UUID
 
     from domain.metrics.reading import Snapshot
@@ -216,7 +218,7 @@ async def customer_values(
     placed = await snapshot.rows(
         _PLACED, watermark=watermark, customers=[row["g"] for row in rows], keys=[row["key"] for row in rows],
         metric_values=[row["value"] for row in rows], metrics=[one.key for one in chosen],
-        versions=[one.version for one in chosen],
+        versions=[one.version for one in chosen], parts=parts(chosen, setting),
     )  # fmt: skip
     beside = {(row["customer_id"], row["key"]): row for row in placed}
     own = {(row["g"], row["key"]): _value(row) for row in rows}
@@ -232,12 +234,14 @@ SELECT v.customer_id, v.key, d.as_of, d.n, d.cohort_value, d.cohort_numerator, d
         round(CAST(least(greatest(width_bucket(CAST(v.value AS float8), d.quantiles) - 1, 0), 1000) AS numeric) / 10, 1)
     END AS percentile,
     CASE WHEN v.value IS NOT NULL AND d.n >= 30 AND d.sd_log > 0 THEN
-        round(CAST((ln(1 + greatest(CAST(v.value AS float8), 0)) - d.mean_log) / d.sd_log AS numeric), 4)
+        round(CAST((ln(1 + greatest(CAST(v.value / metric.part AS float8), 0)) - d.mean_log) / d.sd_log AS numeric), 4)
     END AS z
 FROM unnest(CAST(:customers AS uuid[]), CAST(:keys AS text[]), CAST(:metric_values AS numeric[]))
     AS v(customer_id, key, value)
 CROSS JOIN LATERAL (
-    SELECT m.version FROM unnest(CAST(:metrics AS text[]), CAST(:versions AS bigint[])) AS m(key, version)
+    SELECT m.version, m.part
+    FROM unnest(CAST(:metrics AS text[]), CAST(:versions AS bigint[]), CAST(:parts AS numeric[]))
+        AS m(key, version, part)
     WHERE m.key = v.key
 ) AS metric
 CROSS JOIN LATERAL (
@@ -280,6 +284,15 @@ def personal_values(snapshot: Snapshot, setting: Setting) -> dict[str, Any]:
     tomorrow = today + timedelta(days=1)
     spans = _spans([(tomorrow - timedelta(days=365), tomorrow), (LONG_AGO, tomorrow)], today)
     return {"zone": setting.zone, "watermark": snapshot.now, **spans, **USUAL.days}
+
+
+def parts(chosen: Sequence[Definition], setting: Setting) -> list[Decimal]:
+    """How many of what a value is kept in are one of its unit: of money minor units, such as 100 cents of a euro.
+
+    A logarithm of 1 + value depends on it, and is taken of the unit that people read.
+    """
+    minor = Decimal(10) ** minor_units(setting.currency)
+    return [minor if one.unit is Unit.MONEY else Decimal(1) for one in chosen]
 
 
 async def setting_of(snapshot: Snapshot) -> Setting:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import statistics
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -27,6 +29,7 @@ from domain.purchases.rules import MissingReason, Window
 from domain.segments.queries import UnknownSegment
 from domain.stages.rules import UnknownStage
 from domain.tenants import actions as tenants
+from tests.domain.metrics.analysis.purchased import BEGIN, bought
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -242,6 +245,26 @@ async def test_a_customer_stands_beside_all_as_they_were_published(
     assert dora["occasions"].value.value == 0
     assert dora["occasions"].percentile == 25
     assert (dora["recency"].value.missing, dora["recency"].percentile) == (MissingReason.NO_DATA, None)
+
+
+async def test_how_unusual_a_customer_is_depends_on_no_unit(database: Database, tenant: UUID) -> None:
+    """Customers 1 to 30 bought on as many days, for a euro each: money stands as far off as the number of days."""
+    async with database.unit_of_work(tenant) as work:
+        people = [known_since(work, "01-01").id for _ in range(30)]
+        await work.flush()
+    today = datetime.now(UTC).date()
+    days = [(today - BEGIN).days - ago for ago in range(30)]
+    euros = {who: [(day, 100) for day in days[:number]] for number, who in enumerate(people, start=1)}
+    await bought(database, tenant, euros)
+    async with database.unit_of_work(tenant) as work:
+        await publish(work)
+    async with database.reading(tenant) as reading:
+        found = await customer_values(await snapshot(reading), [people[-1], people[0]], ["revenue", "occasions"])
+    logs = [math.log(1 + number) for number in range(1, 31)]
+    furthest = (logs[-1] - statistics.mean(logs)) / statistics.stdev(logs)
+    assert round(furthest, 4) == 1.1446
+    z = {who: [str(each.z) for each in found.by_customer[who]] for who in (people[-1], people[0])}
+    assert z == {people[-1]: ["1.1446", "1.1446"], people[0]: ["-2.6311", "-2.6311"]}
 
 
 async def test_a_metric_of_groups_has_no_value_for_a_customer(database: Database, tenant: UUID, shop: Shop) -> None:

@@ -227,7 +227,7 @@ class Detectable:
     """The smallest changes that would have been seen four times out of five; fractions above 0."""
 
     rise = _kept(float, "rise", "The smallest rise.", null=False)
-    fall = _kept(float, "fall", "The smallest fall.", null=False)
+    fall = _kept(float, "fall", "The smallest fall; null where none could have been seen, not even of everything.")
 
 
 @expose()

@@ -131,10 +131,13 @@ class Placebo(msgspec.Struct, frozen=True):
 
 
 class Detectable(msgspec.Struct, frozen=True):
-    """The smallest rise and the smallest fall that would have been seen four times out of five, both above 0."""
+    """The smallest rise and the smallest fall that would have been seen four times out of five, both above 0.
+
+    Without a fall none could have been seen: it would have to be of more than everything.
+    """
 
     rise: float
-    fall: float
+    fall: float | None
 
 
 class MeasureAnswer(msgspec.Struct, frozen=True):

@@ -227,7 +227,7 @@ class _Speaker:
                 each["question"], each["measure"], self.signed(each["change"]),
                 self._range(each["low"], each["high"]),
                 self._range(placebo["low"], placebo["high"]) if placebo else "",
-                self._range(-detectable["fall"], detectable["rise"]) if detectable else "",
+                self._visible(detectable) if detectable else "",
                 each["verdict"] or "", each["reason"] or "",
             )  # fmt: skip
             yield f"| {' | '.join(cells)} |"
@@ -262,6 +262,12 @@ class _Speaker:
                 return self.percent(value)
             case _:
                 return format_decimal(round(value, 2), locale=self.language)
+
+    def _visible(self, detectable: Mapping[str, Any]) -> str:
+        fall = detectable["fall"]
+        if fall is None or fall > 1:  # more than everything: said so by measurements that were kept before
+            return self.word("details", "no_fall_visible", rise=self.signed(detectable["rise"]))
+        return self._range(-fall, detectable["rise"])
 
     def _range(self, low: float | None, high: float | None) -> str:
         return "" if low is None or high is None else f"{self.signed(low)} … {self.signed(high)}"

@@ -82,9 +82,10 @@ def detectable(effect: Effect, level: float, minimum: float) -> Detectable | Non
         return None
     power = NormalDist().inv_cdf(POWER) * effect.spread.error
     seen = max(minimum, NormalDist().inv_cdf((1 + level) / 2) * effect.spread.error + power)
-    if effect.placebo is None:
-        return Detectable(seen, seen)
-    return Detectable(max(seen, effect.placebo.high + power), max(seen, power - effect.placebo.low))
+    rise = fall = seen
+    if effect.placebo is not None:
+        rise, fall = max(seen, effect.placebo.high + power), max(seen, power - effect.placebo.low)
+    return Detectable(rise, fall if fall <= 1 else None)
 
 
 def _answer(question: Question, effects: list[Effect], levels: Mapping[Measure, float], plan: Plan) -> QuestionAnswer:

@@ -103,6 +103,12 @@ def test_the_answer_comes_first_and_without_statistics(told: dict[str, Any]) -> 
     assert "| FREQUENCY | FREQUENCY | +19.5% | +10.0% … +30.0% | -2.0% … +3.0% | -7.0% … +8.0% | BETTER |  |" in below
 
 
+@pytest.mark.parametrize("fall", [None, 1.2])
+def test_no_fall_of_more_than_everything_is_told(told: dict[str, Any], fall: float | None) -> None:
+    told["comparisons"][0]["details"]["detectable"]["fall"] = fall
+    assert "| -2.0% … +3.0% | no fall, +8.0% | BETTER |" in report.page(told)
+
+
 def test_what_is_not_shown_to_have_paid_is_said_whatever_the_point(told: dict[str, Any]) -> None:
     told["measurement"]["findings"]["returns"] |= {"roi_low": -0.1, "shown_to_have_paid": False}
     page = report.page(told)

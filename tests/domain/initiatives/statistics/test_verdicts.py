@@ -127,5 +127,14 @@ def test_the_smallest_change_that_would_have_been_seen() -> None:
     assert detectable(effect(Measure.SIZE, 0.0, blocked=Reason.PLACEBO_IMPOSSIBLE), 0.95, 0.02) is None
 
 
+def test_nothing_falls_by_more_than_everything() -> None:
+    noisy = detectable(effect(Measure.SIZE, 0.0, 0.5), 0.95, 0.02)
+    assert noisy
+    assert (noisy.rise, noisy.fall) == (pytest.approx((1.96 + 0.8416) * 0.5, abs=1e-4), None)
+    beside = detectable(effect(Measure.SIZE, 0.0, 0.1, placebo=Placebo((-0.95, 0.0, 0.01), 0.0)), 0.95, 0.02)
+    assert beside
+    assert (beside.rise, beside.fall) == (pytest.approx(0.2802, abs=1e-4), None)
+
+
 def _judged(changes: dict[Measure, float], plan: Plan = PLAN) -> tuple:  # type: ignore[type-arg]
     return judge([effect(measure, changes.get(measure, 0.0), 0.005) for measure in ALL], plan)

@@ -30,7 +30,7 @@ RECORDS: dict[str, Any] = {
     "orders": [
         {
             "id": "o1", "customer": "ada", "occurredAt": MORNING, "currency": "EUR",
-            "lines": [{"sku": "X1", "quantity": "3", "unitPrice": "1.005"}, {"unitPrice": "2"}],
+            "lines": [{"sku": "X1", "quantity": "3", "unitPrice": "1.005", "cost": "1.5"}, {"unitPrice": "2"}],
         },
     ],
     "refunds": [
@@ -94,6 +94,7 @@ MORE: dict[str, Any] = {
 ADA = """{ customer(by: {email: "ada@example.com"}) { displayName organisation { displayName }
   attributes { key value { ... on TextValue { text } ... on DecimalValue { decimal } } }
   timeline(first: 9) { nodes { kind summary } }
+  orders(first: 1) { nodes { lines(first: 2) { nodes { cost { amount currency } } } } }
   orderTotals { orders refunds net { amount currency } } } }"""
 
 
@@ -124,6 +125,9 @@ async def test_records_become_what_a_connector_would_have_made_of_them(caller: C
         "tier": {"text": "gold"}, "limit": {"decimal": "2.5"},
     }  # fmt: skip
     assert {"kind": "CALL", "summary": "Why?"} in ada["timeline"]["nodes"]
+    assert ada["orders"]["nodes"] == [
+        {"lines": {"nodes": [{"cost": {"amount": "1.50", "currency": "EUR"}}, {"cost": None}]}}
+    ]
     assert ada["orderTotals"] == {"orders": 1, "refunds": 1, "net": {"amount": "4.00", "currency": "EUR"}}
 
 

@@ -53,6 +53,20 @@ def test_lines_of_documents(desk: Any, orders: str, header: str) -> None:
     assert (page.complete, page.rejects, page.progress) == (False, [], 1.0)
 
 
+def test_what_the_goods_of_a_line_cost_is_a_field_of_its_own(desk: Any, orders: str, header: str) -> None:
+    rules = RULES.replace('refund = ["quantity"]', 'refund = ["quantity", "cost"]')
+    mapping = orders.replace('id = ["no"]', rules) + 'cost = "cost"'
+    lines = [
+        "1,2024-01-01,k,A,2,1.5,2.10",
+        "2,2024-01-02,k,B,1,2,",
+        "C3,2024-01-02,k,B,-1,2,-0.7",
+        "4,2024-01-02,k,A,1,2,?",
+    ]
+    read = desk.read(header.strip() + ",cost\n" + "\n".join(lines), mapping)
+    assert [row["cost"] for row in read.rows] == [Decimal("2.10"), None, Decimal("0.7")]
+    assert read.rejects == [Reject(5, "cost", "?", "is no number with the decimal mark .", "4")]
+
+
 def test_bad_lines_are_left_out_and_named(desk: Any, header: str) -> None:
     lines = [
         "1,2024-01-01,k,A,2,1.5",

@@ -80,6 +80,19 @@ async def test_what_is_owed_makes_a_version_of_the_invoice_and_none_of_the_order
     ]
 
 
+async def test_a_cost_of_goods_that_becomes_known_makes_a_version_and_the_day_knows_it(landing: Landing) -> None:
+    days = "SELECT cost_of_goods, uncosted FROM purchase_days WHERE $t"
+    await landing.records(INVOICE)
+    assert await landing.rows(days) == [(0, 1)]
+    known = tuple(msgspec.structs.replace(line, cost=Decimal("4.20")) for line in LINES)
+    landed = await landing.records(msgspec.structs.replace(INVOICE, lines=known))
+    assert landed.counts == Counts(read=1, updated=1)
+    assert await landing.rows(
+        "SELECT order_version, position, cost_amount FROM order_lines WHERE $t ORDER BY order_version, position"
+    ) == [(1, 1, None), (1, 2, None), (2, 1, 420), (2, 2, 420)]
+    assert await landing.rows(days) == [(840, 0)]
+
+
 @pytest.mark.parametrize(
     ("said", "order", "kinds", "purchases"),
     [
@@ -204,13 +217,17 @@ async def test_one_that_cannot_be_kept_stays_out_whole(landing: Landing) -> None
         msgspec.structs.replace(INVOICE, id="i2", lines=(*LINES, vast)),
         msgspec.structs.replace(INVOICE, id="i3", balance=Decimal("1E+30")),
         msgspec.structs.replace(INVOICE, id="i4", currency="XQQ"),
+        msgspec.structs.replace(
+            INVOICE, id="i5", lines=(msgspec.structs.replace(LINES[0], cost=Decimal("-Infinity")),)
+        ),
         msgspec.structs.replace(PAYMENT, id="p2", amount=Decimal("NaN")),
         INVOICE,
     )
-    assert landed.counts == Counts(read=5, created=1, rejected=4)
+    assert landed.counts == Counts(read=6, created=1, rejected=5)
     assert await landing.rows("SELECT field, value FROM dead_letters WHERE $t ORDER BY field, value") == [
         ("amount", "NaN"),
         ("balance", "1E+30"),
+        ("cost", "-Infinity"),
         ("currency", "XQQ"),
         ("discount", "1E+30"),
     ]

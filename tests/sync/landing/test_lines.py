@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 COLUMNS = (
     "line", "document", "type", "occurred_at", "order", "customer", "customer_name", "country", "country_name",
-    "currency", "sku", "description", "quantity", "unit_price", "discount", "tax",
+    "currency", "sku", "description", "quantity", "unit_price", "discount", "tax", "cost",
 )  # fmt: skip
 NOON = datetime(2011, 3, 1, 12, tzinfo=UTC)
 
@@ -132,6 +132,27 @@ async def test_a_refund_finds_its_order_whichever_comes_first(landing: Landing) 
         ("ORDER_REFUNDED",),
     ]
     assert await landing.rows("SELECT count(*) FROM customer_totals WHERE $t") == [(0,)]
+
+
+async def test_what_the_goods_of_a_line_cost_is_kept_and_unknown_is_not_nothing(landing: Landing) -> None:
+    lines = page(
+        line(1, "A", customer="c1", cost=Decimal("0.625")),
+        line(2, "A", customer="c1", cost=Decimal(0)),
+        line(3, "B", customer="c1"),
+        line(4, "R", type="refund", order="A", cost=Decimal("0.10")),
+        line(5, "C", cost=Decimal("NaN")),
+    )
+    landed = await landing.page(lines)
+    assert (landed.counts.rejected, landed.counts.created) == (1, 4)
+    assert await landing.rows("SELECT field, value, reason FROM dead_letters WHERE $t") == [
+        ("cost", "NaN", "is no number")
+    ]
+    assert await landing.rows(
+        "SELECT number, cost_amount FROM order_lines l JOIN orders o ON o.id = l.order_id WHERE l.$t "
+        "ORDER BY number, position"
+    ) == [("A", 62), ("A", 0), ("B", None)]
+    assert await landing.rows("SELECT cost_amount FROM refund_lines WHERE $t") == [(10,)]
+    assert (await landing.page(lines)).counts.unchanged == 4
 
 
 async def test_an_adjustment_is_no_purchase(landing: Landing) -> None:

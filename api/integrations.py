@@ -114,6 +114,11 @@ class SyncRun(Node):
     unchanged = column(int, sql=_counter("unchanged"), description="Records that said what was known.")
     deleted = column(int, sql=_counter("deleted"), description="Records that are gone at the other side.")
     rejected = column(int, sql=_counter("rejected"), description="Records that could not be accepted.")
+    strangers = column(
+        int,
+        sql=_counter("strangers"),
+        description="Interactions by addresses or numbers of which nobody is known here; they are not kept.",
+    )
     integration = one(
         "integrations.Integration", "integrations {t} where {t}.tenant_id = $1 and {t}.id = {p}.integration_id",
         null=False, description="Whose run it is.",

@@ -163,7 +163,7 @@ async def _land_again(work: Writing, run: Run, letter: DeadLetter) -> bool:
         return False
     before = run.checkpoint, run.counts
     async with work.session.begin_nested() as savepoint:
-        landed = await land.land(work, run, Page([record]))
+        landed = await land.land(work, run, Page([record]), refuse_strangers=True)
         if landed.rejects:
             await savepoint.rollback()
             run.checkpoint, run.counts = before

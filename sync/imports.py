@@ -250,7 +250,8 @@ class _Import:
                 if isinstance(page, LinePage) and staging.must_wait(page):
                     await staging.stage(work, opened, page)
                 else:
-                    await land.defer(work, opened, await land.merge(work, opened, page), cursor=page.cursor)
+                    merged = await land.merge(work, opened, page, refuse_strangers=True)
+                    await land.defer(work, opened, merged, cursor=page.cursor)
             self.report(Progress(page.progress, opened.counts, reading=True))
 
     async def _make(self, opened: Run) -> None:

@@ -66,21 +66,26 @@ class Landed(NamedTuple):
     rejects: Sequence[Reject] = ()
 
 
-async def land(work: Writing, run: Run, page: Page | LinePage) -> Landed:
+async def land(work: Writing, run: Run, page: Page | LinePage, *, refuse_strangers: bool = False) -> Landed:
     """Merge a page into what is known: records, deletions, links, timeline, totals, rejects, events and the cursor.
 
     Everything happens in the transaction of `work`, or nothing does. What is there already is not touched, so a page
     may come again. A page of lines must have its documents whole (`complete`); others wait in `staging`.
+
+    Interactions of which nobody is known here are counted and not kept: a mailbox is full of them. With
+    `refuse_strangers` they are rejects, for whoever sends just what is to be kept.
     """
-    landed = await merge(work, run, page)
+    landed = await merge(work, run, page, refuse_strangers=refuse_strangers)
     await conclude(work, run, landed, cursor=page.cursor)
     return landed
 
 
-async def merge(work: Writing, run: Run, page: Page | LinePage) -> Landed:
+async def merge(work: Writing, run: Run, page: Page | LinePage, *, refuse_strangers: bool = False) -> Landed:
     """Stage a page and merge it into what is known. What follows from it is left to `conclude`."""
     await tables.prepare(work)
-    return await (_land_lines(work, run, page) if isinstance(page, LinePage) else _land_records(work, run, page))
+    if isinstance(page, LinePage):
+        return await _land_lines(work, run, page)
+    return await _land_records(work, run, page, refuse_strangers=refuse_strangers)
 
 
 async def conclude(work: Writing, run: Run, landed: Landed, **progress: object) -> None:
@@ -154,7 +159,7 @@ async def _land_lines(work: Writing, run: Run, page: LinePage) -> Landed:
     return total(encoded.accepted + len(refused), parts, rejected=len(refused))
 
 
-async def _land_records(work: Writing, run: Run, page: Page) -> Landed:
+async def _land_records(work: Writing, run: Run, page: Page, *, refuse_strangers: bool) -> Landed:
     latest: dict[type[Record], dict[str, Any]] = defaultdict(dict)
     for record in page.records:
         latest[type(record)][record.id] = record
@@ -163,8 +168,12 @@ async def _land_records(work: Writing, run: Run, page: Page) -> Landed:
     parts = [part async for part in _merged(work, run, defaultdict(list, present))]
     deleted, touched = await _delete(work, run, page, gone)
     refused = [*page.rejects, *(reject for part in parts for reject in part.rejects)]
+    strangers = [reject for part in parts for reject in part.strangers]
+    if refuse_strangers:
+        refused, strangers = [*refused, *strangers], []
     await rejects.keep(work, run, refused, page.records)
     landed = total(len(page.records) + len(page.rejects), parts, deleted=deleted, rejected=len(refused))
+    landed.counts.strangers = len(strangers)
     return landed._replace(touched=sorted({*landed.touched, *touched}), rejects=refused)
 
 

@@ -57,6 +57,8 @@ class Counts(msgspec.Struct):
     rejected: int = 0
     doubles: int = 0
     """Rows that a later one of the same page made obsolete."""
+    strangers: int = 0
+    """Interactions of which nobody is known here; they were not kept."""
 
     def __add__(self, other: Counts) -> Counts:
         return Counts(*(mine + theirs for mine, theirs in zip(_fields(self), _fields(other), strict=True)))

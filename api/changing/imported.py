@@ -5,6 +5,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import strawberry
 
 from api.changing.customers import AddressInput, AttributeInput, IdentifierInput
@@ -16,7 +17,7 @@ from domain.interactions.model import Direction, InteractionKind
 from domain.purchases.contracts import ContractEventKind
 from domain.purchases.model import InvoiceStatus, OrderKind, OrderStatus, PaymentStatus
 from domain.purchases.opportunities import OpportunityStatus
-from tenure_sdk import PAYLOADS
+from tenure_sdk import PAYLOADS, party
 
 
 @strawberry.input(description="A customer as the source describes it; what it no longer says, ends.")
@@ -378,7 +379,7 @@ class InteractionRecordInput:
 
     def plain(self) -> dict[str, Any]:
         """The record as connectors write it."""
-        parties = [{"scheme": "email" if "@" in party else "phone", "value": party} for party in self.parties]
+        parties = [msgspec.to_builtins(party(each)) for each in self.parties]
         payload = self.payload.plain(self.kind) if self.payload else None
         return {**vars(self), "customer": _ref("customer", self.customer), "parties": parties, "payload": payload}
 

@@ -67,6 +67,8 @@ _LISTS: dict[str, type[AnyRecord]] = {
 
 _STREAM = Stream("records", tuple(_LISTS.values()))
 _MODE = RunMode.INCREMENTAL
+_SHOWN = 100
+"""How much of a value that cannot be taken an answer repeats."""
 
 
 class RecordRefused(Invalid):
@@ -113,7 +115,7 @@ async def import_records(work: Writing, asked: ImportRecordsInput) -> Done:
     account = Account(asked.source, asked.source)
     integration = await runs.enabled(work, CONNECTOR, account)
     run = await runs.begin(work, integration, _STREAM, mode=_MODE)
-    landed = await land(work, run, Page(list(places.values())))
+    landed = await land(work, run, Page(list(places.values())), refuse_strangers=True)
     if landed.rejects:
         raise Several([_refusal(places, reject) for reject in landed.rejects])
     await runs.finish(work, run)
@@ -144,7 +146,8 @@ def _refusal(places: dict[tuple[str, str], Record], reject: Reject) -> RecordRef
     field = (reject.field or "id").partition(".")[0]
     named = [place for place, record in places.items() if record.id == reject.record_id]
     place = next((place for place in named if hasattr(places[place], field)), next(iter(named), ()))
-    return _record_refused(place, f"{reject.field} {reject.reason}")
+    said = "" if reject.value is None else f' "{reject.value[:_SHOWN]}"'
+    return _record_refused(place, f"{reject.field}{said} {reject.reason}")
 
 
 def _record_refused(path: tuple[str, ...], reason: str) -> RecordRefused:

@@ -11,7 +11,7 @@ import msgspec
 from plugins.files import cells
 from plugins.files.mapper import Mapper
 from plugins.files.mapping import required_fields, structs_of
-from tenure_sdk import PAYLOADS, RECORD_TYPES, Address, AnyRecord, Page, Ref
+from tenure_sdk import PAYLOADS, RECORD_TYPES, Address, AnyRecord, Page, Ref, party
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from plugins.files.mapping import FieldRule, LocaleTable, Mapping
     from tenure_sdk import Cursor
 
-_FOLDED = {"emails", "phones", "identity"}
+_FOLDED = {"emails", "phones", "parties", "identity"}
 _REFERENCES = {"customer": "customer", "organisation": "customer", "referred": "customer", "product": "product"}
 
 
@@ -61,6 +61,8 @@ def _record(kind: str, record_id: str, values: dict[str, Any]) -> AnyRecord:
         fields["addresses"] = [address]
     if identities := inner.get("identity"):
         fields["identities"] = [{"scheme": scheme, "value": value} for scheme, value in identities.items()]
+    if parties := fields.get("parties"):
+        fields["parties"] = [party(each) for each in parties]
     fields |= {
         plural: inner[stem] for stem, plural in (("attribute", "attributes"), ("extra", "extra")) if stem in inner
     }

@@ -40,6 +40,8 @@ class Merged(NamedTuple):
     described: Sequence[UUID] = ()
     touched: Sequence[UUID] = ()
     rejects: Sequence[Reject] = ()
+    strangers: Sequence[Reject] = ()
+    """Interactions that concern nobody who is known here, and did not land."""
 
 
 _FROM_LINES = """
@@ -73,12 +75,12 @@ INSERT INTO pg_temp.landing_customers (remote_id, kind, first_at)
 SELECT customer, 'PERSON', min(occurred_at) FROM {records} AS records WHERE customer IS NOT NULL GROUP BY customer
 """
 
-_SAYS_SOMETHING = sql("""
+_SAYS_SOMETHING = sql(f"""
 SELECT EXISTS (
     SELECT FROM pg_temp.landing_customers AS landing
     LEFT JOIN LATERAL (
         SELECT coalesce(own_first_seen_at, first_seen_at) AS first_seen_at FROM customers
-        WHERE tenant_id = :tenant AND id = landing.id AND status <> 'ERASED' LIMIT 1
+        WHERE tenant_id = :tenant AND status <> 'ERASED' AND {tables.found_by("id", "landing.id")} LIMIT 1
     ) AS known ON true
     WHERE landing.is_new IS NULL OR landing.first_at < known.first_seen_at
 )
@@ -286,7 +288,8 @@ async def mentioned(work: Writing, run: Run, records: str) -> Merged:
     """
     await work.execute(sql(_MENTIONED.format(records=records)))
     await work.execute(_LINK, run.binds)
-    ((says_something,),) = await work.rows(_SAYS_SOMETHING, {"tenant": work.tenant_id})
+    async with tables.found_by_remote_id(work):
+        ((says_something,),) = await work.rows(_SAYS_SOMETHING, {"tenant": work.tenant_id})
     return await _merge(work, run, takes_back=False) if says_something else Merged()
 
 

@@ -106,7 +106,7 @@ UNION SELECT former_customer_id FROM pg_temp.landing_interactions WHERE former_c
 async def from_records(work: Writing, run: Run, records: Sequence[Interaction]) -> Merged:
     """Merge interactions, and make a customer of every id that they mention and nobody has described yet.
 
-    Those that name parties are shown for the customers who are known by them, and land for nobody else.
+    Those that name parties are shown for the customers who are known by them; those of strangers only do not land.
     """
     if not records:
         return Merged()
@@ -114,13 +114,13 @@ async def from_records(work: Writing, run: Run, records: Sequence[Interaction]) 
     accepted = [record for record in records if record.id in payloads]
     if not accepted:
         return Merged(rejects=rejects)
-    shown = await parties.parts(work, run, accepted)
-    merged = await _merge(work, run, shown, payloads) if shown else Merged()
-    erased = {reject.record_id for reject in merged.rejects}
-    present = [record for record in accepted if record.id not in erased]
+    told = await parties.told(work, run, accepted)
+    merged = await _merge(work, run, told.parts, payloads) if told.parts else Merged()
+    absent = {reject.record_id for reject in (*merged.rejects, *told.strangers)}
+    present = [record for record in accepted if record.id not in absent]
     await contents.keep(work, run, present)
     unchanged = len(present) - merged.created - merged.updated
-    return merged._replace(unchanged=unchanged, rejects=[*rejects, *merged.rejects])
+    return merged._replace(unchanged=unchanged, rejects=[*rejects, *merged.rejects], strangers=told.strangers)
 
 
 async def _merge(work: Writing, run: Run, shown: Sequence[Part], payloads: Mapping[str, str | None]) -> Merged:

@@ -1,7 +1,8 @@
 """Whom interactions concern that name nobody by id: the customers who are known by the addresses and numbers they tell.
 
 Each of several customers has the interaction in a part of its own, and keeps it: a part that was given once stays, so
-that the same page again changes nothing. Who is known by none of the addresses is made nobody's customer by them.
+that the same page again changes nothing. Who is known by none of the addresses is made nobody's customer by them: an
+interaction with strangers only is told apart, for its caller to say what becomes of it.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from domain.customers import folding
 from sync.landing.tables import sql
+from tenure_sdk import Reject
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -28,6 +30,16 @@ class Part(NamedTuple):
     number: int = 0
     customer_id: UUID | None = None
 
+
+class Told(NamedTuple):
+    """Interactions by whom they concern."""
+
+    parts: Sequence[Part]
+    strangers: Sequence[Reject] = ()
+    """Those of which nobody is known here."""
+
+
+STRANGERS = "are of nobody who is known here"
 
 _CONCERNED = sql("""
 SELECT DISTINCT ON (claim.scheme, claim.normalised, customers.root_id)
@@ -51,19 +63,26 @@ ORDER BY known.remote_id, known.part
 _Identifier = tuple[str, str]
 
 
-async def parts(work: Writing, run: Run, records: Sequence[Interaction]) -> list[Part]:
+async def told(work: Writing, run: Run, records: Sequence[Interaction]) -> Told:
     """The interactions, each once for every customer whom it concerns; those that name parties may be nobody's."""
-    told = [record for record in records if record.parties and record.customer is None]
-    if not told:
-        return [Part(record) for record in records]
-    named = {record.id: set(_identifiers(record)) for record in told}
+    naming = [record for record in records if record.parties and record.customer is None]
+    if not naming:
+        return Told([Part(record) for record in records])
+    named = {record.id: set(_identifiers(record)) for record in naming}
     concerned = await _concerned(work, {each for identifiers in named.values() for each in identifiers})
     known = await _known(work, run, list(named))
-    placed = [Part(record) for record in records if record.id not in named]
-    for record in told:
+    placed, strangers = [Part(record) for record in records if record.id not in named], []
+    for record in naming:
         customers = {root: one for each in sorted(named[record.id]) for root, one in concerned.get(each, {}).items()}
-        placed += _placed(record, customers, known.get(record.id, []))
-    return placed
+        if customers or record.id in known:
+            placed += _placed(record, customers, known.get(record.id, []))
+        else:
+            strangers.append(_stranger(record))
+    return Told(placed, strangers)
+
+
+def _stranger(record: Interaction) -> Reject:
+    return Reject(None, "parties", ", ".join(party.value for party in record.parties), STRANGERS, record.id)
 
 
 class _Known(NamedTuple):

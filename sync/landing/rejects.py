@@ -74,14 +74,16 @@ def _storable(value: Any) -> Any:
 
 
 async def write(reading: Reading, run_id: UUID, path: Path) -> None:
-    """Write what a run left out as CSV: line, field, value, reason. Memory stays the same however many there are."""
+    """Write what a run left out as CSV: line, record, field, value, reason. Memory stays the same for many."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(("line", "field", "value", "reason"))
+        writer.writerow(("line", "record", "field", "value", "reason"))
         last = None
         while letters := await _page(reading, run_id, last):
             for letter in letters:
-                writer.writerow(map(guarded, (letter.line, letter.field, letter.value, letter.reason)))
+                writer.writerow(
+                    map(guarded, (letter.line, letter.remote_id, letter.field, letter.value, letter.reason))
+                )
             last = letters[-1].id
 
 

@@ -209,7 +209,7 @@ async def test_what_a_source_says_anew_is_an_update(caller: Caller) -> None:
     [
         (
             {"customers": [{"id": "a"}, {"id": "b", "attributes": [{"key": "colour", "value": {"text": "red"}}]}]},
-            [(["customers", "1"], "attributes.colour is no attribute of this tenant; defined are: limit, tier")],
+            [(["customers", "1"], 'attributes.colour "red" is no attribute of this tenant; defined are: limit, tier')],
         ),
         (
             {"customers": [{"id": ""}], "interactions": [{"id": "i", "kind": "STAGE_CHANGED", "occurredAt": NOON}]},
@@ -220,7 +220,11 @@ async def test_what_a_source_says_anew_is_an_update(caller: Caller) -> None:
         ),
         (
             {"interactions": [{"id": "i", "kind": "CALL", "occurredAt": NOON, "channel": "pigeon"}]},
-            [(["interactions", "0"], "channel is none of ")],
+            [(["interactions", "0"], 'channel "pigeon" is none of ')],
+        ),
+        (
+            {"interactions": [{"id": "i", "kind": "CALL", "occurredAt": NOON, "parties": ["+49 1", "z@example.org"]}]},
+            [(["interactions", "0"], 'parties "+49 1, z@example.org" are of nobody who is known here')],
         ),
         (
             {

@@ -40,6 +40,18 @@ sku = "sku"
 quantity = "qty"
 unit_price = "price"
 """
+CALLS = """
+source = "telephone"
+[file]
+format = "csv"
+[record]
+type = "interaction"
+id = ["id"]
+[fields]
+kind = { constant = "CALL" }
+occurred_at = "at"
+parties = "with"
+"""
 LINES = ["doc,at,who,sku,qty,price", "1,2024-05-01,a,x,1,1.00", "2,2024-05-02,b,y,2,2.50", "1,2024-05-01,a,z,3,1.10"]
 DONE = Counts(read=3, created=7)
 
@@ -98,7 +110,7 @@ async def test_a_dry_run_counts_the_same_and_leaves_nothing(shop: Shop, tmp_path
     assert tried.counts == Counts(read=4, created=7, rejected=1)
     assert (
         rejects.read_text()
-        == "line,field,value,reason\n5,occurred_at,never,is no date like 2011-12-09 or 2011-12-09T12:50:00\n"
+        == "line,record,field,value,reason\n5,3,occurred_at,never,is no date like 2011-12-09 or 2011-12-09T12:50:00\n"
     )
     for table in ("integrations", "sync_runs", "orders", "customers", "dead_letters", "outbox_events", "staged_lines"):
         assert await shop.rows(f"SELECT count(*) FROM {table} WHERE $t") == [(0,)], table
@@ -109,12 +121,23 @@ async def test_rejects_are_kept_and_no_spreadsheet_runs_them(shop: Shop, tmp_pat
     rejects = tmp_path / "rejects.csv"
     shop.file = shop.write("sales.csv", [*LINES, "3,=1+1,a,x,1,1", "3,2024-05-01,a,x,-,1"])
     assert (await shop.bring(rejects_file=rejects)).counts.rejected == 2
-    assert [line.split(",")[:3] for line in rejects.read_text().splitlines()] == [
-        ["line", "field", "value"],
-        ["5", "occurred_at", "'=1+1"],
-        ["6", "quantity", "'-"],
+    assert [line.split(",")[:4] for line in rejects.read_text().splitlines()] == [
+        ["line", "record", "field", "value"],
+        ["5", "3", "occurred_at", "'=1+1"],
+        ["6", "3", "quantity", "'-"],
     ]
     assert await shop.rows("SELECT line, value FROM dead_letters WHERE $t ORDER BY line") == [(5, "=1+1"), (6, "-")]
+
+
+async def test_what_concerns_nobody_who_is_known_is_listed(shop: Shop, tmp_path: Path) -> None:
+    rejects = tmp_path / "rejects.csv"
+    shop.mapping.write_text(CALLS, encoding="utf-8")
+    done = await shop.bring(
+        shop.write("calls.csv", ["id,at,with", "c7,2024-05-01,nobody@example.org"]), rejects_file=rejects
+    )
+    assert done.counts == Counts(read=1, rejected=1)
+    assert rejects.read_text().splitlines()[1:] == [",c7,parties,nobody@example.org,are of nobody who is known here"]
+    assert await shop.rows("SELECT count(*) FROM interactions WHERE $t") == [(0,)]
 
 
 @pytest.mark.parametrize("value", ["=1", "+1", "-1", "@a", "\ta", "\ra"])

@@ -110,6 +110,7 @@ from tenure_sdk.records import (
     Task,
     Usage,
     Visit,
+    party,
     record_type,
 )
 from tenure_sdk.templates import LifecycleTemplate, TemplateRule, TemplateStage, TemplateText
@@ -258,6 +259,7 @@ __all__ = [
     "left_over",
     "lookup",
     "mapped",
+    "party",
     "push",
     "record_type",
     "retry_after",

@@ -59,6 +59,11 @@ class Identity(Struct, frozen=True, gc=False):
     value: Annotated[str, Meta(min_length=1)]
 
 
+def party(written: str) -> Identity:
+    """Whom an e-mail address or a telephone number means, as `Interaction.parties` takes it."""
+    return Identity("email" if "@" in written else "phone", written)
+
+
 class Customer(Record, frozen=True, kw_only=True, tag="customer"):
     """A person or an organisation that buys, may buy, or acts for one that does."""
 

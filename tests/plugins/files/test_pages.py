@@ -287,6 +287,23 @@ customer = "who"
     assert read.rejects == [Reject(3, None, None, "kind: there is no interaction SMOKE", "2")]
 
 
+def test_whom_an_interaction_concerns_by_address_or_number(desk: Any) -> None:
+    mapping = """
+source = "calls"
+[file]
+format = "csv"
+[record]
+type = "interaction"
+id = ["id"]
+[fields]
+kind = { constant = "CALL" }
+occurred_at = "at"
+parties = { column = "with", split = "/" }
+"""
+    [record] = desk.read("id,at,with\n1,2024-01-01,+49 30 1234567 / ada@example.com\n", mapping).records
+    assert record.parties == (Identity("phone", "+49 30 1234567"), Identity("email", "ada@example.com"))
+
+
 def test_products_and_rates(desk: Any) -> None:
     start = 'source = "x"\n[file]\nformat = "csv"\n[record]\nid = ["id"]\n'
     products = (

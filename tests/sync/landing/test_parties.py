@@ -9,6 +9,8 @@ import pytest
 
 from domain import customers
 from domain.core.database import Database
+from sync import dead_letters
+from sync.land import land
 from sync.runs import Counts
 from tenure_sdk import Customer, Email, Identity, Interaction, Page, Ref
 
@@ -74,9 +76,23 @@ async def test_it_is_shown_for_each_who_is_known_by_one_of_the_addresses(landing
 
 async def test_unknown_addresses_make_nobody(landing: Landing) -> None:
     landed = await landing.records(mail("unknown@example.org", content="Private words"))
-    assert landed.counts == Counts(read=1, unchanged=1)
-    for table in ("customers", "interactions", "interaction_contents"):
+    assert landed.counts == Counts(read=1, strangers=1)
+    for table in ("customers", "interactions", "interaction_contents", "dead_letters"):
         assert await landing.rows(f"SELECT count(*) FROM {table} WHERE $t") == [(0,)]
+
+
+async def test_who_sends_just_what_is_to_be_kept_is_told_of_strangers(landing: Landing) -> None:
+    async with landing.database.unit_of_work(landing.tenant) as work:
+        landed = await land(work, landing.run, Page([mail(BEA, CARL)]), refuse_strangers=True)
+    assert landed.counts == Counts(read=1, rejected=1)
+    assert await landing.rows("SELECT remote_id, field, value, reason FROM dead_letters WHERE $t") == [
+        ("m1", "parties", f"{BEA}, {CARL}", "are of nobody who is known here")
+    ]
+    await landing.records(Customer(id="2", name="Carl", emails=(CARL,)))
+    [(letter,)] = await landing.rows("SELECT id FROM dead_letters WHERE $t")
+    async with landing.database.unit_of_work(landing.tenant) as work:
+        assert (await dead_letters.retry(work, [letter])).landed == [letter]
+    assert await shown(landing) == [(0, "Carl", "Hello", 1)]
 
 
 async def test_who_becomes_known_later_has_it_when_it_comes_again(landing: Landing) -> None:

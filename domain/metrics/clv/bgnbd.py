@@ -15,22 +15,16 @@ from domain.metrics.clv import stopping
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from domain.metrics.clv.fitting import Numbers
+    from domain.metrics.clv.fitting import Numbers, Slopes
 
 KIND = "BG_NBD"
 PARAMETERS = ("r", "alpha", "a", "b")
 START = (0.5, 5.0, 0.8, 2.0)
 
 
-def log_likelihood(parameters: Sequence[Any], x: Any, t_x: Any, T: Any) -> Numbers:  # noqa: N803
-    """The logarithm of the likelihood of each history."""
-    from scipy.special import betaln
-
-    r, alpha, a, b = parameters
-    alive = betaln(a, b + x) - (r + x) * np.log(alpha + T)
-    gone = np.where(x > 0, betaln(a + 1, b + np.maximum(x, 1) - 1) - (r + x) * np.log(alpha + t_x), -np.inf)
-    each: Numbers = stopping.log_of_purchases(r, alpha, x) - betaln(a, b) + np.logaddexp(alive, gone)
-    return each
+def log_likelihood(parameters: Sequence[Any], x: Any, t_x: Any, T: Any) -> tuple[Numbers, Slopes]:  # noqa: N803
+    """The logarithm of the likelihood of each history, and its slope in each parameter."""
+    return stopping.log_likelihood(parameters, x, x, t_x, T)
 
 
 def p_alive(parameters: Sequence[Any], x: Any, t_x: Any, T: Any) -> Numbers:  # noqa: N803
@@ -44,12 +38,10 @@ def p_alive(parameters: Sequence[Any], x: Any, t_x: Any, T: Any) -> Numbers:  # 
     return alive
 
 
-def expected_from_now(parameters: Sequence[Any], t: Any, x: Any, t_x: Any, T: Any) -> Numbers:  # noqa: N803
-    """The occasions expected in the next `t` weeks."""
+def expected_while_alive(parameters: Sequence[Any], t: Any, x: Any, T: Any) -> Numbers:  # noqa: N803
+    """The occasions expected in the next `t` weeks of who has not stopped."""
     r, alpha, a, b = parameters
-    alive = p_alive(parameters, x, t_x, T)
-    future: Numbers = alive * stopping.expected(t, r + x, alpha + T, a, b + x)
-    return future
+    return stopping.expected(t, r + x, alpha + T, a, b + x)
 
 
 def expected_of_new(parameters: Sequence[Any], t: Any) -> Numbers:

@@ -81,8 +81,9 @@ class Fitted:
     def flows(self, customers: Customers, *, drawn: bool) -> Numbers:
         """What each customer is expected to spend in each month to come: draws (one if not `drawn`) x customers."""
         buying, spending = (self.buying_draws, self.spending_draws) if drawn else (self.buying, self.spending)
-        histories, which = customers.histories()
-        occasions = monthly(lambda weeks: self.model.expected_from_now(buying, weeks, *histories))
+        (x, t_x, age), which = customers.histories()
+        alive = self.model.p_alive(buying, x, t_x, age)
+        occasions = monthly(lambda weeks: alive * self.model.expected_while_alive(buying, weeks, x, age))
         mean = gamma_gamma.expected_mean(spending, customers.x, customers.mean)
         flows: Numbers = occasions[..., which, :] * mean[..., None]
         return flows

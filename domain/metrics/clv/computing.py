@@ -13,7 +13,7 @@ from domain.metrics.analysis.extract import purchases
 from domain.metrics.clv import gamma_gamma, lifetime_value, mbgnbd, pnbd, sbg
 from domain.metrics.clv.bootstrap import Customers, Fitted, Flows, Values, values
 from domain.metrics.clv.contracted import Contracts, Paying, paying
-from domain.metrics.clv.fitting import DAYS_PER_WEEK, Fit, Histories, NotEnough, fit_buying
+from domain.metrics.clv.fitting import DAYS_PER_WEEK, Fit, Histories, NotEnough, expected_from_now, fit_buying
 from domain.metrics.clv.lifetime_value import Assumptions
 from domain.metrics.clv.model import ModelKind, Shortage
 
@@ -231,7 +231,7 @@ def _back_test(model: BuyingModel, bought: Purchases, history: _History, as_of: 
     except NotEnough as missing:
         return {"missing": missing.missing, "have": missing.have, "need": missing.need}
     weeks = (as_of - cut).days / DAYS_PER_WEEK
-    foretold = model.expected_from_now(found.parameters, weeks, known.x, known.t_x, known.T)
+    foretold = expected_from_now(model, found.parameters, weeks, known.x, known.t_x, known.T)
     came = _numbers(bought.table(_AFTER, cut=cut, as_of=as_of), "bought")
     return {
         "calibration_end": cut.isoformat(),
@@ -300,7 +300,7 @@ def _future(
         past = (history.customers.x, history.customers.t_x, history.customers.T)
         figures["p_alive"] = _decimals(model.p_alive(parameters, *past))
         figures["expected_purchases"] = _decimals(
-            model.expected_from_now(parameters, assumed.horizon_weeks, *past)
+            expected_from_now(model, parameters, assumed.horizon_weeks, *past)
         )  # fmt: skip
     if found is not None:
         whole = {"predictive": found.predictive, "predictive_low": found.low, "predictive_high": found.high}

@@ -14,6 +14,12 @@ if TYPE_CHECKING:
 Numbers = np.ndarray[Any, np.dtype[np.float64]]
 """One number, or an array of them; what is computed of several has the shape that they have together."""
 
+Slopes = tuple[Numbers, ...]
+"""How fast something grows with each parameter."""
+
+Likelihood = tuple[float, list[float]]
+"""The logarithm of the likelihood of everything that was seen, and its slope in each parameter."""
+
 DAYS_PER_WEEK = 7
 WEEKS_PER_MONTH = 30.4375 / DAYS_PER_WEEK
 """A month is a twelfth of 365.25 days."""
@@ -73,17 +79,25 @@ class BuyingModel(Protocol):
     PARAMETERS: tuple[str, ...]
     START: tuple[float, ...]
 
-    def log_likelihood(self, parameters: Sequence[Any], x: Any, t_x: Any, T: Any) -> Numbers:  # noqa: N803
-        """The logarithm of the likelihood of each history."""
+    def log_likelihood(self, parameters: Sequence[Any], x: Any, t_x: Any, T: Any) -> tuple[Numbers, Slopes]:  # noqa: N803
+        """The logarithm of the likelihood of each history, and its slope in each parameter."""
 
     def p_alive(self, parameters: Sequence[Any], x: Any, t_x: Any, T: Any) -> Numbers:  # noqa: N803
         """The probability that a customer with such a history has not stopped."""
 
-    def expected_from_now(self, parameters: Sequence[Any], t: Any, x: Any, t_x: Any, T: Any) -> Numbers:  # noqa: N803
-        """The occasions expected in the next `t` weeks."""
+    def expected_while_alive(self, parameters: Sequence[Any], t: Any, x: Any, T: Any) -> Numbers:  # noqa: N803
+        """The occasions expected in the next `t` weeks of who has not stopped."""
 
     def expected_of_new(self, parameters: Sequence[Any], t: Any) -> Numbers:
         """The occasions expected in the `t` weeks after a first purchase, that one not counted."""
+
+
+def expected_from_now(
+    model: BuyingModel, parameters: Sequence[Any], t: Any, x: Any, t_x: Any, T: Any  # noqa: N803
+) -> Numbers:  # fmt: skip
+    """The occasions that a model expects in the next `t` weeks."""
+    expected: Numbers = model.p_alive(parameters, x, t_x, T) * model.expected_while_alive(parameters, t, x, T)
+    return expected
 
 
 @dataclass(frozen=True)
@@ -112,9 +126,9 @@ def fit_buying(model: BuyingModel, histories: Histories) -> Fit:
     _require("TOO_FEW_REPEAT_CUSTOMERS", histories.repeaters, LEAST_REPEATERS)
     _require("TOO_SHORT", int(histories.T.max()), LEAST_WEEKS)
 
-    def log_likelihood(parameters: Sequence[float]) -> float:
-        each = model.log_likelihood(parameters, histories.x, histories.t_x, histories.T)
-        return float(histories.count @ each)
+    def log_likelihood(parameters: Sequence[float]) -> Likelihood:
+        each, slopes = model.log_likelihood(parameters, histories.x, histories.t_x, histories.T)
+        return float(histories.count @ each), [float(histories.count @ slope) for slope in slopes]
 
     return greatest(log_likelihood, model.START)
 
@@ -124,47 +138,42 @@ def _require(missing: str, have: int, need: int) -> None:
         raise NotEnough(missing, have, need)
 
 
-def greatest(log_likelihood: Callable[[Sequence[float]], float], start: Sequence[float]) -> Fit:
+def greatest(log_likelihood: Callable[[Sequence[float]], Likelihood], start: Sequence[float]) -> Fit:
     """The positive parameters at which the likelihood is greatest. Raises NotEnough where there are none."""
     from scipy import optimize
 
     minimize: Any = optimize.minimize
 
-    def loss(logarithms: Numbers) -> float:
+    def loss(logarithms: Numbers) -> tuple[float, Numbers]:
+        parameters = np.exp(logarithms)
         with np.errstate(all="ignore"):
-            value = log_likelihood(tuple(np.exp(logarithms)))
-        return -value / scale if np.isfinite(value) else _NOWHERE
+            value, slopes = log_likelihood(tuple(parameters))
+            down = -np.array(slopes) * parameters
+        if not (np.isfinite(value) and np.all(np.isfinite(down))):
+            return _NOWHERE, np.zeros_like(parameters)
+        return -value / scale, down / scale
 
     scale = 1.0
     at = np.log(start)
-    scale = max(1.0, abs(loss(at)))
-    found = minimize(loss, at, method="L-BFGS-B", bounds=[(-_FAR, _FAR)] * len(at), options=_PRECISION)
-    # The slopes are differences of neighbouring values: where they are too coarse to go on, a simplex still does.
-    polished = minimize(loss, found.x, method="Nelder-Mead", options=_POLISH)
-    best = min((found, polished), key=lambda each: float(each.fun))
-    if not np.isfinite(best.fun) or np.any(np.abs(best.x) > _FAR - 0.5):
+    scale = max(1.0, abs(loss(at)[0]))
+    bounds = [(-_FAR, _FAR)] * len(at)
+    best = minimize(loss, at, jac=True, method="L-BFGS-B", bounds=bounds, options=_PRECISION)
+    if best.fun >= _NOWHERE or np.any(np.abs(best.x) > _FAR - 0.5):
         raise NotEnough("NO_OPTIMUM", 0, 1)
-    covariance = _covariance(lambda at: scale * loss(at), best.x)
+    covariance = _covariance(lambda at: scale * loss(at)[1], best.x)
     return Fit(tuple(float(each) for each in np.exp(best.x)), -scale * float(best.fun), covariance)
 
 
 _NOWHERE = 1e10
 _FAR = 10.0  # of logarithms: beyond it, a parameter is on its way to nothing or to infinity
-_PRECISION = {"ftol": 1e-13, "gtol": 1e-9, "maxiter": 500}
-_POLISH = {"xatol": 1e-6, "fatol": 1e-12, "maxiter": 400}
-_STEP = 1e-3
+_PRECISION = {"ftol": 1e-15, "gtol": 1e-9, "maxiter": 500}
+_STEP = 1e-4
 
 
-def _covariance(loss: Callable[[Numbers], float], at: Numbers) -> Numbers:
-    """The inverse of the curvature of the loss at its minimum, by central differences."""
+def _covariance(slopes: Callable[[Numbers], Numbers], at: Numbers) -> Numbers:
+    """The inverse of the curvature of the loss at its minimum, by central differences of its slopes."""
     steps = _STEP * np.eye(len(at))
-    curvature = np.array([
-        [
-            (loss(at + i + j) - loss(at + i - j) - loss(at - i + j) + loss(at - i - j)) / (4 * _STEP**2)
-            for j in steps
-        ]
-        for i in steps
-    ])  # fmt: skip
+    curvature = np.array([(slopes(at + step) - slopes(at - step)) / (2 * _STEP) for step in steps])
     values, vectors = np.linalg.eigh((curvature + curvature.T) / 2)
     # A direction in which the likelihood is flat would make the draws infinite; it is kept within a factor of e.
     spread = 1 / np.maximum(values, 1.0)

@@ -17,7 +17,7 @@ from domain.metrics.clv.fitting import Fit, NotEnough, greatest
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from domain.metrics.clv.fitting import Numbers
+    from domain.metrics.clv.fitting import Likelihood, Numbers, Slopes
 
 KIND = "GAMMA_GAMMA"
 PARAMETERS = ("p", "q", "gamma")
@@ -61,8 +61,9 @@ def fit(spending: Spending) -> Fit:
     # Amounts are counted in units of their mean, so that one start serves every currency.
     scale = float(spending.mean.mean())
 
-    def log_likelihood(parameters: Sequence[float]) -> float:
-        return float(_log_likelihood(parameters, spending.x, spending.mean / scale).sum())
+    def log_likelihood(parameters: Sequence[float]) -> Likelihood:
+        each, slopes = _log_likelihood(parameters, spending.x, spending.mean / scale)
+        return float(each.sum()), [float(slope.sum()) for slope in slopes]
 
     p, q, gamma = START
     found = greatest(log_likelihood, (p, q, gamma * (q - 1) / (p * gamma)))
@@ -82,13 +83,18 @@ def expected_mean(parameters: Sequence[Any], x: Any, mean: Any) -> Numbers:
     return expected
 
 
-def _log_likelihood(parameters: Sequence[float], x: Numbers, mean: Numbers) -> Numbers:
-    from scipy.special import gammaln
+def _log_likelihood(parameters: Sequence[float], x: Numbers, mean: Numbers) -> tuple[Numbers, Slopes]:
+    """The logarithm of the likelihood of each customer's spending, and its slope in each parameter."""
+    from scipy.special import gammaln, psi
 
     p, q, gamma = parameters
+    whole, rate = p * x + q, np.log(gamma + x * mean)
     each: Numbers = (
-        gammaln(p * x + q) - gammaln(p * x) - gammaln(q)
-        + q * np.log(gamma) + (p * x - 1) * np.log(mean) + p * x * np.log(x)
-        - (p * x + q) * np.log(gamma + x * mean)
+        gammaln(whole) - gammaln(p * x) - gammaln(q)
+        + q * np.log(gamma) + (p * x - 1) * np.log(mean) + p * x * np.log(x) - whole * rate
     )  # fmt: skip
-    return each
+    return each, (
+        x * (psi(whole) - psi(p * x) + np.log(x * mean) - rate),
+        psi(whole) - psi(q) + np.log(gamma) - rate,
+        q / gamma - whole / (gamma + x * mean),
+    )

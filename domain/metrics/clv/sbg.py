@@ -15,7 +15,7 @@ from domain.metrics.clv.fitting import Fit, NotEnough, greatest
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from domain.metrics.clv.fitting import Numbers
+    from domain.metrics.clv.fitting import Likelihood, Numbers
 
 KIND = "SBG"
 PARAMETERS = ("alpha", "beta")
@@ -54,12 +54,7 @@ def fit(renewals: Renewals) -> Fit:
     if periods < _LEAST_PERIODS:
         raise NotEnough("TOO_SHORT", periods, _LEAST_PERIODS)
 
-    def log_likelihood(parameters: Sequence[float]) -> float:
-        periods = np.arange(len(renewals.lost))
-        lost = _log_survival(parameters, periods) + np.log1p(-retention(parameters, periods + 1))
-        return float(renewals.lost @ lost + renewals.kept @ _log_survival(parameters, periods))
-
-    return greatest(log_likelihood, START)
+    return greatest(lambda parameters: _log_likelihood(parameters, renewals), START)
 
 
 def retention(parameters: Sequence[Any], period: Any) -> Numbers:
@@ -85,6 +80,21 @@ def paid_from_now(parameters: Sequence[Any], periods: int, renewed: Any) -> Numb
     ahead = before + np.arange(1, periods + 1)
     paid: Numbers = np.exp(_log_survival((alpha, beta), ahead) - _log_survival((alpha, beta), before))
     return paid
+
+
+def _log_likelihood(parameters: Sequence[float], renewals: Renewals) -> Likelihood:
+    """The logarithm of the likelihood of all contracts, and its slope in both parameters."""
+    from scipy.special import psi
+
+    alpha, beta = parameters
+    periods = np.arange(len(renewals.lost))
+    both, lost = renewals.lost + renewals.kept, renewals.lost
+    whole = alpha + beta + periods
+    value = both @ _log_survival(parameters, periods) + lost @ np.log(alpha / whole)
+    kept = psi(alpha + beta) - psi(whole)
+    renewed = kept + psi(beta + periods) - psi(beta)
+    leaving = lost.sum() / alpha - lost @ (1 / whole)
+    return float(value), [float(both @ kept + leaving), float(both @ renewed - lost @ (1 / whole))]
 
 
 def _log_survival(parameters: Sequence[Any], renewals: Any) -> Numbers:

@@ -7,9 +7,38 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from domain.metrics.clv.fitting import Numbers
+    from collections.abc import Sequence
+
+    from domain.metrics.clv.fitting import Numbers, Slopes
 
 _BESIDE = 1e-7
+
+
+def log_likelihood(
+    parameters: Sequence[Any], chances: Any, x: Any, t_x: Any, T: Any  # noqa: N803
+) -> tuple[Numbers, Slopes]:  # fmt: skip
+    """The logarithm of the likelihood of each history, and its slope in each parameter.
+
+    `chances` counts the purchases after which the customer could have stopped; who had none of them is alive.
+    """
+    from scipy.special import betaln, expit, psi
+
+    r, alpha, a, b = parameters
+    chances = np.asarray(chances)
+    earlier = b + np.maximum(chances, 1) - 1
+    alive = betaln(a, b + chances) - (r + x) * np.log(alpha + T)
+    gone = np.where(chances > 0, betaln(a + 1, earlier) - (r + x) * np.log(alpha + t_x), -np.inf)
+    each: Numbers = log_of_purchases(r, alpha, x) - betaln(a, b) + np.logaddexp(alive, gone)
+    stopped = expit(gone - alive)
+    bought = (1 - stopped) / (alpha + T) + stopped / (alpha + t_x)
+    lasting = (1 - stopped) * np.log(alpha + T) + stopped * np.log(alpha + t_x)
+    stops = psi(a + b) - psi(a + b + chances)
+    return each, (
+        psi(r + x) - psi(r) + np.log(alpha) - lasting,
+        r / alpha - (r + x) * bought,
+        stops + stopped / a,
+        stops + psi(b + chances) - psi(b) - stopped / earlier,
+    )
 
 
 def log_of_purchases(r: Any, alpha: Any, x: Any) -> Numbers:

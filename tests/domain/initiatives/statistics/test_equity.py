@@ -2,12 +2,12 @@ from __future__ import annotations
 
 from datetime import date
 
-import numpy as np
 import pytest
 
 from domain.initiatives.plans import Missing, Plan, Tier
 from domain.initiatives.statistics.equity import Model, equity
 from domain.metrics.clv import gamma_gamma, mbgnbd
+from domain.metrics.clv.fitting import expected_from_now
 from domain.metrics.clv.lifetime_value import Assumptions, monthly, present_value
 from domain.metrics.clv.model import Shortage
 from tests.domain.initiatives.histories import history
@@ -20,7 +20,7 @@ MODEL = Model(4, mbgnbd.KIND, BUYING, SPENDING, 0.4)
 
 def worth(x: float, t_x: float, age: float, mean: float) -> float:
     """What the models of MBG/NBD and Gamma-Gamma say of one customer, of whom all is known."""
-    flows = monthly(lambda weeks: np.asarray(mbgnbd.expected_from_now(BUYING, weeks, x, t_x, age)))
+    flows = monthly(lambda weeks: expected_from_now(mbgnbd, BUYING, weeks, x, t_x, age))
     each = gamma_gamma.expected_mean(SPENDING, x, mean)
     return float(present_value(flows * each, Assumptions(margin=0.4)))
 

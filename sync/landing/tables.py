@@ -147,6 +147,18 @@ async def found_by_remote_id(work: Writing) -> AsyncIterator[None]:
     await connection.execute("SET LOCAL enable_sort = on")
 
 
+@asynccontextmanager
+async def found_in_one_walk(work: Writing) -> AsyncIterator[None]:
+    """Where the planner has no choice but to walk an index once, in its order, for an array of keys.
+
+    It takes any array for one of ten keys, and would compare each row that it finds with the whole page.
+    """
+    connection = await driver_connection(await work.connection())
+    await connection.execute("SET LOCAL enable_sort = off; SET LOCAL enable_nestloop = off")
+    yield
+    await connection.execute("SET LOCAL enable_sort = on; SET LOCAL enable_nestloop = on")
+
+
 async def clear(work: Writing, *names: str) -> None:
     """Empty some of the temporary tables, for what comes next in the same transaction."""
     await work.execute(sql(f"TRUNCATE {', '.join(f'pg_temp.{name}' for name in names)}"))

@@ -195,6 +195,18 @@ class MetricOptions:
     unused_after_days: int | None = strawberry.field(
         default=strawberry.UNSET, description="For how many days nobody used what lies unused; 30 without it."
     )
+    conversion_days: int | None = strawberry.field(
+        default=strawberry.UNSET, description="Within how many days a lead converts; 90 without it."
+    )
+    response_days: int | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="How many days a campaign is given: younger deliveries are left out, and purchases within so many"
+        " days are told with it; 7 without it.",
+    )
+    alive_threshold: Decimal | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="Below which probability of still buying a customer counts as gone; 0.5 without it.",
+    )
 
 
 def _counting(asked: Mapping[str, Any]) -> Counting:
@@ -206,6 +218,9 @@ def _counting(asked: Mapping[str, Any]) -> Counting:
         "acquisition_lag": options.get("acquisitionLagDays"),
         "contract_gap": options.get("contractGapDays"),
         "unused_after": options.get("unusedAfterDays"),
+        "conversion": options.get("conversionDays"),
+        "response": options.get("responseDays"),
+        "alive_threshold": options.get("aliveThreshold"),
     }
     return Counting(**{name: value for name, value in told.items() if value is not None})
 

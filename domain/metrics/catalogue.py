@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,14 @@ if TYPE_CHECKING:
 
 class UnknownMetric(NotFound):
     """There is no metric with this key. See metricDefinitions for those that there are."""
+
+    @classmethod
+    def among(cls, known: Iterable[str], keys: Sequence[str], path: tuple[str, ...]) -> UnknownMetric:
+        """Of these keys, with those that are there and much like them."""
+        near = list(dict.fromkeys(name for key in keys for name in get_close_matches(key, [*known])))
+        meant = f" Did you mean {' or '.join(near)}?" if near else ""
+        message = f"There is no metric {' and no '.join(keys)}.{meant} See metricDefinitions for those that there are."
+        return cls(message, path=path, keys=keys, near=near or ["–"])
 
 
 @dataclass(frozen=True)
@@ -226,9 +235,7 @@ class Catalogue:
         return iter(self._known.values())
 
     def __getitem__(self, key: str) -> Definition:
-        if key not in self._known:
-            message = f"There is no metric {key}. See metricDefinitions for those that there are."
-            raise UnknownMetric(message, path=("keys",), key=key)
+        self.check([key])
         return self._known[key]
 
     def __contains__(self, key: str) -> bool:
@@ -253,9 +260,17 @@ class Catalogue:
         self._known |= admitted
         self._brought = frozenset(admitted)
 
+    def check(self, keys: Iterable[str], *path: str) -> None:
+        """Raises UnknownMetric where one of these keys is none; `path` names them in the input."""
+        missed = [key for key in dict.fromkeys(keys) if key not in self._known]
+        if missed:
+            raise UnknownMetric.among(self._known, missed, path or ("keys",))
+
     def chosen(self, keys: Iterable[str]) -> Sequence[Definition]:
         """The metrics with these keys, each once, in their order. Raises UnknownMetric."""
-        return [self[key] for key in dict.fromkeys(keys)]
+        wanted = list(dict.fromkeys(keys))
+        self.check(wanted)
+        return [self._known[key] for key in wanted]
 
     def personal(self) -> Sequence[Definition]:
         """Those that have a value for a single customer."""

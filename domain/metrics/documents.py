@@ -195,6 +195,16 @@ relation(
     """,
 )  # Every time that a customer entered a stage, with the canonical step that the stage stands for.
 
+relation(
+    "buying_model",
+    """
+    SELECT CAST(parameters->>'r' AS float8) AS r, CAST(parameters->>'alpha' AS float8) AS alpha,
+        CAST(parameters->>'a' AS float8) AS a, CAST(parameters->>'b' AS float8) AS b
+    FROM model_versions WHERE tenant_id = :tenant AND kind = 'MBG_NBD' AND fitted_at <= :watermark
+    ORDER BY number DESC LIMIT 1
+    """,
+)  # The default model of buying as it was last fitted; without any there is no row.
+
 BELIEVED["told_evidence"] = f"""
     SELECT p.customer_id AS root, {evidence.SHOWN}
     FROM interactions i

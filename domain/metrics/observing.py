@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from datetime import timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -21,7 +22,6 @@ from domain.purchases.rules import MissingReason, RevenueView, Window
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from decimal import Decimal
     from uuid import UUID
 
     from domain.core.unit_of_work import Writing
@@ -135,11 +135,17 @@ def _scope(series: Series) -> dict[str, Any]:
 def _parameters(series: Series, question: Question) -> dict[str, Any]:
     stage = series.group.stage
     told = {"stage": {"key": stage.key, "lifecycle": stage.lifecycle}} if stage else {}
-    counted = {name: value for name, value in vars(question.counting).items() if value != getattr(USUAL, name)}
+    counted = {
+        name: str(value) if isinstance(value, Decimal) else value
+        for name, value in vars(question.counting).items()
+        if value != getattr(USUAL, name)
+    }
     return {"paid_only": question.counting.paid_only, **counted, **told}
 
 
 def _counting(parameters: Mapping[str, Any]) -> Counting:
     """What an observation counted by; what is not said was as usual."""
     told = {name: parameters[name] for name in vars(USUAL) if name in parameters}
-    return Counting(**told | {"view": RevenueView(told.get("view", USUAL.view))})
+    view = RevenueView(told.get("view", USUAL.view))
+    threshold = Decimal(told.get("alive_threshold", USUAL.alive_threshold))
+    return Counting(**told | {"view": view, "alive_threshold": threshold})

@@ -156,7 +156,7 @@ async def series(snapshot: Snapshot, question: Question) -> Answer:
     sql = statement(asked, grouping, believed=question.as_of is not None, counting=question.counting)
     spans = [(start, end), *((period.start, period.end) for period in periods)]
     values = {"zone": setting.zone, "watermark": watermark, **_spans(spans, today), **_members(groups)}
-    values |= question.counting.days | await _identities(snapshot, question.as_of)
+    values |= question.counting.parameters | await _identities(snapshot, question.as_of)
     found = {(row["key"], row["g"], row["n"]): _value(row) for row in await snapshot.rows(sql, **values)}
     first = 0 if grouping is Grouping.TENANT else 1
     return Answer(
@@ -283,7 +283,7 @@ def personal_values(snapshot: Snapshot, setting: Setting) -> dict[str, Any]:
     today = setting.day_of(snapshot.now)
     tomorrow = today + timedelta(days=1)
     spans = _spans([(tomorrow - timedelta(days=365), tomorrow), (LONG_AGO, tomorrow)], today)
-    return {"zone": setting.zone, "watermark": snapshot.now, **spans, **USUAL.days}
+    return {"zone": setting.zone, "watermark": snapshot.now, **spans, **USUAL.parameters}
 
 
 def parts(chosen: Sequence[Definition], setting: Setting) -> list[Decimal]:

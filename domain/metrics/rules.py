@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, timedelta
+from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
@@ -85,7 +86,11 @@ class TooManySeries(Invalid):
 
 
 class DaysOutOfRange(Invalid):
-    """A number of days that figures are counted by is 0 to 3,660; of what lies unused, at least 1."""
+    """A number of days that figures are counted by is 0 to 3,660; of the others than lag and gap, at least 1."""
+
+
+class ThresholdOutOfRange(Invalid):
+    """The probability below which a customer counts as gone lies above 0 and is at most 1, such as 0.5."""
 
 
 MOST_POINTS = 1_000
@@ -94,15 +99,19 @@ MOST_SERIES = 200
 
 MOST_DAYS = 3_660
 
+_LEAST_DAYS = {"acquisition_lag": 0, "contract_gap": 0, "unused_after": 1, "conversion": 1, "response": 1}
+
 
 @dataclass(frozen=True)
 class Counting:
-    """What figures count by, where that is a choice. Raises DaysOutOfRange.
+    """What figures count by, where that is a choice. Raises DaysOutOfRange or ThresholdOutOfRange.
 
     `paid_only`: orders of nothing are no purchases. `view`: whether what was given back counts on the order's day or on
     its own. `acquisition_lag`: by how many days the costs of acquisition lie before the customers whom they won.
     `contract_gap`: how many days without a contract are no end, when another one follows. `unused_after`: for how many
-    days nobody used what lies unused.
+    days nobody used what lies unused. `conversion`: within how many days a lead converts. `response`: how many days a
+    campaign is given: younger deliveries are left out, later purchases not told with it. `alive_threshold`: below which
+    probability of still buying a customer is gone.
     """
 
     paid_only: bool = False
@@ -110,16 +119,24 @@ class Counting:
     acquisition_lag: int = 0
     contract_gap: int = 0
     unused_after: int = 30
+    conversion: int = 90
+    response: int = 7
+    alive_threshold: Decimal = Decimal("0.5")
 
     def __post_init__(self) -> None:
-        for name, least in (("acquisition_lag", 0), ("contract_gap", 0), ("unused_after", 1)):
+        for name, least in _LEAST_DAYS.items():
             if not least <= getattr(self, name) <= MOST_DAYS:
                 raise DaysOutOfRange(path=("counting", name))
+        if not 0 < self.alive_threshold <= 1:
+            raise ThresholdOutOfRange(path=("counting", "alive_threshold"))
 
     @property
-    def days(self) -> dict[str, int]:
-        """The numbers of days, by the names of the parameters of statements."""
-        return {"lag": self.acquisition_lag, "gap": self.contract_gap, "idle": self.unused_after}
+    def parameters(self) -> dict[str, int | Decimal]:
+        """The numbers, by the names of the parameters of statements."""
+        return {
+            "lag": self.acquisition_lag, "gap": self.contract_gap, "idle": self.unused_after,
+            "conversion": self.conversion, "response": self.response, "alive": self.alive_threshold,
+        }  # fmt: skip
 
 
 USUAL = Counting()

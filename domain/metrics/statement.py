@@ -74,7 +74,7 @@ def statement(
     """The SQL of some figures; rows of `n` (window), `g` (group), `key` and what a value has.
 
     `believed`: of what was known at `:watermark`, under the identities of then. Parameters: `:tenant`, `:zone`,
-    `:watermark`, `:starts`, `:ends`, `:since`, `:until`, `counting.days`, those of the grouping, and where it is
+    `:watermark`, `:starts`, `:ends`, `:since`, `:until`, `counting.parameters`, those of the grouping, and where it is
     believed `:merged` and `:roots_then`.
     """
     made = _Made(asked)

@@ -92,6 +92,21 @@ async def test_what_cannot_be_asked_is_said(
     assert error["extensions"] == {"code": "BAD_USER_INPUT", "problem": problem}
 
 
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        ("en", "There is no metric frequncy and no luck. Did you mean frequency or usage_frequency or recency?"),
+        ("fa", "سنجه‌ای با کلید frequncy، luck نیست (نزدیک به آن: frequency، usage_frequency، recency)."),
+    ],
+)
+async def test_a_metric_that_is_not_there_is_named_with_those_much_like_it(
+    ask: Asking, business: seeding.Business, language: str, said: str
+) -> None:
+    answer = await ask(SERIES, language=language, keys=["occasions", "frequncy", "luck"], window=JANUARY)
+    (error,) = answer["errors"]
+    assert error["message"].startswith(said)
+
+
 async def test_what_figures_count_by_can_be_said(ask: Asking, business: seeding.Business) -> None:
     counted = """query($options: MetricOptions) {
       metrics(keys: ["revenue", "unused"], window: {start: "2026-01-01", end: "2026-02-01"}, options: $options) {
@@ -99,9 +114,14 @@ async def test_what_figures_count_by_can_be_said(ask: Asking, business: seeding.
     usual = await ask(counted)
     assert await ask(counted, options={}) == usual
     everything = {"paidOnly": False, "view": "BOOKED", "acquisitionLagDays": 0, "contractGapDays": 0}
-    assert await ask(counted, options={**everything, "unusedAfterDays": 30}) == usual
-    refused = await ask(counted, options={"unusedAfterDays": 0})
-    assert refused["errors"][0]["extensions"]["problem"] == "DAYS_OUT_OF_RANGE"
+    everything |= {"unusedAfterDays": 30, "conversionDays": 90, "responseDays": 7, "aliveThreshold": "0.5"}
+    assert await ask(counted, options=everything) == usual
+    for wrong, problem in (
+        ({"unusedAfterDays": 0}, "DAYS_OUT_OF_RANGE"), ({"conversionDays": 0}, "DAYS_OUT_OF_RANGE"),
+        ({"responseDays": 3661}, "DAYS_OUT_OF_RANGE"), ({"aliveThreshold": "0"}, "THRESHOLD_OUT_OF_RANGE"),
+    ):  # fmt: skip
+        refused = await ask(counted, options=wrong)
+        assert refused["errors"][0]["extensions"]["problem"] == problem
 
 
 async def test_the_catalogue_is_listed(ask: Asking) -> None:

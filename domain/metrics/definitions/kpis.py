@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from domain.metrics.catalogue import Facts, Figure, count, metric, number_of, ratio, sum_of, total
+from domain.metrics.catalogue import (
+    Facts,
+    Figure,
+    Personal,
+    Span,
+    count,
+    mean,
+    metric,
+    number_of,
+    ratio,
+    sum_of,
+    total,
+)
+from domain.metrics.definitions.purchases import HISTORY
 from domain.metrics.rules import Better, Unit
 from domain.purchases.rules import MissingReason
 from domain.stages.rules import CanonicalStep
@@ -90,6 +103,29 @@ OWN_GAPS = Facts(
     {"is_late": "Whether more days have passed than 95 % of the customer's own gaps have."},
 )
 """Who has at least five gaps between purchases before the window's end."""
+
+ALIVE = Facts(
+    "alive",
+    f"""
+    SELECT n, customer_id,
+        round(CAST(1 / (1 + exp(least(greatest(log_odds, -700), 700))) AS numeric), 9) AS p_alive
+    FROM (
+        SELECT h.n, h.customer_id, ln(m.a / (m.b + h.occasions - 1)) + (m.r + h.occasions - 1)
+                * ln((m.alpha + (h.lifespan + h.days_since) / 7.0) / (m.alpha + h.lifespan / 7.0)) AS log_odds
+        FROM {HISTORY.name} h CROSS JOIN buying_model m
+        WHERE (h.n, h.customer_id) NOT IN (
+            SELECT p.n, s.customer_id FROM points p
+            JOIN contract_spans s ON s.from_on < p.ends_on AND s.till_on >= p.ends_on
+        )
+    ) AS silent
+    """,
+    {"p_alive": "The probability that the customer still buys on the window's last day, by MBG/NBD."},
+)
+"""Who ever bought before the end of the window and is then under no contract, where the default model is fitted.
+
+The logarithm of the odds of being gone is that of `clv.mbgnbd.p_alive`, in weeks; its bounds keep the exponential from
+overflowing.
+"""
 
 _NO_RATE = MissingReason.NO_RATE
 
@@ -232,3 +268,30 @@ def dormant_customers() -> Figure:
 def churn_by_gap() -> Figure:
     """Customers who have not bought for longer than 95 % of their own gaps, of those with five gaps or more."""
     return ratio(count(OWN_GAPS, "is_late"), count(OWN_GAPS), empty=MissingReason.TOO_FEW)
+
+
+@metric(
+    "p_alive", unit=Unit.RATIO, better=Better.HIGHER, step=CanonicalStep.RETAIN, en="Probability of still buying",
+    fa="احتمال ادامهٔ خرید", personal=Personal(mean(ALIVE, "p_alive"), Span.LIFETIME),
+)  # fmt: skip
+def p_alive() -> Figure:
+    """The mean probability that a customer without a contract still buys, by MBG/NBD as it was last fitted.
+
+    Of a customer: the longer the silence beside the gaps before it, the smaller. More purchases can lower it: for who
+    bought often the same silence is the longer one. Without a fitted model, or a purchase, it is not known.
+    """
+    return mean(ALIVE, "p_alive")
+
+
+@metric(
+    "churn_by_model", unit=Unit.RATIO, better=Better.LOWER, step=CanonicalStep.RETAIN, en="Churn by model",
+    fa="ریزش بر پایهٔ مدل",
+)  # fmt: skip
+def churn_by_model() -> Figure:
+    """Customers who still buy with a probability below 0.5, or as the question says, of all who ever bought.
+
+    By MBG/NBD, which lets one-time buyers be gone, too; never by BG/NBD. Customers under contract are left out: see
+    `contract_churn`.
+    """
+    gone = count(ALIVE, "p_alive < CAST(:alive AS numeric)")
+    return ratio(gone, count(ALIVE), empty=MissingReason.NO_DATA)

@@ -30,11 +30,11 @@ CONSIDERING = Facts(
     FROM step_entries e
     JOIN calendar p ON p.day = e.day
     LEFT JOIN step_entries b ON b.customer_id = e.customer_id AND b.step = 'PURCHASE'
-        AND b.entered_at >= e.entered_at AND b.entered_at < e.entered_at + INTERVAL '90 days'
+        AND b.entered_at >= e.entered_at AND b.entered_at < e.entered_at + CAST(:conversion AS int) * INTERVAL '1 day'
     WHERE e.step = 'CONSIDER'
     GROUP BY p.n, e.customer_id
     """,
-    {"is_converted": "Whether a stage of the step PURCHASE was entered within 90 days."},
+    {"is_converted": "Whether a stage of the step PURCHASE was entered within 90 days, or as many as asked."},
 )
 """Who entered a stage of the step CONSIDER in the window, in any lifecycle."""
 
@@ -88,20 +88,21 @@ def inquiries() -> Figure:
     return sum_of(CONTACTED, "inquiries")
 
 
-@metric("leads", unit=Unit.COUNT, better=Better.HIGHER, step=CanonicalStep.CONSIDER, en="Leads", fa="سرنخ‌ها")
+@metric("leads", version=2, unit=Unit.COUNT, better=Better.HIGHER, step=CanonicalStep.CONSIDER, en="Leads", fa="سرنخ‌ها")
 def leads() -> Figure:
     """Customers who entered a stage of the step CONSIDER."""
     return number_of(count(CONSIDERING))
 
 
 @metric(
-    "conversion_rate", unit=Unit.RATIO, better=Better.HIGHER, step=CanonicalStep.PURCHASE, en="Conversion rate",
-    fa="نرخ تبدیل",
+    "conversion_rate", version=2, unit=Unit.RATIO, better=Better.HIGHER, step=CanonicalStep.PURCHASE,
+    en="Conversion rate", fa="نرخ تبدیل",
 )  # fmt: skip
 def conversion_rate() -> Figure:
     """Of the customers who entered CONSIDER in the window, those who entered PURCHASE within 90 days of it.
 
-    It belongs to those who came, not to those who were won: of a window that ended less than 90 days ago it can grow.
+    Within another number of days, where the question says so. It belongs to those who came, not to those who were won:
+    of a window that ended less than so many days ago it can grow.
     """
     return ratio(count(CONSIDERING, "is_converted"), count(CONSIDERING))
 

@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from domain.core.problems import NotFound, StaleVersion
 from domain.metrics import definitions
-from domain.metrics.catalogue import CATALOGUE, UnknownMetric
+from domain.metrics.catalogue import CATALOGUE
 from domain.metrics.objectives import rules
 from domain.metrics.objectives.model import Objective
 from domain.metrics.objectives.rules import ObjectiveStatus
@@ -78,8 +78,7 @@ async def update_objective(
 def _check(statement: str, kpis: Sequence[Kpi]) -> None:
     rules.check(statement, kpis)
     for place, kpi in enumerate(kpis):
-        if kpi.metric not in CATALOGUE:
-            raise UnknownMetric(path=("kpis", str(place), "metric"), key=kpi.metric)
+        CATALOGUE.check([kpi.metric], "kpis", str(place), "metric")
         to_numeric(kpi.target, "kpis", str(place), "target")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from domain.metrics.rules import Counting
 from domain.purchases.rules import Window
 from tests.domain.metrics.definitions.conftest import at
 
@@ -40,3 +41,15 @@ async def test_deliveries_of_the_last_week_are_left_out(business: Business) -> N
     await business.settle()
     lately = Window((now - timedelta(days=30)).date(), (now + timedelta(days=1)).date())
     assert await business.values("deliveries", window=lately) == {"deliveries": 1}
+    for days, reached in ((6, 2), (8, 0)):
+        found = await business.values("deliveries", window=lately, counting=Counting(response=days))
+        assert found == {"deliveries": reached}
+
+
+async def test_how_long_a_campaign_is_given_is_a_choice(business: Business) -> None:
+    await business.happened("A", "EMAIL_SENT", at("05-02"), **SPRING)
+    await business.bought("A", "05-09")
+    await business.settle()
+    for days, bought in ((7, 0), (8, 1)):
+        found = await business.values("attributed_purchase_rate", counting=Counting(response=days))
+        assert found == {"attributed_purchase_rate": bought}

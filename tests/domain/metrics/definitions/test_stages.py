@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from domain import stages
+from domain.metrics.rules import Counting
 from domain.purchases.rules import MissingReason
 from domain.stages import queries
 from domain.stages.rules import CanonicalStep, CauseKind
@@ -48,6 +49,9 @@ async def test_of_those_who_consider_some_buy_within_ninety_days(business: Busin
     found = await business.measured("leads", "conversion_rate", "lead_to_purchase")
     rate = found["conversion_rate"]
     assert (found["leads"].value, rate.numerator, rate.denominator) == (3, 1, 3)
+    for days, converted in ((18, 1), (17, 0), (104, 2), (103, 1)):
+        within = await business.measured("conversion_rate", counting=Counting(conversion=days + 1))
+        assert (days, within["conversion_rate"].numerator) == (days, converted)
     assert (found["lead_to_purchase"].value, found["lead_to_purchase"].n) == (19, 2)
 
 

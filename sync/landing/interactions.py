@@ -44,8 +44,8 @@ LEFT JOIN pg_temp.landing_customers AS customer ON customer.remote_id = landing.
 """
 _CUSTOMER = "coalesce(landing.party_id, customer.id)"
 
-# What did not change is known, and gone from the page, before anything is written. The index is walked once for all that
-# the page names, instead of down from its root for each.
+# What did not change is known, and gone from the page, before anything is written. The index is walked once for all
+# that the page names, instead of down from its root for each.
 _COMPARE = sql(f"""
 MERGE INTO pg_temp.landing_interactions AS record
 USING (

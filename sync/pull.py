@@ -22,7 +22,17 @@ from sync.relay import told
 from sync.runs import Counts
 from sync.troubles import Outcome, Verdict
 from sync.two_way import sending
-from tenure_sdk import ConnectorError, ContractViolation, Control, CursorExpired, LinePage, Page, Unsupported, Window
+from tenure_sdk import (
+    ConnectorError,
+    ContractViolation,
+    Control,
+    CursorExpired,
+    LinePage,
+    Page,
+    Transient,
+    Unsupported,
+    Window,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -330,6 +340,8 @@ class _Pull:
         """Try a page again that only came at the wrong moment; another one is the connector's mistake."""
         if _is_caused_by(problem, CROSSED):
             return await self._hold(run, "Others wrote the same at the same time.")
+        if _is_caused_by(problem, (asyncpg.UniqueViolationError,)):  # no record can do that: somebody was faster
+            return await self._meet(run, Transient("Others wrote the same at the same time."))
         name = type(problem).__name__
         return await self._meet(run, ContractViolation(f"A page could not be landed ({name})."))
 

@@ -11,7 +11,7 @@ from sync.landing.customers import Merged
 from sync.landing.tables import sql
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from domain.core.unit_of_work import Writing
     from sync.runs import Run
@@ -53,6 +53,7 @@ FROM (
     WHERE NOT EXISTS (SELECT FROM product_families f WHERE f.tenant_id = :tenant AND f.key = families.family)
 ) AS wanted
 JOIN unnest(:ids) WITH ORDINALITY AS made (id, place) USING (place)
+ON CONFLICT (tenant_id, key) DO NOTHING
 """
 
 # Lines only name products: they fill in a missing name, and leave alone what somebody has described.
@@ -72,27 +73,50 @@ CROSS JOIN LATERAL (SELECT
     CASE WHEN own.complete THEN family.id ELSE known.family_id END AS family_id,
     CASE WHEN own.complete THEN own.tier_rank ELSE known.tier_rank END AS tier_rank
 ) AS wanted
-WHERE own.remote_id = landing.remote_id
+WHERE own.remote_id = landing.remote_id AND landing.state IS NULL
 """)
 
-_CLOSE = sql("""
-UPDATE products SET valid_to = greatest(CAST(:now AS timestamptz), valid_from + interval '1 microsecond')
-FROM pg_temp.landing_products AS landing
-WHERE products.tenant_id = :tenant AND products.id = landing.id AND products.valid_to IS NULL
-    AND landing.state = 'CHANGED'
+# Others may make the same product meanwhile: then the database waits for them here, and makes none.
+_MAKE = sql("""
+WITH made AS (
+    INSERT INTO products (tenant_id, id, valid_from, sku, name, family_id, tier_rank, complements)
+    SELECT DISTINCT ON (landing.id) :tenant, landing.id, greatest(CAST(:now AS timestamptz), former.valid_to),
+        landing.sku, landing.name, landing.family_id, landing.tier_rank, coalesce(former.complements, '{}')
+    FROM pg_temp.landing_products AS landing
+    LEFT JOIN LATERAL (
+        SELECT valid_to, complements FROM products p WHERE p.tenant_id = :tenant AND p.id = landing.id
+        ORDER BY valid_from DESC LIMIT 1
+    ) AS former ON true
+    WHERE landing.state = 'NEW'
+    ORDER BY landing.id
+    ON CONFLICT DO NOTHING
+    RETURNING id
+)
+UPDATE pg_temp.landing_products AS landing SET state = 'MADE' FROM made WHERE made.id = landing.id
 """)
 
-_OPEN = sql("""
-INSERT INTO products (tenant_id, id, valid_from, sku, name, family_id, tier_rank, complements)
-SELECT DISTINCT ON (landing.id) :tenant, landing.id, greatest(CAST(:now AS timestamptz), known.valid_to), landing.sku,
-    landing.name, landing.family_id, landing.tier_rank, coalesce(known.complements, '{}')
-FROM pg_temp.landing_products AS landing
-LEFT JOIN LATERAL (
-    SELECT valid_to, complements FROM products p WHERE p.tenant_id = :tenant AND p.id = landing.id
-    ORDER BY valid_from DESC LIMIT 1
-) AS known ON true
-WHERE landing.state <> 'SAME'
-ORDER BY landing.id
+# Only who closes a product's row opens the next one: others may have changed the product meanwhile.
+_CHANGE = sql("""
+WITH closed AS (
+    UPDATE products SET valid_to = greatest(CAST(:now AS timestamptz), valid_from + interval '1 microsecond')
+    FROM pg_temp.landing_products AS landing
+    WHERE products.tenant_id = :tenant AND products.id = landing.id AND products.valid_to IS NULL
+        AND landing.state = 'CHANGED'
+    RETURNING products.id, products.valid_to, products.complements
+), opened AS (
+    INSERT INTO products (tenant_id, id, valid_from, sku, name, family_id, tier_rank, complements)
+    SELECT DISTINCT ON (landing.id) :tenant, landing.id, closed.valid_to, landing.sku, landing.name, landing.family_id,
+        landing.tier_rank, closed.complements
+    FROM pg_temp.landing_products AS landing JOIN closed USING (id)
+    ORDER BY landing.id
+    RETURNING id
+)
+UPDATE pg_temp.landing_products AS landing SET state = 'UPDATED' FROM opened WHERE opened.id = landing.id
+""")
+
+_OVERTAKEN = sql("""
+UPDATE pg_temp.landing_products SET id = CASE WHEN state = 'CHANGED' THEN id END, state = NULL
+WHERE state IN ('NEW', 'CHANGED')
 """)
 
 _LINKS = sql("""
@@ -132,18 +156,32 @@ async def make_families(work: Writing, staged: str, families: Collection[str | N
 
 async def _merge(work: Writing, run: Run) -> Merged:
     await work.execute(_LINK, run.binds)
+    states = await _compare_and_write(work, run)
+    while await _are_overtaken(work, states):
+        states = await _compare_and_write(work, run)
+    await work.execute(_LINKS, run.binds)
+    return Merged(states.get("MADE", 0), states.get("UPDATED", 0), states.get("SAME", 0))
+
+
+async def _compare_and_write(work: Writing, run: Run) -> dict[str, int]:
+    """Write what is new or changed; how many products have which state then."""
     await work.execute(_FIND, run.binds)
     await tables.number(work, "landing_products", "sku")
     await work.execute(_SHARE)
     await work.execute(_COMPARE, run.binds)
-    states: dict[str, int] = {row.state: row.found for row in await work.rows(_STATES)}
-    changes = {"tenant": work.tenant_id, "now": work.now}
-    if "CHANGED" in states:
-        await work.execute(_CLOSE, changes)
-    if states.keys() - {"SAME"}:
-        await work.execute(_OPEN, changes)
-    await work.execute(_LINKS, run.binds)
-    return Merged(states.get("NEW", 0), states.get("CHANGED", 0), states.get("SAME", 0))
+    states = await _states(work)
+    for statement in [statement for state, statement in (("NEW", _MAKE), ("CHANGED", _CHANGE)) if state in states]:
+        await work.execute(statement, {"tenant": work.tenant_id, "now": work.now})
+    return await _states(work) if states.keys() & {"NEW", "CHANGED"} else states
+
+
+async def _states(work: Writing) -> dict[str, int]:
+    return {row.state: row.found for row in await work.rows(_STATES)}
+
+
+async def _are_overtaken(work: Writing, states: Mapping[str, int]) -> bool:
+    """Whether others wrote some of the products first; these are to be compared with what stands there now."""
+    return bool(states.keys() & {"NEW", "CHANGED"}) and bool(await tables.count(work, _OVERTAKEN))
 
 
 def _cells(record: Product) -> tuple[str, ...]:

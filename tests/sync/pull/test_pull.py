@@ -7,12 +7,14 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+import asyncpg
 import pytest
 from sqlalchemy import update
+from sqlalchemy.exc import IntegrityError
 
 from domain.core.unit_of_work import Writing
 from domain.integrations.model import IntegrationState, RunMode, StreamState
-from sync import heartbeat, requests
+from sync import heartbeat, land, requests
 from sync.pull import StreamNotRead
 from sync.runs import Counts, StreamBusy
 from sync.troubles import Outcome
@@ -46,6 +48,22 @@ def failing(at: int, problem: Exception) -> Callable[[int], Awaitable[None]]:
             raise problem
 
     return fail
+
+
+async def test_who_was_faster_with_the_same_is_no_mistake_of_the_connector(
+    shop: Shop, side: Side, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def overtaken(*_: object) -> None:
+        raise IntegrityError("", None, asyncpg.UniqueViolationError()) from asyncpg.UniqueViolationError()
+
+    side.customers(2)
+    with monkeypatch.context() as patched:
+        patched.setattr(land, "merge", overtaken)
+        assert (await shop.pull()).outcome is Outcome.PARKED
+    found = await shop.integration()
+    assert (found.state, found.reason) == (IntegrationState.DEGRADED, "Others wrote the same at the same time.")
+    assert (await shop.pull()).counts == Counts(read=2, created=2)
+    assert (await shop.integration()).state == IntegrationState.ACTIVE
 
 
 async def test_a_stream_is_read_to_its_end_and_then_only_what_is_new(shop: Shop, side: Side) -> None:

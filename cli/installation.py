@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
+import structlog
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
@@ -25,10 +26,14 @@ if TYPE_CHECKING:
     from domain.core.embedded import Server
     from domain.core.settings import Settings
 
+log = structlog.get_logger()
+
 DATABASE = "tenure"
 OWNER, SERVER, PRIVACY = "tenure_owner", "tenure_server", "tenure_privacy"
 _LOGINS = {OWNER: "LOGIN CREATEROLE", SERVER: "LOGIN", PRIVACY: "LOGIN"}
 _MEMBERS = ((walls.APP, SERVER), (walls.APP, PRIVACY), (walls.ERASER, PRIVACY))
+_LOOK = 1.0
+"""Seconds between two looks at whether the embedded server lives."""
 _LOCK = "SELECT pg_advisory_lock(hashtextextended('tenure.prepare', 0))"
 
 
@@ -101,9 +106,31 @@ async def _reached(settings: Settings) -> AsyncIterator[Addresses]:
         raise RefusedToStart(str(failed)) from failed
     try:
         await _prepare(server)
-        yield Addresses(*(make_url(server.url(DATABASE, login)) for login in (SERVER, PRIVACY)))
+        async with _kept_alive(postgres):
+            yield Addresses(*(make_url(server.url(DATABASE, login)) for login in (SERVER, PRIVACY)))
     finally:
         await asyncio.to_thread(postgres.release)
+
+
+@asynccontextmanager
+async def _kept_alive(postgres: EmbeddedPostgres) -> AsyncIterator[None]:
+    """Start the embedded server again whenever it dies, as when the system kills it for its memory."""
+
+    async def watch() -> None:
+        while True:
+            await asyncio.sleep(_LOOK)
+            try:
+                if await asyncio.to_thread(postgres.revive):
+                    log.warning("database.revived")
+            except (EmbeddedPostgresFailed, OSError) as failed:
+                log.warning("database.died", reason=str(failed))
+
+    watching = asyncio.create_task(watch())
+    try:
+        yield
+    finally:
+        watching.cancel()
+        await asyncio.wait([watching])
 
 
 @asynccontextmanager

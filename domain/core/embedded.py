@@ -136,6 +136,19 @@ class EmbeddedPostgres:
         with _errors_explained(self._directory), self._starting_or_stopping():
             self._leave()
 
+    def revive(self) -> bool:
+        """Start the server again where it has died under those who acquired it; whether it had. For others, nothing.
+
+        Raises EmbeddedPostgresFailed where it dies again at once.
+        """
+        if _Cluster(self.home).postmaster() is not None:
+            return False
+        with _errors_explained(self._directory), self._starting_or_stopping():
+            if not self._presences or _Cluster(self.home).postmaster() is not None:
+                return False
+            self._serve()
+            return True
+
     def remove(self) -> bool:
         """Remove the database, its log and its server unless somebody uses it; whether it is gone."""
         with _errors_explained(self._directory), self._starting_or_stopping():

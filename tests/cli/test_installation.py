@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
+import time
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -121,7 +124,9 @@ async def test_an_address_that_leads_nowhere_is_refused_without_its_password(url
             pass
 
 
-async def test_an_embedded_database_comes_up_ready_for_two_at_once_and_keeps_its_data(tmp_path: Path) -> None:
+async def test_an_embedded_database_comes_up_ready_for_two_at_once_and_keeps_its_data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     settings = Settings(database_url=None, database_owner_url=None, data=tmp_path)
 
     async def open_tenant(slug: str) -> None:
@@ -131,6 +136,21 @@ async def test_an_embedded_database_comes_up_ready_for_two_at_once_and_keeps_its
     await asyncio.gather(open_tenant("one"), open_tenant("two"))
     async with installation.installed(settings) as database:
         assert [entry.slug for entry in await queries.every_tenant(database)] == ["one", "two"]
+    monkeypatch.setattr(installation, "_LOOK", 0.05)
+    async with installation.installed(settings) as database:
+        await asyncio.to_thread(_kill, tmp_path)
+        assert [entry.slug for entry in await queries.every_tenant(database)] == ["one", "two"]
     async with installation.eraser(settings) as database:
         assert await queries.by_slug(database, "one")
     assert await installation.migrate(settings) == migrations.revisions()[0]
+
+
+def _kill(data: Path) -> None:
+    """Kill the embedded server of a data directory, and wait until another one is ready."""
+    noted = data / "postgres" / "18" / "data" / "postmaster.pid"
+    killed = noted.read_text().splitlines()[0]
+    os.kill(int(killed), signal.SIGKILL)
+    patience = time.monotonic() + 60
+    while not noted.exists() or noted.read_text().splitlines()[0] == killed or "ready" not in noted.read_text():
+        assert time.monotonic() < patience
+        time.sleep(0.05)

@@ -297,6 +297,22 @@ def test_a_killed_server_is_recovered_for_the_next_while_another_still_holds_on(
     assert "database system was not properly shut down" in (data_dir / "postgres/18/log").read_text()
 
 
+def test_who_holds_a_killed_server_starts_it_again_and_who_does_not_leaves_it(data_dir: Path) -> None:
+    ours, stranger = use(data_dir), use(data_dir)
+    server = ours.acquire()
+    run(server, "CREATE TABLE kept (n int)", "INSERT INTO kept VALUES (42) RETURNING n")
+    assert not ours.revive()
+    kill_server(postmaster(data_dir))
+    assert not stranger.revive()
+    assert ours.revive()
+    assert not ours.revive()
+    assert run(server, "SELECT n FROM kept") == 42
+    recovered = postmaster(data_dir)
+    ours.release()
+    assert not ours.revive()
+    assert not lives(recovered)
+
+
 def test_a_backend_too_busy_to_notice_that_its_server_was_killed_does_not_hold_up_the_next(data_dir: Path) -> None:
     ours = use(data_dir)
     server = ours.acquire()

@@ -129,6 +129,8 @@ _CURRENCIES, _NETS, _AGENTS = (
     ",".join(rules.SCANNER_NETS),
     "|".join(rules.SCANNER_AGENTS),
 )
+_OCTET = "(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+_ADDRESS = rf"^{_OCTET}(\.{_OCTET}){{3}}$"
 _FASTEST, _BURST = (f"INTERVAL '{time.total_seconds()} seconds'" for time in (rules.FASTEST_PERSON, rules.BURST))
 
 
@@ -250,13 +252,13 @@ _PAIRS = """
     GROUP BY root, campaign_key
 """
 
-# A reply need not name the campaign: it is in the thread of a delivery.
+# A reply need not name the campaign: it is in the thread of a delivery. `pg_input_is_valid` came with PostgreSQL 16.
 _HITS = f"""
     SELECT DISTINCT p.root, p.campaign_key, p.delivered_at, t.id, t.occurred_at,
         coalesce(t.payload ->> 'link', t.payload ->> 'url') AS link,
         t.machine_suspected OR upper(t.payload ->> 'method') IS NOT DISTINCT FROM 'HEAD'
             OR coalesce(lower(t.payload ->> 'user_agent') ~ '{_AGENTS}', false)
-            OR CASE WHEN pg_input_is_valid(t.payload ->> 'ip', 'inet')
+            OR CASE WHEN t.payload ->> 'ip' ~ '{_ADDRESS}'
                 THEN CAST(t.payload ->> 'ip' AS inet) <<= ANY(CAST('{{{_NETS}}}' AS inet[])) ELSE false END
             OR EXISTS (
                 SELECT FROM unnest(p.moments) AS delivered (at)

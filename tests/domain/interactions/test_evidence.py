@@ -174,6 +174,8 @@ async def test_a_referral_converts_on_its_day_or_later_and_never_oneself(
         ({"payload": {"user_agent": "Mozilla/5.0 (Windows NT 10.0)", "method": "GET"}}, HOUR, True),
         ({"payload": {"ip": "67.231.145.7"}}, HOUR, False),
         ({"payload": {"ip": "not an address"}}, HOUR, True),
+        ({"payload": {"ip": "67.231.145.256"}}, HOUR, True),
+        ({"payload": {"ip": "2001:db8::1"}}, HOUR, True),
     ],
 )
 async def test_a_machine_is_no_person(

@@ -246,9 +246,11 @@ WHERE tenant_id = :tenant
 )
 
 
-def _weights(*, touched: bool) -> str:
-    """SQL: what the shares rest on, of the touched customers in all entries or of everybody in one entry."""
-    entries = "" if touched else "AND e.id = :entry"
+def weights(*, touched: bool, entries: str = "") -> str:
+    """SQL: the parts of a statement up to `weights`: what shares rest on, of everybody or of the touched customers.
+
+    Of all entries `e` that are shared among several, or of those that fit the condition `entries`.
+    """
 
     def among(customer: str) -> str:
         return f"AND {customer} = ANY(:members)" if touched else ""
@@ -361,7 +363,7 @@ def _weights(*, touched: bool) -> str:
 def _weigh(*, touched: bool) -> str:
     whose = "w.customer_id = ANY(:named)" if touched else "w.entry_id = :entry"
     return f"""
-    WITH {_weights(touched=touched)},
+    WITH {weights(touched=touched, entries="" if touched else "AND e.id = :entry")},
     gone AS (
         DELETE FROM cost_weights known
         USING (

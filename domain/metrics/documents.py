@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 
-from domain.costs.queries import borne, overlaps, within
+from domain.costs.queries import borne, overlaps
 from domain.interactions import evidence
 from domain.interactions.model import Referral
+from domain.metrics import sharing
 from domain.metrics.relations import BELIEVED, RELATIONS
-from domain.metrics.rollups import KNOWN, NOW
+from domain.metrics.rollups import KNOWN, NOW, base_amount
 
 _CURRENT = re.compile(r"CURRENT\((\w+)\)")
 
@@ -49,55 +50,40 @@ relation(
 )
 
 
-def _spending(start: str, end: str) -> str:
+def _spending(start: str, end: str, borne_in_all: str = "e.allocated_amount") -> str:
     return f"""
     SELECT p.n, a.customer_id, a.category, CAST({borne("a", start, end)} AS numeric) AS amount, 0 AS unrated,
-        true AS is_allocated, 0 AS unshared
+        true AS is_allocated
     FROM points p
     JOIN cost_entries e ON e.tenant_id = :tenant AND {NOW.format(t="e")} AND e.starts_on < {end} AND e.ends_on > {start}
     JOIN cost_allocations a ON a.tenant_id = :tenant AND a.entry_id = e.id AND {overlaps("a", start, end)}{{bearing}}
     UNION ALL
-    SELECT p.n, NULL, e.category, coalesce(e.base_amount, 0) - coalesce(e.allocated_amount, 0),
-        (e.base_amount IS NULL)::int, false, 0
+    SELECT p.n, NULL, e.category, coalesce(e.base_amount, 0) - coalesce({borne_in_all}, 0),
+        (e.base_amount IS NULL)::int, false
     FROM points p
     JOIN cost_entries e ON e.tenant_id = :tenant AND {NOW.format(t="e")} AND e.starts_on >= {start}
         AND e.starts_on < {end}
     """
 
 
-def _spending_then(start: str, end: str) -> str:
-    """How entries were shared at an earlier moment is not kept: whom an entry names bears it, on its days.
-
-    That somebody may have borne a part of another one is told of everybody.
-    """
-    of_days = within("e", start, end)
-    return f"""
-    SELECT p.n, e.customer_id, e.category,
-        CAST(coalesce(CASE WHEN e.customer_id IS NULL THEN e.base_amount ELSE {of_days} END, 0) AS numeric) AS amount,
-        (e.base_amount IS NULL)::int AS unrated, e.customer_id IS NOT NULL AS is_allocated,
-        (e.customer_id IS NULL AND num_nonnulls(e.rule, e.case_key) > 0)::int AS unshared
-    FROM points p
-    JOIN cost_entries e ON e.tenant_id = :tenant AND {KNOWN.format(t="e")} AND e.starts_on < {end}
-        AND CASE WHEN e.customer_id IS NULL THEN e.starts_on >= {start} ELSE e.ends_on > {start} END
-    UNION ALL
-    SELECT shared.n, w.customer_id, shared.category, 0, 0, true, 1
-    FROM (
-        SELECT DISTINCT p.n, e.category FROM points p
-        JOIN cost_entries e ON e.tenant_id = :tenant AND {KNOWN.format(t="e")} AND e.customer_id IS NULL
-            AND num_nonnulls(e.rule, e.case_key) > 0 AND e.starts_on < {end} AND e.ends_on > {start}
-    ) AS shared
-    CROSS JOIN (SELECT DISTINCT customer_id FROM people) AS w
-    """
-
+_BORNE_THEN = "(SELECT s.amount FROM cost_sums s WHERE s.entry_id = e.id)"
 
 # In each window: what customers bear, on the days of their shares, and the rest, on the first day of each entry.
 RELATIONS["spending"] = _spending("p.starts_on", "p.ends_on")
-BELIEVED["spending"] = _spending_then("p.starts_on", "p.ends_on")
+BELIEVED["spending"] = _spending("p.starts_on", "p.ends_on", _BORNE_THEN)
 
 # The same, so many days earlier: what won the customers of a window was spent before they came.
-_EARLIER = [f"(p.{day} - CAST(:lag AS int))" for day in ("starts_on", "ends_on")]
+_EARLIER = "(p.starts_on - CAST(:lag AS int))", "(p.ends_on - CAST(:lag AS int))"
 RELATIONS["earlier_spending"] = _spending(*_EARLIER)
-BELIEVED["earlier_spending"] = _spending_then(*_EARLIER)
+BELIEVED["earlier_spending"] = _spending(*_EARLIER, _BORNE_THEN)
+
+BELIEVED["cost_entries"] = f"""
+    SELECT e.tenant_id, e.id, e.category, e.starts_on, e.ends_on, e.rule, e.customer_id, e.campaign_key, e.case_key,
+        e.department_id, {base_amount("e", KNOWN, "starts_on")} AS base_amount,
+        CAST(NULL AS timestamptz) AS superseded_at
+    FROM cost_entries e WHERE e.tenant_id = :tenant AND {KNOWN.format(t="e")}
+"""
+BELIEVED |= sharing.BELIEVED
 
 relation(
     "deals",

@@ -27,6 +27,7 @@ from domain.metrics.rules import (
     check_window,
     points,
 )
+from domain.metrics.sharing import shared_then
 from domain.metrics.statement import Asked, Grouping, statement
 from domain.purchases.rules import MissingReason, Window
 from domain.segments.queries import UnknownSegment
@@ -157,7 +158,7 @@ async def series(snapshot: Snapshot, question: Question) -> Answer:
     spans = [(start, end), *((period.start, period.end) for period in periods)]
     values = {"zone": setting.zone, "watermark": watermark, **_spans(spans, today), **_members(groups)}
     values |= question.counting.parameters | await _identities(snapshot, question.as_of)
-    found = {(row["key"], row["g"], row["n"]): _value(row) for row in await snapshot.rows(sql, **values)}
+    found = {(row["key"], row["g"], row["n"]): _value(row) for row in await _rows(snapshot, sql, values)}
     first = 0 if grouping is Grouping.TENANT else 1
     return Answer(
         series=[
@@ -214,7 +215,7 @@ async def customer_values(
     watermark = as_of or snapshot.now
     values = personal_values(replace(snapshot, now=watermark), setting) | await _identities(snapshot, as_of)
     sql = statement(personal(chosen), Grouping.CUSTOMERS, believed=as_of is not None)
-    rows = await snapshot.rows(sql, roots=list(roots), **values)
+    rows = await _rows(snapshot, sql, values | {"roots": list(roots)})
     placed = await snapshot.rows(
         _PLACED, watermark=watermark, customers=[row["g"] for row in rows], keys=[row["key"] for row in rows],
         metric_values=[row["value"] for row in rows], metrics=[one.key for one in chosen],
@@ -226,6 +227,13 @@ async def customer_values(
         {root: [_placed(one, own[root, one.key], beside.get((root, one.key))) for one in chosen] for root in roots},
         setting.currency, watermark,
     )  # fmt: skip
+
+
+async def _rows(snapshot: Snapshot, sql: str, values: dict[str, Any]) -> Sequence[Any]:
+    """The rows of a statement; one that asks who once bore which costs is told."""
+    if ":bearers" in sql:
+        values |= await shared_then(snapshot, values)
+    return await snapshot.rows(sql, **values)
 
 
 _PLACED = """

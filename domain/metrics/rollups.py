@@ -55,14 +55,14 @@ def _sales(current: str, whose: str) -> str:
         "o", "o.local_day",
         orders=f"({is_purchase})::int",
         paid_orders=f"({is_purchase} AND o.amount > 0)::int",
-        gross=f"CASE WHEN {is_sale} THEN {_base('o', current)} END",
-        net=f"CASE WHEN {is_sale} THEN {_base('o', current)} END",
-        adjusted=f"CASE WHEN {is_sale} THEN 0 ELSE {_base('o', current)} END",
+        gross=f"CASE WHEN {is_sale} THEN {base_amount('o', current)} END",
+        net=f"CASE WHEN {is_sale} THEN {base_amount('o', current)} END",
+        adjusted=f"CASE WHEN {is_sale} THEN 0 ELSE {base_amount('o', current)} END",
         units=f"CASE WHEN {is_purchase} THEN o.units ELSE 0 END",
         paid_units=f"CASE WHEN {is_purchase} AND o.amount > 0 THEN o.units ELSE 0 END",
         cost_of_goods=f"CASE WHEN {is_sale} THEN {cost} END",
         uncosted=f"({is_purchase} AND (lines.cost IS NULL OR lines.unknown OR {cost} IS NULL))::int",
-        unrated=f"({_base('o', current)} IS NULL)::int",
+        unrated=f"({base_amount('o', current)} IS NULL)::int",
     )  # fmt: skip
     return f"""
         {counted}
@@ -80,10 +80,10 @@ def _booked_refunds(current: str, whose: str) -> str:
     """Refunds on the day of their order where that is known."""
     counted = _row(
         "f", "f.booked_on",
-        net=f"-{_base('f', current)}",
+        net=f"-{base_amount('f', current)}",
         returned_units="CASE WHEN f.order_is_kept THEN f.units ELSE 0 END",
         cost_of_goods=f"-{_in_base('f', 'lines.cost')}",
-        unrated=f"({_base('f', current)} IS NULL)::int",
+        unrated=f"({base_amount('f', current)} IS NULL)::int",
     )  # fmt: skip
     return f"""
         {counted}
@@ -97,7 +97,7 @@ def _booked_refunds(current: str, whose: str) -> str:
 
 def _cash_refunds(current: str, whose: str) -> str:
     """Refunds on the day on which the money was given back."""
-    base = _base("f", current)
+    base = base_amount("f", current)
     unrated = f"({base} IS NULL AND f.local_day <> f.booked_on)::int"
     return f"""
         {_row("f", "f.local_day", cash_refunds=base, unrated=unrated)}
@@ -140,13 +140,16 @@ def _is_kept(order: str, given_back: str) -> str:
     return f"({order}.amount <= 0 OR {order}.amount > coalesce({given_back}, 0))"
 
 
-def _base(document: str, current: str) -> str:
-    """What a document is worth in the tenant's base currency; at a watermark only what a rate known then had given."""
+def base_amount(document: str, current: str, day: str = "local_day") -> str:
+    """SQL: what a document is worth in the tenant's base currency at the rate of its `day`.
+
+    At a watermark only what a rate known then had given.
+    """
     if current == NOW:
         return f"{document}.base_amount"
     return f"""(CASE WHEN {document}.currency = {document}.base_currency OR EXISTS (
         SELECT FROM exchange_rates r WHERE r.tenant_id = :tenant AND r.recorded_at <= :watermark
-            AND r.day <= {document}.local_day
+            AND r.day <= {document}.{day}
             AND ((r.base, r.quote) = ({document}.currency, {document}.base_currency)
                 OR (r.quote, r.base) = ({document}.currency, {document}.base_currency))
     ) THEN {document}.base_amount END)"""

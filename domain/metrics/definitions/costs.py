@@ -14,7 +14,7 @@ from domain.stages.rules import CanonicalStep
 SPENT = Facts(
     "spent",
     """
-    SELECT s.n, m.customer_id, s.category, s.amount, s.unrated, s.is_allocated, s.unshared
+    SELECT s.n, m.customer_id, s.category, s.amount, s.unrated, s.is_allocated
     FROM spending s LEFT JOIN people m ON m.id = s.customer_id
     """,
     {
@@ -22,7 +22,6 @@ SPENT = Facts(
         "amount": "How much, in minor units of the base currency.",
         "is_allocated": "Whether a customer bears it.",
         "unrated": "1 where it waits for an exchange rate, else 0.",
-        "unshared": "1 where it was shared then, and how is not known any more, else 0.",
     },
 )
 """Each share of a cost entry in the window, and what of an entry that begins in it nobody bears."""
@@ -85,7 +84,6 @@ CLOSED_DEAL = Facts(
 _RETENTION = "category IN ('RETENTION_MARKETING', 'RETENTION_SALES')"
 _SALES = "category IN ('ACQUISITION_SALES', 'RETENTION_SALES')"
 _SERVICE = "category = 'SERVICE'"
-_UNSHARED = (total(SPENT, "unshared"), MissingReason.NO_DATA)
 
 
 def _spent(where: str | None = None) -> Figure:
@@ -104,24 +102,21 @@ def _number(facts: Facts, where: str | None = None) -> Figure:
     return Figure(Kind.COUNT, counted, None, counted)
 
 
-@metric("costs", version=2, unit=Unit.MONEY, better=Better.LOWER, en="Costs", fa="هزینه‌ها")
+@metric("costs", version=3, unit=Unit.MONEY, better=Better.LOWER, en="Costs", fa="هزینه‌ها")
 def costs() -> Figure:
     """All that was spent: what customers bear, on the days of their shares, and the rest on each entry's first day."""
     return _spent()
 
 
-@metric("allocated_costs", version=2, unit=Unit.MONEY, en="Allocated costs", fa="هزینه‌های تسهیم‌شده")
+@metric("allocated_costs", version=3, unit=Unit.MONEY, en="Allocated costs", fa="هزینه‌های تسهیم‌شده")
 def allocated_costs() -> Figure:
-    """What customers bear of the costs. With the unallocated costs it adds up to all costs.
-
-    How costs were shared at an earlier moment is not known.
-    """
-    return _spent("is_allocated").unless(*_UNSHARED)
+    """What customers bear of the costs. With the unallocated costs it adds up to all costs."""
+    return _spent("is_allocated")
 
 
 @metric(
     "unallocated_costs",
-    version=2,
+    version=3,
     unit=Unit.MONEY,
     better=Better.LOWER,
     en="Unallocated costs",
@@ -129,7 +124,7 @@ def allocated_costs() -> Figure:
 )
 def unallocated_costs() -> Figure:
     """What nobody bears of the costs."""
-    return _spent("NOT is_allocated").unless(*_UNSHARED)
+    return _spent("NOT is_allocated")
 
 
 @metric(
@@ -146,7 +141,7 @@ def acquisition_cost() -> Figure:
 
 
 @metric(
-    "retention_cost", version=2, unit=Unit.MONEY, better=Better.LOWER, step=CanonicalStep.RETAIN,
+    "retention_cost", version=3, unit=Unit.MONEY, better=Better.LOWER, step=CanonicalStep.RETAIN,
     en="Cost of retention", fa="هزینهٔ نگهداشت هر مشتری",
 )  # fmt: skip
 def retention_cost() -> Figure:
@@ -155,12 +150,11 @@ def retention_cost() -> Figure:
 
 
 @metric(
-    "cost_to_serve", version=2, unit=Unit.MONEY, better=Better.LOWER, step=CanonicalStep.USE, en="Cost to serve",
+    "cost_to_serve", version=3, unit=Unit.MONEY, better=Better.LOWER, step=CanonicalStep.USE, en="Cost to serve",
     fa="هزینهٔ خدمت‌رسانی به هر مشتری",
     personal=Personal(
         ratio(total(SPENT, "amount", _SERVICE), count(SERVED), empty=MissingReason.NO_DATA)
         .unless(total(SPENT, "unrated", _SERVICE), MissingReason.NO_RATE)
-        .unless(total(SPENT, "unshared", _SERVICE), MissingReason.NO_DATA)
     ),
 )  # fmt: skip
 def cost_to_serve() -> Figure:
@@ -172,7 +166,7 @@ def cost_to_serve() -> Figure:
 
 
 @metric(
-    "cost_per_case", version=2, unit=Unit.MONEY, better=Better.LOWER, step=CanonicalStep.USE, en="Cost per case",
+    "cost_per_case", version=3, unit=Unit.MONEY, better=Better.LOWER, step=CanonicalStep.USE, en="Cost per case",
     fa="هزینهٔ هر پرونده",
 )  # fmt: skip
 def cost_per_case() -> Figure:
@@ -197,7 +191,7 @@ def acquire_retain_ratio() -> Figure:
 
 
 @metric(
-    "cost_per_sale", version=2, unit=Unit.MONEY, better=Better.LOWER, step=CanonicalStep.PURCHASE, en="Cost per sale",
+    "cost_per_sale", version=3, unit=Unit.MONEY, better=Better.LOWER, step=CanonicalStep.PURCHASE, en="Cost per sale",
     fa="هزینهٔ هر فروش",
 )  # fmt: skip
 def cost_per_sale() -> Figure:

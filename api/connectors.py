@@ -1,5 +1,6 @@
 """The catalogue over GraphQL: which connectors are installed, what they can do, and what is missing to use them."""
 
+from base64 import b64encode
 from collections.abc import Collection
 from enum import StrEnum
 from typing import Annotated, Any
@@ -14,7 +15,19 @@ from domain.integrations.model import Enablement
 from sync.access import config, readiness
 from sync.registry import Loaded
 from sync.switchboard import Switchboard
-from tenure_sdk import Action, ApiKey, Auth, Basic, ClientCredentials, Custom, OAuth2, Push, Stream, Webhook
+from tenure_sdk import (
+    Action,
+    ApiKey,
+    Auth,
+    Basic,
+    ClientCredentials,
+    Custom,
+    OAuth2,
+    Push,
+    Stream,
+    Webhook,
+    icon_problem,
+)
 from tenure_sdk import Connector as Installed
 
 ADMIN = "integrations:admin"
@@ -99,6 +112,9 @@ class Connector:
     version: str = strawberry.field(description="The version that is installed.")
     category: ConnectorCategory = strawberry.field(description="What it connects to.")
     docs_url: str | None = strawberry.field(description="Where it is described.")
+    icon: str | None = strawberry.field(
+        description="A small drawing for an `img` element, as a `data:` address of an SVG of shapes and text alone."
+    )
     enabled: bool = strawberry.field(description="Whether this tenant may use it.")
     load_error: str | None = strawberry.field(description="Why it could not be loaded; null when it was.")
     readiness: Readiness = strawberry.field(description="Whether it can be used here, and what is missing.")
@@ -138,7 +154,7 @@ def _shown(board: Switchboard, connector: type[Installed[Any]], enabled: Collect
     by_app = [each for each in webhooks if each.door == "app"]
     return Connector(
         key=connector.key, title=connector.title, version=connector.version, category=_category(connector.category),
-        docs_url=connector.docs_url, enabled=connector.key in enabled, load_error=None,
+        docs_url=connector.docs_url, icon=_icon(connector.icon), enabled=connector.key in enabled, load_error=None,
         readiness=Readiness(
             ready=not missing, missing=missing,
             redirect_url=readiness.redirect_uri(board.settings) if readiness.needs_a_person(connector.auth) else None,
@@ -190,10 +206,17 @@ def _failed(loaded: Loaded) -> Connector:
     """An entry point that could not be loaded: nothing of it is known but why."""
     return Connector(
         key=loaded.entry, title=loaded.entry, version=loaded.version, category=ConnectorCategory.OTHER, docs_url=None,
-        enabled=False, load_error=loaded.error,
+        icon=None, enabled=False, load_error=loaded.error,
         readiness=Readiness(ready=False, missing=[loaded.error or ""], redirect_url=None, webhook_url=None),
         auth=_auth(None), config_schema=JSON({}), streams=[], actions=[], webhooks=False,
     )  # fmt: skip
+
+
+def _icon(icon: str | None) -> str | None:
+    """What a browser draws as an image, which runs and loads nothing; None for anything but a sound drawing."""
+    if icon is None or icon_problem(icon) is not None:
+        return None
+    return f"data:image/svg+xml;base64,{b64encode(icon.encode()).decode()}"
 
 
 def _category(category: str) -> ConnectorCategory:

@@ -33,6 +33,7 @@ from tenure_sdk import (
     Product,
     Refund,
     stream,
+    tile,
 )
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ class FilesConnector(Connector[FilesConfig]):
     """Reads a file of records of one kind, or of the lines of orders and refunds, or of the events of contracts."""
 
     key, title, version, category = "files", "Files", "1.0.0", "files"
+    icon = tile("F", "#5c5f66")
 
     async def check(self, ctx: Context[FilesConfig]) -> Account:
         """The mapping's source, once mapping and file have been looked over: then a run will not fail for them."""

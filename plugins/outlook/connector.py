@@ -49,6 +49,7 @@ from tenure_sdk import (
     push,
     stream,
     subscribe,
+    tile,
     totals,
     webhook,
 )
@@ -82,6 +83,7 @@ class Outlook(Connector[OutlookConfig]):
     hosts = ("graph.microsoft.com",)
     rate = RateLimit(per_minute=1_000, concurrency=4)
     docs_url = "https://learn.microsoft.com/graph/auth-register-app-v2"
+    icon = tile("O", "#0b7285")
     auth: ClassVar[Auth | None] = OAuth2(
         authorize_url=f"{LOGIN}/{{directory}}/oauth2/v2.0/authorize",
         token_url=f"{LOGIN}/{{directory}}/oauth2/v2.0/token",

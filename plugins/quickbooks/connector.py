@@ -48,6 +48,7 @@ from tenure_sdk import (
     ids,
     push,
     stream,
+    tile,
     totals,
     webhook,
 )
@@ -118,6 +119,7 @@ class QuickBooks(Connector[QuickBooksConfig]):
 
     key, title, version, category = "quickbooks", "QuickBooks Online", "1.0.0", "accounting"
     docs_url = "https://developer.intuit.com/app/developer/qbo/docs/get-started"
+    icon = tile("QB", "#2b8a3e")
     hosts = tuple(HOSTS.values())
     rate = RateLimit(per_minute=500, concurrency=10)
     auth = OAuth2(

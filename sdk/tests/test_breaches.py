@@ -46,6 +46,7 @@ from tenure_sdk import (
     mapped,
     push,
     stream,
+    tile,
     totals,
     webhook,
 )
@@ -208,6 +209,11 @@ class WithoutScopes(Sample):
 @breaks("DEC-6")
 class Undocumented(Sample):
     docs_url = None
+
+
+@breaks("DEC-6")
+class WithAScriptInItsIcon(Sample):
+    icon = tile("AB").replace("</svg>", "<script>alert(1)</script></svg>")
 
 
 @breaks("DEC-7")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from base64 import b64decode
 from contextlib import aclosing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,8 @@ from domain.core.events import DueWork
 from domain.customers.model import PrivacyRequest
 from domain.integrations import actions, queries
 from domain.integrations.model import HookToken, IntegrationState, RemoteAccount
-from tenure_sdk import Delivery, StandardWebhooks
+from sync.registry import load
+from tenure_sdk import Delivery, StandardWebhooks, icon_problem, tile
 from tests.api import desk as desks
 from tests.api.desk import REALM, Desk
 from tests.conftest import dsn
@@ -66,6 +68,16 @@ async def test_the_catalogue_says_what_there_is_and_what_it_needs(desk: Desk) ->
         "time_zone",
         "home_currency",
     }
+
+
+async def test_an_icon_is_a_drawing_that_runs_and_loads_nothing(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    shipped = load().connectors
+    assert {icon_problem(shipped[key].icon or "") for key in ("files", "outlook", "quickbooks")} == {None}
+    [shown] = (await desk.read("{ connectors(category: ACCOUNTING) { icon } }"))["connectors"]
+    content_type, _, drawn = shown["icon"].partition(";base64,")
+    assert (content_type, b64decode(drawn).decode()) == ("data:image/svg+xml", tile("QB", "#2b8a3e"))
+    monkeypatch.setattr(shipped["quickbooks"], "icon", tile("QB").replace("<rect", "<rect onload='x()'"))
+    assert (await desk.read("{ connectors(category: ACCOUNTING) { icon } }"))["connectors"] == [{"icon": None}]
 
 
 async def test_an_admin_enables_quickbooks_and_reads_customers(desk: Desk) -> None:

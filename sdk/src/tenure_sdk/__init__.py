@@ -56,6 +56,7 @@ from tenure_sdk.hooks import (
     hookimpl,
 )
 from tenure_sdk.http import Answer, Context, Host, Window, retry_after
+from tenure_sdk.icons import MAX_ICON_BYTES, icon_problem, tile
 from tenure_sdk.limits import RateLimit, duration
 from tenure_sdk.mapping import left_over, mapped
 from tenure_sdk.metrics import CustomerCount, Metric, Total, Where
@@ -132,6 +133,7 @@ __all__ = [
     "LINE_COLUMNS",
     "LINE_TYPES",
     "MAX_CURSOR_BYTES",
+    "MAX_ICON_BYTES",
     "PAYLOADS",
     "RECORD_TYPES",
     "REQUIRED_LINE_COLUMNS",
@@ -255,6 +257,7 @@ __all__ = [
     "fold_digits",
     "fold_key",
     "hookimpl",
+    "icon_problem",
     "ids",
     "left_over",
     "lookup",
@@ -265,6 +268,7 @@ __all__ = [
     "retry_after",
     "stream",
     "subscribe",
+    "tile",
     "totals",
     "webhook",
 ]

@@ -323,6 +323,8 @@ class Connector(Generic[Config]):
     """The hosts that requests may go to, that of paths first; they may name settings: `api.{region}.example`."""
     rate: ClassVar[RateLimit] = RateLimit()
     docs_url: ClassVar[str | None] = None
+    icon: ClassVar[str | None] = None
+    """An SVG that a catalogue shows beside the title, such as `tile("AB")`; `icon_problem` says what it may be."""
 
     async def check(self, ctx: Context[Config]) -> Account:
         """The account that these settings lead to; raises a ConnectorError when they do not work."""

@@ -95,6 +95,7 @@ def config_table(config: type[Struct]) -> str:
 def _values(plan: Plan) -> dict[str, str]:
     base = {
         "key": plan.key, "package": plan.package, "title": plan.title, "name": plan.name, "host": f"{plan.key}.example",
+        "initials": "".join(word[0] for word in plan.title.split())[:2],
     }  # fmt: skip
     fetched = plan.push or plan.webhook is not None
     methods = [_part("stream", stream) for stream in plan.streams]
@@ -126,7 +127,7 @@ def _values(plan: Plan) -> dict[str, str]:
 
 
 def _imports(plan: Plan, *, fetched: bool) -> str:
-    names = {"Account", "Connector", "Context", "Cursor", "Page", "Record", "left_over", "mapped", "stream"}
+    names = {"Account", "Connector", "Context", "Cursor", "Page", "Record", "left_over", "mapped", "stream", "tile"}
     names |= {RECORDS[each] for each in plan.streams}
     names |= {AUTHS[plan.auth].partition("(")[0]} - {"None"}
     names |= {"Ref"} if set(plan.streams) & OF_CUSTOMERS else set()

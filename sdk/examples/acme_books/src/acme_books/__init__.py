@@ -13,7 +13,7 @@ from msgspec import Meta, Struct
 from tenure_sdk import (
     Account, Change, Connector, Context, Cursor, Customer, Delivery, HmacSignature, IdVersion, Invoice, Limit, OAuth2,
     Page, Product, Pushed, RateLimit, Record, Ref, Signal, Totals, Window, fetch, ids, left_over, mapped, push, stream,
-    totals, webhook,
+    tile, totals, webhook,
 )  # fmt: skip
 
 
@@ -36,6 +36,7 @@ class AcmeBooks(Connector[Config]):
     hosts = ("api.{region}.acme.example",)
     rate = RateLimit(per_minute=300, concurrency=4)
     docs_url = "https://docs.acme.example/tenure"
+    icon = tile("AB", "#e8590c")
 
     async def check(self, ctx: Ctx) -> Account:
         company = await ctx.get(f"/v1/{ctx.config.company}")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tenure_sdk.auth import ApiKey, ClientCredentials, OAuth2
 from tenure_sdk.connector import Control, Fetch, Listing, Lookup, Push, Webhook
+from tenure_sdk.icons import icon_problem
 from tenure_sdk.records import RECORD_TYPES
 from tenure_sdk.testing.bench import Bench, Breach, check, some
 
@@ -106,14 +107,18 @@ async def auth_is_complete(bench: Bench) -> None:
 @check(
     "DEC-6",
     "silver",
-    "Its documentation can be found",
-    "Set docs_url to the page that tells an admin how to enable the connector.",
+    "It can be found: its documentation, and its icon in a catalogue",
+    "Set docs_url to the page that tells an admin how to enable the connector, and icon to an SVG, such as tile('AB').",
 )
 async def documented(bench: Bench) -> None:
-    """An address for people."""
+    """An address and a drawing for people."""
     url = bench.connector.docs_url or ""
     if not url.startswith("https://"):
         raise Breach(seen=f"docs_url = {bench.connector.docs_url!r}", expected="an https address")
+    icon = bench.connector.icon
+    problem = "there is none" if icon is None else icon_problem(icon)
+    if problem is not None:
+        raise Breach(seen=f"the icon cannot be shown: {problem}", expected="a small SVG of shapes and text alone")
 
 
 @check(

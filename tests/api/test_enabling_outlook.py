@@ -51,12 +51,18 @@ async def test_the_page_holds(database: Database, tenant: UUID, tmp_path: Path) 
                 known |= payloads["createIntegration"]["integration"]
             if "beginAuthorization" in payloads:
                 await allow(desk, sandbox, payloads["beginAuthorization"]["authorizeUrl"])
+            if "createMeeting" in payloads:
+                known["meeting"] = payloads["createMeeting"]["remoteId"]
+            if "change_meeting" in step.text:
+                [event] = box.known("calendar").items.values()
+                assert event.fields["location"]["displayName"] == "Room 2"
             if "confirmAuthorization" in payloads and "account" not in known:
                 assert payloads["confirmAuthorization"]["accountLabel"] == MAILBOX
                 known["account"] = payloads["confirmAuthorization"]["account"]
             await desk.work()
         assert await subjects(desk) == ["From Bea Kunde", "From Carl Client"]
         assert (await desk.integration(known["id"], "state"))["state"] == "ACTIVE"
+        assert box.known("calendar").items == {}
 
 
 async def allow(desk: desks.Desk, sandbox: OutlookSandbox, url: str) -> None:

@@ -74,6 +74,6 @@ def _size_of(buffer: bytearray) -> int:
     end = buffer.find(_HEAD_END)
     if end < 0:
         return 0
-    at = buffer.lower().find(_LENGTH, 0, end)
-    length = buffer[at + len(_LENGTH) : buffer.find(b"\r\n", at)]
-    return end + len(_HEAD_END) + int(length)
+    head = buffer[: end + 2].lower()  # the body is not looked at: the load shares a core with PostgreSQL
+    at = head.find(_LENGTH) + len(_LENGTH)
+    return end + len(_HEAD_END) + int(head[at : head.find(b"\r\n", at)])

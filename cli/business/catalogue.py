@@ -57,6 +57,8 @@ def _article(line: str) -> Article:
 
 
 ARTICLES = {article.sku: article for article in map(_article, _SHELVES.strip().splitlines())}
+_GOODS = {"coffee": "0.46", "tea": "0.38", "grinders": "0.61", "machines": "0.66", "care": "0.40", "courses": "0.30"}
+"""Which part of the price the goods cost, or what is needed for a course."""
 _TAKEN_IN_NUMBERS = ("coffee", "tea", "care")
 _OFTEN = (("coffee", 10), ("tea", 4), ("care", 3), ("grinders", 2), ("machines", 1), ("courses", 1))
 
@@ -72,7 +74,7 @@ def line(sku: str, quantity: int, discount: Decimal = Decimal(0)) -> OrderLine:
     article = ARTICLES[sku]
     return OrderLine(
         product=Ref("product", sku), description=article.name, quantity=Decimal(quantity), unit_price=article.price,
-        discount=discount,
+        discount=discount, cost=(quantity * article.price * Decimal(_GOODS[article.family])).quantize(Decimal("0.01")),
     )  # fmt: skip
 
 

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import select, text
 
-from cli.business import catalogue, counter, laws, promises, shirin
+from cli.business import catalogue, counter, laws, promises, shirin, spending
 from cli.business.lives import HOUSEHOLD, lives
 from cli.business.regulars import regulars
 from domain import customers
+from domain.core import planning
 from domain.core.unit_of_work import Actor
 from domain.customers.model import AttributeType, ConsentDecision
 from domain.integrations.model import RecordLink
@@ -19,7 +20,7 @@ from domain.stages.model import NoteKind
 from domain.tenants.actions import create_principal
 from domain.tenants.model import PrincipalKind, Role
 from sync import land, runs
-from tenure_sdk import Account, Customer, ExchangeRate, Interaction, Order, Page, Product, Refund, Stream
+from tenure_sdk import Account, Cost, Customer, ExchangeRate, Interaction, Order, Page, Product, Refund, Stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 LIFECYCLE = "buyer"
 
 _CONNECTOR, _ACCOUNT = "demo", Account("shop", "The demo's shop")
-_STREAM = Stream("business", (Product, ExchangeRate, Customer, Order, Refund, Interaction))
+_STREAM = Stream("business", (Product, ExchangeRate, Customer, Order, Refund, Interaction, Cost))
 _PORTION = 25 * HOUSEHOLD
 _LIVED = 0.8
 """How much of the work is done when all but the regulars have lived."""
@@ -72,8 +73,10 @@ async def fill(database: Database, tenant_id: UUID, count: int, report: Callable
         await land.land(work, run, Page(_shop(count, work.now)))
         manager = await create_principal(work, "Account manager", Role.AGENT, PrincipalKind.PERSON)
         lived = _LIVED if count >= promises.LEAST else 1.0
-        for share, portion in _portions(count, work.now):
+        for place, (share, portion) in enumerate(_portions(count, work.now)):
             await land.land(work, run, Page(_records(portion)))
+            if place.bit_count() == 1:  # there is twice as much as the last time
+                await planning.refresh_within(work)
             work.actor = Actor(manager.id)
             await _do_by_hand(work, run, portion)
             work.actor = Actor.SYSTEM
@@ -106,6 +109,7 @@ def _shop(count: int, until: datetime) -> list[Record]:
         *catalogue.rates(first, last),
         *counter.sales(count // 4, until),
         *counter.adjustments(until),
+        *spending.weekly(count, until),
     ]
 
 
@@ -118,7 +122,9 @@ def _portions(count: int, until: datetime) -> Iterator[tuple[float, list[Diary]]
 
 
 def _records(portion: Sequence[Diary]) -> list[Record]:
-    return [record for diary in portion for record in (diary.customer, *diary.records)]
+    return [
+        record for diary in portion for record in (diary.customer, *diary.records, *spending.of_cases(diary))
+    ]  # fmt: skip
 
 
 async def _do_by_hand(work: Writing, run: Run, portion: Sequence[Diary]) -> None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from domain.core.database import Database
+    from domain.core.unit_of_work import Writing
 
 _REFRESH = "directory.refresh_statistics()"
 
@@ -25,9 +26,11 @@ DECLARE
     changed regclass;
 BEGIN
     FOR changed IN
-        SELECT t.oid FROM pg_class t JOIN pg_stat_user_tables s ON s.relid = t.oid
+        SELECT t.oid FROM pg_class t
+        JOIN pg_stat_user_tables s ON s.relid = t.oid
+        JOIN pg_stat_xact_user_tables x ON x.relid = t.oid
         WHERE t.relowner = (SELECT oid FROM pg_roles WHERE rolname = current_user)
-            AND s.n_mod_since_analyze > greatest(1000, 0.1 * t.reltuples)
+            AND s.n_mod_since_analyze + x.n_tup_ins + x.n_tup_upd + x.n_tup_del > greatest(1000, 0.1 * t.reltuples)
     LOOP
         EXECUTE format('ANALYZE (SKIP_LOCKED) %s', changed);
     END LOOP;
@@ -47,3 +50,8 @@ async def refresh(database: Database) -> None:
     """Have the statistics of the tables refreshed of which a tenth has changed since that was done last."""
     async with database.directory() as connection:
         await connection.execute(text(f"SELECT {_REFRESH}"))
+
+
+async def refresh_within(work: Writing) -> None:
+    """The same amid a unit of work that writes much and reads it again: of the tables that it has changed, too."""
+    await work.execute(text(f"SELECT {_REFRESH}"))

@@ -4,19 +4,21 @@ from typing import TYPE_CHECKING, Any
 
 import asyncpg
 import pytest
+from sqlalchemy import text
 
 from domain.core import planning
 from tests.conftest import dsn
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from uuid import UUID
 
     from domain.core.database import Database
     from tests.conftest import Logins
 
 ROWS = """
 INSERT INTO directory.rate_buckets (scope, tokens, refilled_at)
-SELECT 'planning-' || $1 || '-' || i, 0, now() FROM generate_series(1, $2::int) AS i
+SELECT 'planning-' || $1 || '-' || i, 0, now() FROM generate_series(1, CAST($2 AS int)) AS i
 """
 SEEN = "SELECT last_analyze FROM pg_stat_user_tables WHERE relid = 'directory.rate_buckets'::regclass"
 
@@ -54,6 +56,17 @@ async def test_statistics_are_refreshed_where_much_has_changed_and_only_there(
     assert after != before
     await planning.refresh(database)
     assert await analysed(superuser) == after
+
+
+async def test_amid_a_unit_of_work_what_it_has_written_counts(
+    database: Database, tenant: UUID, superuser: asyncpg.Connection
+) -> None:
+    """What nobody else can see yet is planned for by whoever goes on working with it."""
+    async with database.unit_of_work(tenant) as work:
+        await work.execute(text(ROWS.replace("$1", ":name").replace("$2", ":count")), {"name": "amid", "count": 5_000})
+        await planning.refresh_within(work)
+        [known] = await work.rows(text("SELECT reltuples FROM pg_class WHERE oid = 'directory.rate_buckets'::regclass"))
+    assert known.reltuples >= 5_000
 
 
 async def test_nobody_else_may_have_them_refreshed(superuser: asyncpg.Connection) -> None:

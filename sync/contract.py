@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ MAX_ROWS = 5_000
 _SECRET_NAMES = frozenset(
     {"access_token", "refresh_token", "client_secret", "password", "api_key", "apikey", "authorization", "secret"}
 )
+_TOO_LONG = re.compile(r"Expected `str` of length <= (\d+)")
 _SHORTEST_SECRET = 6
 """What is shorter stands in too many texts by chance."""
 
@@ -130,7 +132,7 @@ def _kept(record: Any) -> dict[str, Any] | None:
 def _read(message: str) -> tuple[str | None, str]:
     """The field and the reason in a message of msgspec's: `Expected ... - at `$.name``."""
     reason, _, place = message.partition(" - at `$")
-    return place.rstrip("`").lstrip(".") or None, reason
+    return place.rstrip("`").lstrip(".") or None, _TOO_LONG.sub(r"is longer than \1 characters", reason)
 
 
 def _latest(records: Sequence[Record]) -> list[Record]:

@@ -18,6 +18,12 @@ NULL = "\\N"
 LARGEST = Decimal(10) ** 14
 """Quantities, prices and rates are numeric(20, 6)."""
 
+LONGEST_LINE = 512
+"""How long an id, a name, a number or a key may be, in characters: as records have it."""
+
+LONGEST_INDEXED = 2_000
+"""How many bytes a text may have of which no more is known than that an index has to hold it."""
+
 _ESCAPES = {ord("\\"): "\\\\", ord("\t"): "\\t", ord("\n"): "\\n", ord("\r"): "\\r", 0: None}
 
 
@@ -58,6 +64,13 @@ def rows(cells: Iterable[Iterable[str]]) -> bytes:
 def text(value: str) -> str:
     """A text, escaped; NUL, which no database keeps, is left out."""
     return value if _is_plain(value) else value.translate(_ESCAPES)
+
+
+def line(value: str) -> str:
+    """What records are looked up by; an index holds no longer text."""
+    if len(value) > LONGEST_LINE:
+        raise ValueError(f"is longer than {LONGEST_LINE} characters")
+    return text(value)
 
 
 def optional(value: str | None) -> str:

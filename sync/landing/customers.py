@@ -424,6 +424,8 @@ def _typed(key: str, value: Any, types: Mapping[str, AttributeType]) -> tuple[st
     if key not in types:
         raise ValueError(f"is no attribute of this tenant; defined are: {', '.join(sorted(types)) or 'none'}")
     column, read = _READ[types[key]]
+    if isinstance(value, str) and len(value.encode()) > cells.LONGEST_INDEXED:
+        raise ValueError(f"is longer than {cells.LONGEST_INDEXED:,} bytes")
     try:
         return column, None if value is None else read(value)
     except (ValueError, TypeError, ArithmeticError) as problem:

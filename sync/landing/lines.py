@@ -146,6 +146,7 @@ _WRITERS: dict[str, Callable[[Any], str]] = {
     "currency": _currency,
     "occurred_at": cells.moment,
     **dict.fromkeys(("units", "quantity", "unit_price"), cells.exact),
+    **dict.fromkeys(("document", "number", "order", "customer", "customer_name", "sku"), cells.line),
 }
 
 

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 ERASED = "is of a person who was erased"
 """The reason for which a record is left out and not even kept to be looked at."""
 
+LONGEST_VALUE = 1_000
+"""How much of a value is kept beside the record itself."""
+
 _PAGE = 1_000
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """How a spreadsheet recognises a formula."""
@@ -44,7 +47,7 @@ def _letter(work: Writing, run: Run, reject: Reject, record: Record | None) -> d
     return {
         "tenant_id": work.tenant_id, "id": work.ids(), "integration_id": run.integration_id, "run_id": run.id,
         "stream": run.stream.name, "remote_id": reject.record_id, "line": reject.line, "field": reject.field,
-        "value": None if reject.value is None else reject.value.replace("\0", ""), "reason": reject.reason,
+        "value": reject.value and reject.value.replace("\0", "")[:LONGEST_VALUE], "reason": reject.reason,
         "recorded_at": work.now, "type": None if record is None else record_type(record),
         "record": None if record is None else plain(record),
     }  # fmt: skip

@@ -12,6 +12,9 @@ Plain: TypeAlias = str | int | bool | None
 """A value without a field of its own. Decimals, dates and instants are their texts (ISO 8601); there are no floats."""
 
 RemoteId: TypeAlias = Annotated[str, Meta(min_length=1, max_length=512)]
+Line: TypeAlias = Annotated[str, Meta(max_length=512)]
+"""What records are looked up by: a longer text is no name, number or key, and its record is rejected."""
+
 Currency: TypeAlias = Annotated[str, Meta(pattern="^[A-Z]{3}$")]
 Country: TypeAlias = Annotated[str, Meta(pattern="^[A-Z]{2}$")]
 Instant: TypeAlias = Annotated[datetime, Meta(tz=True)]
@@ -56,7 +59,7 @@ class Identity(Struct, frozen=True, gc=False):
     """A value by which a customer is recognised: a scheme (tax_id, loyalty_card, device...) and the value in it."""
 
     scheme: str
-    value: Annotated[str, Meta(min_length=1)]
+    value: Annotated[str, Meta(min_length=1, max_length=512)]
 
 
 def party(written: str) -> Identity:
@@ -68,7 +71,7 @@ class Customer(Record, frozen=True, kw_only=True, tag="customer"):
     """A person or an organisation that buys, may buy, or acts for one that does."""
 
     kind: Literal["PERSON", "ORGANISATION"] = "PERSON"
-    name: str | None = None
+    name: Line | None = None
     emails: tuple[str, ...] = ()
     """The first one is the primary one."""
     phones: tuple[str, ...] = ()
@@ -87,9 +90,9 @@ class Customer(Record, frozen=True, kw_only=True, tag="customer"):
 class Product(Record, frozen=True, kw_only=True, tag="product"):
     """Something that can be bought."""
 
-    sku: str
+    sku: Line
     name: str | None = None
-    family: str | None = None
+    family: Line | None = None
     tier_rank: int | None = None
     """The place within its family: buying a higher one than before is an upsell."""
 
@@ -114,7 +117,7 @@ class OrderLine(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, g
 class Document(Record, frozen=True, kw_only=True):
     """What orders, refunds, invoices and credit notes have in common. It has lines, or a total, or both."""
 
-    number: str | None = None
+    number: Line | None = None
     """As people read it; the id when it has none."""
     occurred_at: Instant
     customer: Ref | None = None
@@ -206,7 +209,7 @@ class ContractEvent(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """The day on which the term is due for renewal; a START or RENEW without one holds until it is ended."""
     product: Ref | None = None
     """A product's id at the remote side."""
-    family: str | None = None
+    family: Line | None = None
     """The key of a product family, where no product is named."""
     plan: str | None = None
 
@@ -214,7 +217,7 @@ class ContractEvent(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 class Contract(Record, frozen=True, kw_only=True, tag="contract"):
     """Recurring business with a customer, told as everything that happened to it so far."""
 
-    number: str | None = None
+    number: Line | None = None
     """As people read it; the id when it has none."""
     customer: Ref | None = None
     currency: Currency
@@ -225,7 +228,7 @@ class Contract(Record, frozen=True, kw_only=True, tag="contract"):
 class Opportunity(Record, frozen=True, kw_only=True, tag="opportunity"):
     """A sale that may come about."""
 
-    number: str | None = None
+    number: Line | None = None
     """As people read it; the id when it has none."""
     customer: Ref | None = None
     opened_at: Instant
@@ -264,9 +267,9 @@ class Cost(Record, frozen=True, kw_only=True, tag="cost"):
     ends_on: date | None = None
     """The day after the last one; None when it was spent for one day."""
     customer: Ref | None = None
-    campaign: str | None = None
+    campaign: Line | None = None
     """The key of the campaign that it was spent on."""
-    case: str | None = None
+    case: Line | None = None
     """The support case that it was spent on, by its id at the remote side."""
     department: str | None = None
     """The key of the department that spent it."""
@@ -291,7 +294,7 @@ class Email(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="
     recipients: tuple[str, ...] = ()
     message_id: str | None = None
     """Its identifier in the world (RFC 5322): the same in every mailbox that it lies in."""
-    campaign: str | None = None
+    campaign: Line | None = None
     link: str | None = None
     """The address that was clicked."""
     user_agent: str | None = None
@@ -345,7 +348,7 @@ class Envelope(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, ta
 class Case(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="case"):
     """A step in the life of a support case."""
 
-    case: str
+    case: Line
     """The case's id at the remote side: its steps belong together."""
     title: str | None = None
     status: str | None = None
@@ -394,7 +397,7 @@ class Visit(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="
 
     page: str | None = None
     referrer: str | None = None
-    campaign: str | None = None
+    campaign: Line | None = None
     session: str | None = None
     user_agent: str | None = None
     ip: str | None = None

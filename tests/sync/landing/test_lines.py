@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sync.runs import Counts
-from tenure_sdk import LinePage, Reject
+from tenure_sdk import LINE_COLUMNS, LinePage, Reject
 
 if TYPE_CHECKING:
     from tests.sync.landing.conftest import Landing
@@ -194,6 +194,19 @@ async def test_a_line_that_no_table_holds_is_left_out_and_said_why(landing: Land
         (5, "occurred_at", "=1+1"),
     ]
     assert await landing.rows("SELECT description FROM order_lines WHERE $t") == [("Tab\tand\nbreak\\ and ",)]
+
+
+@pytest.mark.parametrize("field", ["document", "number", "order", "customer", "customer_name", "sku"])
+async def test_what_no_index_holds_is_left_out(landing: Landing, field: str) -> None:
+    named = {"number": "7", "order": "o", "customer": "c", "customer_name": "Ada", "sku": "s"}
+    given = {"line": 1, "document": "A", "type": "refund", "occurred_at": NOON, "currency": "EUR", "total": Decimal(1)}
+    given |= named | {field: "x" * 1_000_000}
+    columns = tuple(name for name in LINE_COLUMNS if name in given)
+    landed = await landing.page(LinePage(columns, [tuple(given[name] for name in columns)], complete=True))
+    assert landed.counts == Counts(read=1, rejected=1)
+    assert await landing.rows("SELECT field, value, reason FROM dead_letters WHERE $t") == [
+        (field, "x" * 1_000, "is longer than 512 characters")
+    ]
 
 
 async def test_the_days_of_an_order_are_those_of_the_tenant(landing: Landing) -> None:

@@ -117,6 +117,17 @@ async def test_attributes_must_be_defined_and_fit(landing: Landing) -> None:
     ]
 
 
+async def test_an_attribute_that_no_index_holds_is_left_out_with_its_customer(landing: Landing) -> None:
+    async with landing.database.unit_of_work(landing.tenant) as work:
+        await customers.define_attribute(work, "tier", AttributeType.TEXT, {"en": "Tier"})
+    long = [Customer(id=str(size), name="Ada", attributes={"tier": "é" * size}) for size in (1_000, 1_001)]
+    landed = await landing.records(*long)
+    assert landed.counts == Counts(read=2, created=1, rejected=1)
+    assert await landing.rows("SELECT remote_id, field, reason FROM dead_letters WHERE $t") == [
+        ("1001", "attributes.tier", "is longer than 2,000 bytes")
+    ]
+
+
 async def test_a_strong_identifier_makes_two_records_one_customer(landing: Landing) -> None:
     await landing.records(Customer(id="1", emails=("a@example.org",)), Customer(id="2", emails=("A@example.org",)))
     assert await landing.rows("SELECT status FROM customers WHERE $t ORDER BY id") == [("ACTIVE",), ("MERGED",)]

@@ -43,6 +43,16 @@ async def test_a_kept_record_lands_as_soon_as_it_can_be_taken(shop: Shop, side: 
     assert (await shop.pull()).counts == Counts()
 
 
+async def test_a_record_of_a_megabyte_is_kept_whole_and_the_others_land(shop: Shop, side: Side) -> None:
+    side.rows += [Customer(id="0", name="x" * 1_000_000), Customer(id="1", name="Ada")]
+    assert (await shop.pull()).counts == Counts(read=2, created=1, rejected=1)
+    assert await shop.names() == {"Ada"}
+    assert await shop.rows("SELECT remote_id, field, reason, length(record ->> 'name') FROM dead_letters WHERE $t") == [
+        ("0", "name", "is longer than 512 characters", 1_000_000)
+    ]
+    assert (await shop.integration()).state == "ACTIVE"
+
+
 async def test_a_record_that_was_not_kept_is_fetched_by_its_id(shop: Shop, side: Side) -> None:
     reject = Reject(None, "name", None, "cannot be read", "0")
     side.mangle = lambda _, page: Page([], cursor=page.cursor, rejects=[reject])

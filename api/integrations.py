@@ -114,6 +114,9 @@ class SyncRun(Node):
     unchanged = column(int, sql=_counter("unchanged"), description="Records that said what was known.")
     deleted = column(int, sql=_counter("deleted"), description="Records that are gone at the other side.")
     rejected = column(int, sql=_counter("rejected"), description="Records that could not be accepted.")
+    doubles = column(
+        int, sql=_counter("doubles"), description="Records that stood on one page again: the one changed last counts."
+    )
     strangers = column(
         int,
         sql=_counter("strangers"),
@@ -318,6 +321,9 @@ class Integration(Node):
     state_since = column()
     connector_version = column()
     drift_policy = column(model.DriftPolicy, description="What happens when the other side sends other fields.")
+    refused_calls = column(scope=ADMIN)
+    refused_call_at = column(scope=ADMIN)
+    refused_call_reason = column(scope=ADMIN)
     activated_at = column()
     created_at = column()
     updated_at = column()

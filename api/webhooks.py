@@ -39,7 +39,11 @@ def routes(database: Database, board: Switchboard) -> list[Route]:
 
     async def of_integration(request: Request) -> Response:
         places = request.path_params
-        return await _answered(request, lambda call: doors.of_integration(places["token"], places["path"], call))
+        return await _answered(
+            request,
+            lambda call: doors.of_integration(places["token"], places["path"], call),
+            lambda: doors.too_large(places["token"]),
+        )
 
     async def callback(request: Request) -> Response:
         return await _came_back(request, board)
@@ -51,12 +55,15 @@ def routes(database: Database, board: Switchboard) -> list[Route]:
     ]
 
 
-async def _answered(request: Request, keep: Any) -> Response:
+async def _answered(request: Request, keep: Any, tell_too_large: Any = None) -> Response:
     """Keep the call and answer; who may not call learns nothing but that."""
     try:
-        reply: Reply = await keep(await _delivery(request))
-    except TooLarge:
-        return PlainTextResponse("too large", 413)
+        try:
+            reply: Reply = await keep(await _delivery(request))
+        except TooLarge:
+            if tell_too_large is not None:
+                await tell_too_large()
+            return PlainTextResponse("too large", 413)
     except NotGenuine:
         return PlainTextResponse("not genuine", 401)
     except (UnknownHook, UnknownConnector, NotFound):

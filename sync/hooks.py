@@ -8,9 +8,9 @@ from secrets import token_urlsafe
 from typing import TYPE_CHECKING
 
 import msgspec
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, insert, select, update
 
-from domain.integrations.model import HookToken, RemoteSubscription
+from domain.integrations.model import HookToken, Integration, RemoteSubscription
 from sync.access import secrets
 from tenure_sdk import Subscribe, Subscription, Webhook
 
@@ -47,6 +47,11 @@ async def rotate(work: Writing, vault: Vault, integration_id: UUID) -> tuple[str
     for name, value in ((TOKEN, token), (SECRET, secret), (FORMER, known.get(SECRET))):
         plain = None if value is None else msgspec.json.encode(value)
         await secrets.keep(work, vault, integration_id, name, plain)
+    await work.execute(
+        update(Integration)
+        .where(Integration.tenant_id == work.tenant_id, Integration.id == integration_id)
+        .values(refused_calls=0, refused_call_at=None, refused_call_reason=None)
+    )
     work.audit("integrations.rotateWebhookSecret", f"integration:{integration_id.hex}")
     return f"/hooks/{token}", secret
 

@@ -14,16 +14,17 @@ from datetime import timedelta
 from hashlib import sha256
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import msgspec
 import structlog
-from sqlalchemy import delete, select, update
+from sqlalchemy import case, delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from domain.core.events import make_due
 from domain.core.problems import DomainError
 from domain.integrations import queries, rules
-from domain.integrations.model import AppDelivery, HookToken, InboxEvent, RemoteAccount, StreamSetting
+from domain.integrations.model import AppDelivery, HookToken, InboxEvent, Integration, RemoteAccount, StreamSetting
 from sync import figures, hooks
 from sync.access import places, secrets
 from sync.isolation.places import ConnectorBlocked
@@ -38,7 +39,6 @@ from tenure_sdk import Delivery, Fetch, Reply, Signal, Unsupported, Webhook
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
-    from uuid import UUID
 
     from domain.core.database import Database
     from domain.core.unit_of_work import Reading, Writing
@@ -58,6 +58,12 @@ TOGETHER = timedelta(seconds=2)
 KNOWN_FOR = timedelta(days=7)
 """How long a call is remembered, to know it when it comes again."""
 
+_FORGED = (
+    "The signature of a call does not hold: it has another secret than this address was given out with, is too old, or "
+    "came from somebody else. Give the other side the address and secret of rotateWebhookSecret."
+)
+TOO_LARGE = "A call was larger than any that is expected, and was not read."
+_UNREADABLE = "A call was genuine, and could not be read ({failure})."
 MOST_ATTEMPTS = 5
 _PORTION = 500
 
@@ -83,6 +89,31 @@ class Doors:
 
     async def of_integration(self, token: str, path: str, delivery: Delivery) -> Reply:
         """Keep a call to the address of one integration. Raises UnknownHook or NotGenuine; then nothing is kept."""
+        owner = await self._owner(token)
+        try:
+            async with self.database.unit_of_work(owner.tenant_id) as work:
+                integration = await queries.integration(work, owner.integration_id)
+                declared = _declared(self.board.registry.connector(integration.connector), path, "integration")
+                known = await secrets.secrets_of(work, self.board.remotes.vault, integration.id)
+                if declared.challenge is not None and (reply := declared.challenge.reply(delivery)) is not None:
+                    return reply
+                valid = [known[name] for name in (hooks.SECRET, hooks.FORMER) if known.get(name)]
+                _check(declared, delivery, valid)
+                await _keep(
+                    work, integration.id, sha256(delivery.body).hexdigest(), path, body=delivery.body,
+                    headers=delivery.headers,
+                )  # fmt: skip
+        except NotGenuine:
+            await self._refused(owner, _FORGED)
+            raise
+        return Reply("", status=202)
+
+    async def too_large(self, token: str) -> None:
+        """Tell the admin of a call that was too large to be read. Raises UnknownHook."""
+        await self._refused(await self._owner(token), TOO_LARGE)
+
+    async def _owner(self, token: str) -> Any:
+        """Whose address a token is: tenant and integration. Raises UnknownHook."""
         async with self.database.directory() as connection:
             row = (
                 await connection.execute(
@@ -91,19 +122,11 @@ class Doors:
             ).one_or_none()
         if row is None or row.tenant_id is None:
             raise UnknownHook
-        async with self.database.unit_of_work(row.tenant_id) as work:
-            integration = await queries.integration(work, row.integration_id)
-            declared = _declared(self.board.registry.connector(integration.connector), path, "integration")
-            known = await secrets.secrets_of(work, self.board.remotes.vault, integration.id)
-            if declared.challenge is not None and (reply := declared.challenge.reply(delivery)) is not None:
-                return reply
-            valid = [known[name] for name in (hooks.SECRET, hooks.FORMER) if known.get(name)]
-            _check(declared, delivery, valid)
-            await _keep(
-                work, integration.id, sha256(delivery.body).hexdigest(), path, body=delivery.body,
-                headers=delivery.headers,
-            )  # fmt: skip
-        return Reply("", status=202)
+        return row
+
+    async def _refused(self, owner: Any, why: str) -> None:
+        async with self.database.unit_of_work(owner.tenant_id) as work:
+            await _note_refused(work, owner.integration_id, why)
 
     async def of_app(self, connector: str, path: str, delivery: Delivery) -> Reply:
         """Keep a call to the address of an app, until it is split. Raises UnknownHook or NotGenuine."""
@@ -202,9 +225,16 @@ async def hear(trip: Trip) -> datetime | None:
         events = await _unheard(work, trip.integration_id)
     wanted: defaultdict[str, tuple[dict[str, None], dict[str, None], dict[Merge, None]]]
     wanted = defaultdict(lambda: ({}, {}, {}))
-    renews = False
+    renews, unread = False, list[UUID]()
     for event in events:
-        for signal in await _heard(trip, event):
+        try:
+            heard = await _heard(trip, event)
+        except _Unread as failure:
+            unread.append(event.id)
+            async with trip.database.unit_of_work(trip.tenant_id) as work:
+                await _note_refused(work, trip.integration_id, _UNREADABLE.format(failure=failure))
+            continue
+        for signal in heard:
             renews = renews or signal.renew
             ids, deleted, merges = wanted[signal.stream]
             ids.update(dict.fromkeys(signal.ids))
@@ -218,7 +248,9 @@ async def hear(trip: Trip) -> datetime | None:
         await work.execute(
             update(InboxEvent)
             .where(InboxEvent.tenant_id == trip.tenant_id, InboxEvent.id.in_([event.id for event in events]))
-            .values(processed_at=work.now, outcome="HEARD", body=None)
+            .values(
+                processed_at=work.now, outcome=case((InboxEvent.id.in_(unread), "UNREAD"), else_="HEARD"), body=None
+            )
         )
     return trip.database.clock.now() if len(events) == _PORTION else None
 
@@ -248,8 +280,12 @@ async def _follow(trip: Trip, stream: str, ids: list[str], deleted: list[str], m
             await make_due(work.session, trip.tenant_id, SYNC, key_of(trip.integration_id, stream), work.now)
 
 
+class _Unread(Exception):
+    """The connector cannot read an event; what it was about is left to polling."""
+
+
 async def _heard(trip: Trip, event: InboxEvent) -> Sequence[Signal]:
-    """What an event says; one that the connector cannot read says nothing, and is left to polling."""
+    """What an event says. Raises _Unread."""
     if event.signals is not None:
         return [msgspec.convert(each, Signal) for each in event.signals]
     try:
@@ -257,9 +293,21 @@ async def _heard(trip: Trip, event: InboxEvent) -> Sequence[Signal]:
         return await trip.remote.signals(event.path, delivery)
     except ProcessStopped:
         raise  # counted: it would be stopped again and again
-    except Exception as failure:  # noqa: BLE001 - whatever a connector raises here is its own failure
+    except Exception as failure:  # whatever a connector raises here is its own failure
         log.warning("hook.unread", connector=trip.remote.connector.key, **told(failure))
-        return []
+        raise _Unread(type(failure).__name__) from failure
+
+
+async def _note_refused(work: Writing, integration_id: UUID, why: str) -> None:
+    """Have the admin see that calls are not taken. Nothing is lost: the other side is read on schedule."""
+    await work.execute(
+        update(Integration)
+        .where(Integration.tenant_id == work.tenant_id, Integration.id == integration_id)
+        .values(
+            refused_calls=Integration.refused_calls + 1, refused_call_at=work.now,
+            refused_call_reason=f"{why} What it was about comes with the next reading.",
+        )
+    )  # fmt: skip
 
 
 async def _unheard(work: Reading, integration_id: UUID) -> Sequence[InboxEvent]:

@@ -182,6 +182,11 @@ class Integration(Entity):
     activated_at: Mapped[datetime | None] = mapped_column(doc="When it was first switched on.")
     failures: Mapped[int] = mapped_column(server_default=text("0"), doc="Breaches of the contract in a row.")
     drift_policy: Mapped[str] = mapped_column(server_default=text("'ACCEPT'"))
+    refused_calls: Mapped[int] = mapped_column(
+        server_default=text("0"), doc="How many calls to its address were not taken since that was given out."
+    )
+    refused_call_at: Mapped[datetime | None] = mapped_column(doc="When the last of them came.")
+    refused_call_reason: Mapped[str | None] = mapped_column(doc="Why it was not taken, in plain words.")
     created_at: Mapped[datetime] = mapped_column(doc="When it was made here.")
     updated_at: Mapped[datetime] = mapped_column(doc="When it last changed here.")
     version: Mapped[int] = mapped_column(server_default=text("1"), doc="Counts the changes; guards against lost ones.")

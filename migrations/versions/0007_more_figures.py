@@ -12,8 +12,16 @@ depends_on = None
 
 
 def upgrade() -> None:
+    op.add_column(
+        "integrations", sa.Column("refused_calls", sa.BigInteger(), server_default=sa.text("0"), nullable=False)
+    )
+    op.add_column("integrations", sa.Column("refused_call_at", sa.DateTime(timezone=True), nullable=True))
+    op.add_column("integrations", sa.Column("refused_call_reason", sa.Text(collation="C"), nullable=True))
     op.add_column("staged_lines", sa.Column("cost", sa.BigInteger(), nullable=True))
 
 
 def downgrade() -> None:
     op.drop_column("staged_lines", "cost")
+    op.drop_column("integrations", "refused_call_reason")
+    op.drop_column("integrations", "refused_call_at")
+    op.drop_column("integrations", "refused_calls")

@@ -19,7 +19,7 @@ from api.app import create_app
 from domain.core.events import DueWork
 from domain.core.settings import Settings
 from domain.customers.model import Customer as CustomerRow
-from domain.integrations import actions
+from domain.integrations import actions, queries
 from domain.integrations.model import AppDelivery, InboxEvent, IntegrationState
 from sync import hooks, inbox
 from sync.errands import Errands
@@ -226,12 +226,41 @@ async def test_an_address_of_ones_own_with_a_handshake_and_two_secrets(
     assert house.side.fetched == [["1"]]
 
 
+async def test_calls_that_are_not_taken_are_told_to_the_admin(
+    house: House, tenant: UUID, stopping: asyncio.Event
+) -> None:
+    async def refused() -> tuple[int, str | None, bool]:
+        async with house.database.reading(tenant) as work:
+            found = await queries.integration(work, house.integrations[tenant])
+        return found.refused_calls, found.refused_call_reason, found.refused_call_at is not None
+
+    async with house.database.unit_of_work(tenant) as work:
+        path, secret = await hooks.rotate(work, house.board.remotes.vault, house.integrations[tenant])
+    assert await refused() == (0, None, False)
+    for number, body in enumerate(
+        ("<html>No</html>", '{"value": [{"id"', '{"value": [{"clientState": "old"}]}'), start=1
+    ):
+        assert (await house.client.post(f"{path}/notes", content=body)).status_code == 401
+        told, reason, _ = await refused()
+        assert (told, (reason or "").startswith("The signature of a call does not hold")) == (number, True)
+    assert (await house.client.post(f"{path}/notes", content=b"x" * 20_000_000)).status_code == 413
+    after = "What it was about comes with the next reading."
+    assert await refused() == (4, f"A call was larger than any that is expected, and was not read. {after}", True)
+    for body in ({"value": [{"clientState": secret}]}, {"value": [{"clientState": secret, "id": "1"}]}):
+        assert (await house.client.post(f"{path}/notes", json=body)).status_code == 202
+    await house.work(stopping)
+    assert await refused() == (5, f"A call was genuine, and could not be read (KeyError). {after}", True)
+    assert await house.kept(tenant) == [("UNREAD", None), ("HEARD", None)]
+    assert await house.names(tenant) == ["Ada"]
+    async with house.database.unit_of_work(tenant) as work:
+        await hooks.rotate(work, house.board.remotes.vault, house.integrations[tenant])
+    assert await refused() == (0, None, False)
+
+
 async def test_what_comes_while_it_is_paused_is_left_to_reading(
     house: House, tenant: UUID, stopping: asyncio.Event
 ) -> None:
     async with house.database.unit_of_work(tenant) as work:
-        from domain.integrations import queries
-
         integration = await queries.integration(work, house.integrations[tenant])
         await actions.move(work, integration, IntegrationState.PAUSED)
     await house.call({"account": f"{tenant.hex}-0", "ids": ["1"]})

@@ -41,7 +41,9 @@ _KNOWN = (
     ("outlook", "ada", "DISCONNECTED"),
 )  # fmt: skip
 _HOUR = timedelta(hours=1)
-_COUNTERS = {"read": 9, "created": 4, "updated": 3, "unchanged": 1, "deleted": 1, "rejected": 0}
+_COUNTERS = {
+    "read": 9, "created": 4, "updated": 3, "unchanged": 1, "deleted": 1, "rejected": 0, "doubles": 1, "strangers": 2,
+}  # fmt: skip
 
 
 async def integrations(world: World, people: dict[str, Customer]) -> list[UUID]:

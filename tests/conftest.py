@@ -17,6 +17,7 @@ from sqlalchemy import URL, make_url
 from domain.core.clock import SystemClock
 from domain.core.database import Database
 from domain.tenants import actions as tenants
+from tests import results
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -75,6 +76,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     reports = terminalreporter.stats.get("skipped", [])
     skipped = sum("TENURE_SHARED" in str(report.longrepr) for report in reports)
     terminalreporter.write_line(f"{skipped} skipped because TENURE_SHARED is absent")
+    if terminalreporter.config.getoption("--full-size"):
+        ran = [*terminalreporter.stats.get("passed", ()), *terminalreporter.stats.get("failed", ())]
+        results.keep(report for report in ran if report.when == "call" and "slow" in report.keywords)
 
 
 @dataclass(frozen=True)

@@ -107,6 +107,13 @@ def refresh_token_after_use() -> None:
 def fence_ignored() -> None:
     """Whoever has lost a lease goes on as if nothing had happened."""
     runs.held = runs.of_lane
+    renew = runs.renew
+
+    async def unheard(work: Any, run: Any) -> None:
+        with suppress(runs.LeaseLost):
+            await renew(work, run)
+
+    runs.renew = unheard
 
     @asynccontextmanager
     async def step(database: Database, tenant_id: UUID, *_: Any) -> AsyncIterator[Any]:

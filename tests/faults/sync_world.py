@@ -73,6 +73,15 @@ PATIENCE = 240.0
 """Seconds in which everything has to come to rest once nothing goes wrong any more."""
 
 
+FOR_A_PERSON = ("refused", "conflicts", "dead letters", "doubtful")
+"""What nobody but a person ends."""
+
+OPEN = "changes that are open"
+
+CALM, STUCK = 4, 30
+"""How many looks in a row have to show that nothing moves: where nothing is left to do, and where a person has to."""
+
+
 @dataclass
 class Call:
     """A call of the worker that a vendor has carried out."""
@@ -108,6 +117,8 @@ class Wire:
     """How many writes the vendor has carried out."""
     watch: Callable[[Call], bool] = lambda _: False
     """Told of every call before it is answered; whether the answer is lost for it."""
+    hold: Callable[[Call], Awaitable[None]] | None = None
+    """How long a call waits for its answer."""
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """One call."""
@@ -121,6 +132,8 @@ class Wire:
         call = Call(self.vendor, scope["method"], scope["path"], query, kept[0]["status"])
         self.writes += call.is_write
         is_lost = (call.is_write or call.is_refresh) and self.random.random() < self.lost
+        if self.hold is not None:
+            await self.hold(call)
         if self.watch(call) or is_lost:
             kept = [
                 {"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"1000000")]},
@@ -441,14 +454,20 @@ class World:
 
     async def rest(self, patience: float = PATIENCE) -> None:
         """Wait until nothing happens any more, or it is plain that it never will."""
-        still, before = 0, None
-        async with asyncio.timeout(patience):
-            while still < 4 and not await self._is_hopeless():
-                await self.deliver()
-                await asyncio.sleep(0.3)
-                now = (await self.owing(), self.writes, await self._landed())
-                still = still + 1 if now == before and not any(now[0].values()) else 0
-                before = now
+        calm, stuck, before = 0, 0, None
+        try:
+            async with asyncio.timeout(patience):
+                while calm < CALM and stuck < STUCK and not await self._is_hopeless():
+                    await self.deliver()
+                    await asyncio.sleep(0.3)
+                    owing = await self.owing()
+                    for_a_person = sum(count for what, count in owing.items() if what.startswith(FOR_A_PERSON))
+                    now = (for_a_person, self.writes, await self._landed())
+                    calm = calm + 1 if now == before and not any(owing.values()) else 0
+                    stuck = stuck + 1 if now == before and for_a_person and not owing[OPEN] else 0
+                    before = now
+        except TimeoutError:
+            self.wrong.append(f"no rest within {patience:.0f} s")
 
     async def _is_hopeless(self) -> bool:
         """Whether an integration waits for a person, or there is no end to what is written."""

@@ -20,6 +20,7 @@ from cli.installation import installed
 from domain.core.settings import Settings
 from domain.tenants import actions as tenants
 from domain.tenants.actions import NewTenant
+from tests.acceptance import online_retail
 from tests.conftest import SHARED, dsn
 
 if TYPE_CHECKING:
@@ -262,3 +263,79 @@ async def test_an_import_survives_the_death_of_its_database(tmp_path: Path, reta
         assert figures[:2] == (len({row.split(",")[0] for row in lines_of(retail)}), gross_of(retail))
         assert "created 0, updated 0" in await killed.imports()
         assert await killed.figures() == figures
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """A file as it is published, and what one whole import of it has to come to."""
+
+    file: Path
+    mapping: Path
+    lines: int
+    documents: int
+    net: int
+    """In minor units, refunds taken off."""
+    customers: int
+
+
+WHOLE = {
+    "cdnow": DataSet(CDNOW, CDNOW_MAPPING, 69_659, 69_659, 250_031_563, 23_570),
+    "online_retail": DataSet(
+        online_retail.FILE, online_retail.MAPPING, 541_909, 25_900, 1_065_562_248 - 1_106_206 - 89_681_249, 4_372
+    ),
+}
+
+COMES_TO = """
+SELECT (SELECT count(*) FROM orders WHERE tenant_id = $1) + (SELECT count(*) FROM refunds WHERE tenant_id = $1),
+    (SELECT sum(amount) FROM orders WHERE tenant_id = $1)
+        - coalesce((SELECT sum(amount) FROM refunds WHERE tenant_id = $1), 0),
+    (SELECT count(*) FROM customers WHERE tenant_id = $1),
+    (SELECT count(*) FROM interactions WHERE tenant_id = $1 AND superseded_at IS NULL),
+    (SELECT count(*) FROM staged_lines WHERE tenant_id = $1)
+"""
+
+
+@pytest.mark.shared
+@pytest.mark.slow
+@pytest.mark.usefixtures("at_full_size")
+@pytest.mark.parametrize("victim", ["importer", "server", "postgres"])
+@pytest.mark.parametrize("name", WHOLE)
+async def test_a_whole_data_set_comes_to_the_same_whoever_dies(tmp_path: Path, name: str, victim: str) -> None:
+    of, environment = WHOLE[name], {"TENURE_DATA": str(tmp_path), "TENURE_METRICS_PORT": "0"}
+    async with own_cluster(tmp_path) as database:
+        superuser = dsn(database.url.set(username="postgres"))
+        killed = await shop(database, superuser, environment, of.file, of.mapping)
+        async with served(environment) as server:
+            process = await killed.starts()
+            await until(process, superuser, killed.has_read(of.lines // 2))
+            dies = {"importer": process.pid, "server": server.pid, "postgres": postmaster(tmp_path)}
+            os.kill(dies[victim], signal.SIGKILL)
+            _, spoken = await process.communicate()
+        ended = {"importer": -signal.SIGKILL, "server": 0, "postgres": 2}
+        assert process.returncode == ended[victim], spoken.decode()
+    async with own_cluster(tmp_path):
+        await killed.imports()
+        assert "created 0, updated 0" in await killed.imports()
+        connection = await asyncpg.connect(superuser)
+        assert tuple(await connection.fetchrow(COMES_TO, killed.tenant)) == (
+            of.documents, of.net, of.customers, of.documents, 0
+        )  # fmt: skip
+        await connection.close()
+
+
+@asynccontextmanager
+async def served(environment: dict[str, str]) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A server that is ready, beside the import."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "cli.main", "serve", "--port", "0", env=clean_environment() | environment,
+        cwd=Path(__file__).parents[2], stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stderr is not None
+    while b"listens" not in (line := await process.stderr.readline()):
+        assert line, "the server has ended"
+    try:
+        yield process
+    finally:
+        with suppress(ProcessLookupError):
+            process.kill()
+        await process.communicate()

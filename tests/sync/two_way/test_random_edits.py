@@ -22,6 +22,7 @@ from sync.two_way.conflicts import Choice
 from tenure_sdk import Customer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from uuid import UUID
 
     from tests.sync.two_way.conftest import Books
@@ -139,7 +140,10 @@ class Edits:
 
 
 @pytest.mark.slow
-async def test_every_edit_survives_and_every_conflict_is_an_object(books: Books, edits_in_all: int) -> None:
+async def test_every_edit_survives_and_every_conflict_is_an_object(
+    books: Books, edits_in_all: int, record_property: Callable[[str, object], None]
+) -> None:
+    record_property("edits", edits_in_all)
     edits = await begun(books)
     rounds = edits_in_all // AT_ONCE
     for number in range(1, rounds + 1):

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from plugins.outlook.settings import Keep, OutlookConfig
-from tenure_sdk import MAX_CURSOR_BYTES, ConfigInvalid, Context, NotFound, PermissionDenied
+from tenure_sdk import MAX_CURSOR_BYTES, ConfigInvalid, Context, CursorExpired, NotFound, PermissionDenied
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Mapping, Sequence
@@ -62,10 +62,16 @@ class Position(Struct, frozen=True, array_like=True):
 
 
 class Positions:
-    """The cursor of a stream: a position for each folder, under a short digest of whose it is and which."""
+    """The cursor of a stream: a position for each folder, under a short digest of whose it is and which.
+
+    Raises CursorExpired for one that is none.
+    """
 
     def __init__(self, cursor: Any) -> None:
-        self._known = {key: msgspec.convert(value, Position) for key, value in (cursor or {}).items()}
+        try:
+            self._known = msgspec.convert(cursor or {}, dict[str, Position])
+        except msgspec.ValidationError as unreadable:
+            raise CursorExpired("This is no position in a mailbox; read it from the start.") from unreadable
 
     def get(self, key: str) -> Position | None:
         """Where a folder's reading stands; None where it has not begun."""

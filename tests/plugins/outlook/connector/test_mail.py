@@ -288,3 +288,12 @@ async def test_a_mailbox_without_consent_is_a_wrong_setting(side: Side, ana: Mai
 async def test_the_mailbox_is_the_account(side: Side, ana: Mailbox) -> None:
     account = await side.remote.check()
     assert (account.id, account.label) == (ana.user_id, "ana@acme.example")
+
+
+@pytest.mark.parametrize("stream", ["mail", "calendar", "contacts"])
+@pytest.mark.parametrize("cursor", ["2024-01-01", [1], {"a.b": {"mark": "M"}}, {"a.b": [7]}])
+async def test_a_cursor_that_cannot_be_read_has_all_read_from_the_start(
+    side: Side, ana: Mailbox, stream: str, cursor: Any
+) -> None:
+    with pytest.raises(CursorExpired, match="read it from the start"):
+        await side.read(stream, cursor)

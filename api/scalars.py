@@ -36,16 +36,24 @@ def _moment(value: Any) -> dt.datetime:
     except ValueError:
         parsed = None
     # A day before the first year and after the last one remains, wherever on earth the calendar stands.
-    if parsed is None or parsed.tzinfo is None or not dt.MINYEAR < parsed.year < dt.MAXYEAR:
+    if parsed is None or parsed.tzinfo is None or not _has_neighbours(parsed):
         raise GraphQLError("A moment with its time zone is expected (RFC 3339), such as 2026-01-31T09:00:00Z.")
     return parsed.astimezone(dt.UTC)
 
 
 def _day(value: Any) -> dt.date:
     try:
-        return dt.date.fromisoformat(_text(value))
-    except ValueError as bad:
-        raise GraphQLError("A day is expected (ISO 8601), such as 2026-01-31.") from bad
+        parsed = dt.date.fromisoformat(_text(value))
+    except ValueError:
+        parsed = None
+    # The driver takes the first day of all and the last one for minus and plus infinity.
+    if parsed is None or not _has_neighbours(parsed):
+        raise GraphQLError("A day is expected (ISO 8601), such as 2026-01-31.")
+    return parsed
+
+
+def _has_neighbours(day: dt.date) -> bool:
+    return dt.MINYEAR < day.year < dt.MAXYEAR
 
 
 def _number(value: Any) -> Decimal:

@@ -83,8 +83,19 @@ def _walked(path: Path, value: Any) -> Iterator[str]:
         step = to_camel_case(part)
         if isinstance(value, list):
             step = next((str(place) for place, each in enumerate(value) if getattr(each, "key", None) == part), step)
+        inner = _holding(step, value)
+        if inner is not None:
+            yield inner
+            value = dict(_steps(value))[inner]
         yield step
         value = dict(_steps(value)).get(step)
+
+
+def _holding(step: str, value: Any) -> str | None:
+    """The field of an input under which another one holds what it was told itself; None where it needs none."""
+    if not _is_input(value) or step in _fields(value):
+        return None
+    return next((name for name, part in _fields(value).items() if _is_input(part) and step in _fields(part)), None)
 
 
 def _steps(value: Any) -> Iterator[tuple[str, Any]]:

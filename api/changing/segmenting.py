@@ -140,7 +140,28 @@ class SegmentCriteriaInput:
 
     def told(self) -> criteria.Criteria:
         """The criteria as the domain takes them. Raises InvalidCriteria or BadUserInput."""
-        return criteria.decode(_plain(self))
+        try:
+            return criteria.decode(_plain(self))
+        except criteria.InvalidCriteria as problem:
+            problem.path = ("criteria", *_misunderstood(self))
+            raise
+
+
+def _misunderstood(asked: SegmentCriteriaInput) -> tuple[str, ...]:
+    """The way to the innermost part that is not understood, even alone."""
+    (name, value), *_ = ((name, value) for name, value in vars(asked).items() if value is not strawberry.UNSET)
+    here = (name.rstrip("_"),)
+    inner: list[tuple[tuple[str, ...], SegmentCriteriaInput]] = []
+    if name == "not_":
+        inner = [(here, value)]
+    elif name in {"all", "any"}:
+        inner = [((*here, str(place)), part) for place, part in enumerate(value)]
+    for path, part in inner:
+        try:
+            criteria.decode(_plain(part))
+        except criteria.InvalidCriteria:
+            return (*path, *_misunderstood(part))
+    return here
 
 
 def _plain(asked: SegmentCriteriaInput) -> dict[str, Any]:

@@ -39,7 +39,7 @@ LONGEST_BASELINE = 3660
 
 
 class AlreadySealed(Conflict):
-    """The baseline of this initiative is sealed: it cannot be sealed again, nor can what it was sealed for change."""
+    """The baseline of this initiative is sealed: neither it nor what it was sealed for can change. Plan another one."""
 
 
 class BadBaseline(Invalid):
@@ -104,7 +104,7 @@ async def update(work: Writing, initiative_id: UUID, asked: Proposal, version: i
     before, values = _told(found), await _checked(work, asked)
     fixed = [name for name, value in values.items() if name not in _FREE and getattr(found, name) != value]
     if fixed and found.status != InitiativeStatus.PLANNED:
-        raise AlreadySealed(path=(fixed[0],), id=str(initiative_id))
+        raise AlreadySealed(path=(_ASKED.get(fixed[0], fixed[0]),), id=str(initiative_id))
     for name, value in values.items():
         setattr(found, name, value)
     found.version, found.updated_at = found.version + 1, work.now
@@ -154,6 +154,8 @@ async def record(work: Writing, evidence: Evidence, found: Found) -> Measurement
 
 
 _FREE = {"name", "kind"}
+_ASKED = {"customer_ids": "customers", "segment_ids": "segments", "department_ids": "departments"}
+"""By which names whom an initiative is for is asked."""
 
 
 async def _spend(work: Writing, on: Initiative, cost: NewCost, place: int) -> None:
@@ -172,8 +174,9 @@ async def _checked(work: Writing, asked: Proposal) -> dict[str, Any]:
     if not 1 <= asked.baseline_days <= LONGEST_BASELINE:
         raise BadBaseline(path=("baseline_days",))
     effects = {question.value: effect for question, effect in (asked.minimum_effects or {}).items()}
-    if not all(0 < effect < 1 for effect in effects.values()):
-        raise BadMinimumEffect(path=("minimum_effects",))
+    for place, effect in enumerate(effects.values()):
+        if not 0 < effect < 1:
+            raise BadMinimumEffect(path=("minimum_effects", str(place), "change"))
     for of, ids in ((Customer, asked.customer_ids), (Segment, asked.segment_ids), (Department, asked.department_ids)):
         await _check_known(work, of, ids)
     values = {field.name: getattr(asked, field.name) for field in fields(asked)}

@@ -166,7 +166,7 @@ def _waited(header: BaselineSnapshot, of: Initiative, day: date) -> Waiting:
         raise InsufficientData(have=0, need=1, of="customers who bought twice within the baseline")
     if day < header.earliest_measurement_on:
         rule = LARGEST_GAP if of.strict_floor else MEDIAN_GAP
-        raise TooEarly(earliest_at=header.earliest_measurement_on, rule=rule)
+        raise TooEarly.to_measure(header.earliest_measurement_on, rule=rule)
     return msgspec.convert(header.waiting, Waiting)
 
 

@@ -41,7 +41,7 @@ BATCH = 10_000
 
 
 class SealBroken(Conflict):
-    """The sealed baseline was altered: it does not match its chain of hashes, so nothing is compared with it."""
+    """The sealed baseline was altered: nothing is compared with it. `tenure baseline verify` says where it breaks."""
 
 
 @dataclass(frozen=True)

@@ -69,7 +69,8 @@ async def gather(work: Reading, of: Initiative) -> tuple[BaselineSnapshot, Parts
     tenant = await tenants.tenant(work)
     day = queries.today(work, tenant.time_zone)
     if day < of.go_live_on:
-        raise TooEarly(earliest_at=of.go_live_on, rule=WHEN_LIVE)
+        message = f"The days before go-live are not over. Seal on {of.go_live_on}, or later."
+        raise TooEarly(message, earliest_at=of.go_live_on, rule=WHEN_LIVE)
     window = await _window(work, of, tenant.time_zone)
     scope = await _scope(work, of, tenant.time_zone, day)
     parts = await _parts(work, of, window, scope)
@@ -126,7 +127,11 @@ async def _window(work: Reading, of: Initiative, time_zone: str) -> Window:
         raise NotEnoughData(have=0, need=1, of="days with purchases before go-live")
     begins = date.fromordinal(of.go_live_on.toordinal() - of.baseline_days)
     if begins < known_from:
-        raise WindowBeforeData(known_from=known_from, baseline_begins=begins)
+        most = (of.go_live_on - known_from).days
+        message = (
+            f"The baseline begins on {begins}, before {known_from}, the first day that is known. Choose {most} days."
+        )
+        raise WindowBeforeData(message, known_from=known_from, baseline_begins=begins)
     first = first_day_to_seal(of.go_live_on.toordinal(), of.baseline_days, known_from.toordinal())
     return reading.Window(date.fromordinal(first), of.go_live_on, time_zone, of.paid_only)
 

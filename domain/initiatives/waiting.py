@@ -24,7 +24,13 @@ class InsufficientData(NotEnoughData):
 
 
 class TooEarly(Conflict):
-    """The best customers had no time to come again yet. Measure on the day that the message names, or later."""
+    """It is too early for this. Do it on the day that the message names, or later."""
+
+    @classmethod
+    def to_measure(cls, day: date, rule: str | None = None) -> TooEarly:
+        """To measure: not before this day, by this rule."""
+        message = f"The best customers had no time to come again yet. Measure on {day}, or later."
+        return cls(message, earliest_at=day, rule=rule)
 
 
 class Waiting(msgspec.Struct, frozen=True):
@@ -53,7 +59,7 @@ class Waiting(msgspec.Struct, frozen=True):
     def kind(self, measured_on: int, *, has_final: bool) -> MeasurementKind:
         """Which measurement would be taken on this day. Raises TooEarly with the first day on which one may be."""
         if measured_on < self.earliest_on:
-            raise TooEarly(earliest_at=date.fromordinal(self.earliest_on))
+            raise TooEarly.to_measure(date.fromordinal(self.earliest_on))
         if measured_on < self.final_on:
             return MeasurementKind.PRELIMINARY
         return MeasurementKind.MONITORING if has_final else MeasurementKind.FINAL

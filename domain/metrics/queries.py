@@ -139,8 +139,8 @@ class Answer:
 async def series(snapshot: Snapshot, question: Question) -> Answer:
     """The values of some metrics in a window and, with a grain, in each of its periods.
 
-    Raises UnknownMetric, UnknownSegment, UnknownStage, WindowOpen, WindowEmpty, WindowInFuture, SeriesTooLong or
-    TooManySeries.
+    Raises UnknownMetric, UnknownSegment, UnknownStage, WindowOpen, WindowEmpty, WindowInFuture, WindowTooLong,
+    SeriesTooLong or TooManySeries.
     """
     chosen = CATALOGUE.chosen(question.keys)
     setting = await _setting(snapshot, question.segments, question.stages)

@@ -77,6 +77,10 @@ class WindowInFuture(Invalid):
     """A window cannot begin after today: nothing of it is known yet."""
 
 
+class WindowTooLong(Invalid):
+    """A window of metrics has at most 36,525 days, which is a hundred years. Begin it later, or end it earlier."""
+
+
 class SeriesTooLong(Invalid):
     """A series has at most 1,000 points. Take a shorter window or a longer grain."""
 
@@ -93,6 +97,7 @@ class ThresholdOutOfRange(Invalid):
     """The probability below which a customer counts as gone lies above 0 and is at most 1, such as 0.5."""
 
 
+LONGEST_WINDOW = 36_525
 MOST_POINTS = 1_000
 MOST_SERIES = 200
 
@@ -144,13 +149,18 @@ USUAL = Counting()
 
 
 def check_window(window: Window, today: date) -> tuple[date, date]:
-    """The first day of a window, and the first day after it. Raises WindowOpen, WindowEmpty or WindowInFuture."""
+    """The first day of a window, and the first day after it.
+
+    Raises WindowOpen, WindowEmpty, WindowInFuture or WindowTooLong.
+    """
     if window.start is None or window.end is None:
         raise WindowOpen(path=("window",))
     if window.end <= window.start:
         raise WindowEmpty(path=("window", "end"))
     if window.start > today:
         raise WindowInFuture(path=("window", "start"))
+    if (min(window.end, today) - window.start).days > LONGEST_WINDOW:
+        raise WindowTooLong(path=("window", "start"))
     return window.start, window.end
 
 

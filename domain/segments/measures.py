@@ -82,5 +82,6 @@ def measure(key: str) -> Measure:
     """The measure of a key. Raises UnknownMeasure."""
     found = _KNOWN.get(key) or next((found for lookup in _LOOKUPS if (found := lookup(key))), None)
     if found is None:
-        raise UnknownMeasure(f"No metric of single customers is called {key!r}.", metric=key)
+        message = f"No metric of single customers is called {key!r}. See those of metricDefinitions that are personal."
+        raise UnknownMeasure(message, metric=key)
     return found

@@ -356,6 +356,7 @@ async def _check_stages(reading: Reading, criteria: Criteria) -> None:
             raise stages.UnknownLifecycle(lifecycle=node.lifecycle)
         if node.stage is not None and node.stage not in known[node.lifecycle]:
             there = sorted(known[node.lifecycle])
-            raise UnknownStage(f"There is no stage {node.stage!r}.", stage=node.stage, known=there)
+            message = f"There is no stage {node.stage!r}. There are {', '.join(there) or 'none yet'}."
+            raise UnknownStage(message, stage=node.stage, known=there)
         if node.step is not None and node.step not in CanonicalStep.__members__:
             raise UnknownStage(f"There is no step {node.step!r}.", stage=node.step, known=list(CanonicalStep))

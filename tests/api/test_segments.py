@@ -139,7 +139,7 @@ async def test_a_preview_counts_and_names_and_saves_nothing(business: Business, 
         assert business.bea in found_["preview"]["sample"]
 
 
-BAD: tuple[tuple[dict[str, Any], str, list[str] | None], ...] = (
+BAD: tuple[tuple[dict[str, Any], str, list[str]], ...] = (
     ({"attribute": {"key": "tier", "eq": "gold"}}, "UNKNOWN_ATTRIBUTE", ["criteria", "attribute", "key"]),
     ({"metric": {"key": "weight", "gte": "1"}}, "UNKNOWN_MEASURE", ["criteria", "metric", "key"]),
     ({"inStage": {"stage": "limbo"}}, "UNKNOWN_STAGE", ["criteria", "inStage", "stage"]),
@@ -148,9 +148,9 @@ BAD: tuple[tuple[dict[str, Any], str, list[str] | None], ...] = (
         "UNKNOWN_LIFECYCLE",
         ["criteria", "enteredStage", "lifecycle"],
     ),
-    ({"occasions": {}}, "INVALID_CRITERIA", None),
-    ({"daysSince": {"what": "LAST_PURCHASE", "gte": -1}}, "INVALID_CRITERIA", None),
-    ({"all": []}, "INVALID_CRITERIA", None),
+    ({"occasions": {}}, "INVALID_CRITERIA", ["criteria", "occasions"]),
+    ({"daysSince": {"what": "LAST_PURCHASE", "gte": -1}}, "INVALID_CRITERIA", ["criteria", "daysSince"]),
+    ({"any": [{"kind": "PERSON"}, {"not": {"all": []}}]}, "INVALID_CRITERIA", ["criteria", "any", "1", "not", "all"]),
 )
 
 

@@ -68,7 +68,7 @@ async def update_objective(
     if status is not ObjectiveStatus.ACTIVE:
         objective.place = None
     elif objective.place is None:
-        objective.place = await _free_place(work)
+        objective.place = await _free_place(work, "status")
     objective.statement, objective.due_on, objective.status = statement, due_on, status
     objective.kpis = [kpi.kept() for kpi in kpis]
     objective.version, objective.updated_at = version + 1, work.now
@@ -82,9 +82,10 @@ def _check(statement: str, kpis: Sequence[Kpi]) -> None:
         to_numeric(kpi.target, "kpis", str(place), "target")
 
 
-async def _free_place(work: Writing) -> int:
+async def _free_place(work: Writing, *path: str) -> int:
+    """A place that no active objective has. Raises TooManyObjectives; `path` names what asks for one in the input."""
     taken = select(Objective.place).where(Objective.tenant_id == work.tenant_id, Objective.place.is_not(None))
-    return rules.free_place({place for place in await work.all(taken) if place is not None})
+    return rules.free_place({place for place in await work.all(taken) if place is not None}, *path)
 
 
 async def _told(work: Writing, deed: str, objective: Objective) -> Objective:

@@ -81,9 +81,9 @@ def check(statement: str, kpis: Sequence[Kpi]) -> None:
             raise KpiTwice(path=("kpis", str(place), "metric"), metric=kpi.metric)
 
 
-def free_place(taken: Collection[int]) -> int:
-    """The first place that no active objective has. Raises TooManyObjectives."""
+def free_place(taken: Collection[int], *path: str) -> int:
+    """The first place that no active objective has. Raises TooManyObjectives; `path` is that of what asks for one."""
     for place in range(1, MOST_ACTIVE + 1):
         if place not in taken:
             return place
-    raise TooManyObjectives
+    raise TooManyObjectives(path=path)

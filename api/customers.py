@@ -20,7 +20,7 @@ from api import segments as belonging
 from api.expose import Node, column, describe, embedded, entry, expose, listing, many, one, page_of, part, union_of
 from api.pages import MOST
 from api.reads.inputs import Given
-from api.reads.mapping import Argument, Condition, Order
+from api.reads.mapping import Argument, Brief, Condition, Order
 from api.reads.plan import Sourcing
 from api.scalars import CountryCode, EmailAddress, PhoneNumber
 from api.survivors import survivor
@@ -246,6 +246,7 @@ class Customer(Node):
     )  # fmt: skip
     stage = one(
         "stages.StageInterval", stages.current_stay, arguments=stages.STAY_ARGUMENTS,
+        brief=Brief(frozenset({"__typename", "stage"}), stages.current_stage),
         description="Where the customer is in a lifecycle, or was believed to be; null when in none of its stages.",
     )  # fmt: skip
     stage_history = many(

@@ -34,6 +34,18 @@ def current_stay(asked: Sourcing) -> str:
     return f"stage_intervals {{t}} where {{t}}.tenant_id = $1 and {{t}}.customer_id = {{p}}.id and {{t}}.is_current and {_lifecycle(asked, '{t}.lifecycle_key', 'key')}"  # noqa: E501 - one statement
 
 
+def current_stage(asked: Sourcing) -> str | None:
+    """Where the stage alone comes from: a customer's own row shows the one in the default lifecycle."""
+    if asked.has("asOf"):
+        return None
+    shown = "{p}.default_stage_id"
+    if asked.has("lifecycle"):
+        shown = f"case when starts_with({{p}}.default_stage, {{lifecycle}} || ':') then {shown} end"
+    looked_up = f"select i.stage_id from {current_stay(asked).replace('{t}', 'i')} limit 1"
+    # The offset keeps PostgreSQL from looking up twice, to see whether there is a stage and which.
+    return f"(select coalesce({shown}, ({looked_up})) as stage_id offset 0) {{t}} where {{t}}.stage_id is not null"
+
+
 def stays(asked: Sourcing) -> str:
     """Where all stays come from, as they are known now or were believed at a moment."""
     if asked.has("asOf"):

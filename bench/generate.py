@@ -30,7 +30,7 @@ TENANTS = 5
 COUNTRIES = ("DE", "FR", "JP", "IR", "US", "NO", "IT", "PE")
 STAGES = ("discovery", "education", "purchase", "post_purchase", "loyalty")
 SIZES = {"tiny": 1_000, "small": 10_000, "full": 200_000}
-_MAKER = "7"  # Of what the data is made; a database of another maker is made anew.
+_MAKER = "8"  # Of what the data is made; a database of another maker is made anew.
 
 
 @dataclass(frozen=True)
@@ -216,7 +216,7 @@ create temp table people as
   from generate_series(1, {size.customers}) i;
 insert into customers (tenant_id, id, kind, display_name, status, country, primary_email, primary_phone, emails, phones,
     addresses, attributes, organisation_id, root_id, member_ids, first_seen_at, first_purchase_at, last_purchase_at,
-    default_stage, created_at, updated_at)
+    default_stage, default_stage_id, created_at, updated_at)
   select n.tenant_id, p.id, case when firm then 'ORGANISATION' else 'PERSON' end,
     case when firm then 'Company ' || i else {first} || ' ' || {last} || ' ' || i end, 'ACTIVE', country,
     'user' || i || '@example.com', '+4930' || 1000000 + i,
@@ -229,7 +229,7 @@ insert into customers (tenant_id, id, kind, display_name, status, country, prima
     '[]'::jsonb,
     case when not firm and i % 2 = 0 and employer between 1 and {size.customers} then {_uuid("customer", "employer")}
     end, p.id, array[p.id], made, bought.first_at, bought.last_at,
-    'buyer:' || t.key, made, changed
+    'buyer:' || t.key, t.stage_id, made, changed
   from people p join tenant_numbers n using (number) join places t on t.number = p.number and t.position = p.reached
   left join (select cid, min(at) as first_at, max(at) as last_at from sold where status = 'COMPLETED' group by cid)
     bought on bought.cid = p.i;

@@ -127,15 +127,14 @@ _LAST = "coalesce(c.last_purchase_at, '-infinity'::timestamptz)"
 _Q2 = f"""
 with p as materialized (
   select c.*, row_number() over (order by {_LAST} desc, c.id desc) as rank from (
-    select c.id, c.kind, c.display_name, c.emails, c.member_ids, c.last_purchase_at
+    select c.id, c.kind, c.display_name, c.emails, c.member_ids, c.last_purchase_at, c.default_stage_id
     from customers c where c.tenant_id = $1 and c.status = 'ACTIVE' and c.country = $3::text
       and c.default_stage = 'buyer:' || $2::text
     order by {_LAST} desc, c.id desc limit 51) c),
 e as materialized (
   select p.*, s.key as stage_key, s.labels->>'en' as stage_name, {_cursor("$4", "p.last_at", "p.id")} as cursor
   from (select p.*, coalesce(p.last_purchase_at, '-infinity'::timestamptz) as last_at from p where rank <= 50) p
-  join stage_intervals h on h.tenant_id = $1 and h.customer_id = p.id and h.is_current and h.lifecycle_key = 'buyer'
-  join stages s on s.tenant_id = $1 and s.id = h.stage_id)
+  join stages s on s.tenant_id = $1 and s.id = p.default_stage_id)
 select convert_to(concat('{{"data":{{"customers":{{"edges":[', (
   select string_agg(concat('{{"cursor":', c.cursor, ',"node":{{"id":', {_id("cus", "c.id")}, ',"displayName":',
     {_text("coalesce(c.display_name, '')")}, ',"emails":[', {_list("c.emails", "address")},

@@ -59,8 +59,7 @@ from (select c.*, coalesce(c.last_purchase_at, '-infinity'::timestamptz) as last
   from customers c where c.tenant_id = $1 and c.status = 'ACTIVE' and c.country = $3::text
     and c.default_stage = 'buyer:' || $2::text
   order by coalesce(c.last_purchase_at, '-infinity'::timestamptz) desc, c.id desc limit 51) c
-join stage_intervals h on h.tenant_id = $1 and h.customer_id = c.id and h.is_current and h.lifecycle_key = 'buyer'
-join stages s on s.tenant_id = $1 and s.id = h.stage_id
+join stages s on s.tenant_id = $1 and s.id = c.default_stage_id
 order by c.last_at desc, c.id desc""",
     "Q3": """
 select c.id, c.kind, coalesce(c.display_name, ''), c.status, c.country, c.first_seen_at, c.first_purchase_at,

@@ -101,18 +101,28 @@ class Part(Field):
     target: str
 
 
+@dataclass(frozen=True)
+class Brief:
+    """A source that costs less than the whole row, for whoever asks nothing of it but these fields."""
+
+    fields: frozenset[str]
+    source: Callable[[Any], str | None]
+    """None where the arguments leave nothing but the whole row."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class One(Field):
     """At most one row of another type, or an aggregate over several: a column of its parent's statement.
 
-    `source` is a FROM clause with its WHERE: `{t}` is the target, `{p}` the parent, `{name}` an argument. At the root
-    it can have something to `find` first, as a listing can.
+    `source` is a FROM clause with its WHERE: `{t}` is the target, `{p}` the parent, `{name}` an argument; `brief` may
+    stand for it. At the root it can have something to `find` first, as a listing can.
     """
 
     target: str
     source: str | Callable[[Any], str]
     null: bool = True
     find: Find | None = None
+    brief: Brief | None = None
 
 
 @dataclass(frozen=True)

@@ -314,9 +314,18 @@ class Planner:
 
     def _one(self, spec: One, nodes: Nodes, alias: str, row: Row, level: Level, arguments: Mapping[str, Input]) -> str:
         t = f"t{self._number()}"
-        level.join(t, self._source(spec, t, alias, arguments))
+        level.join(t, self._source(self._briefly(spec, nodes, arguments), t, alias, arguments))
         is_there = row.column(f"{t}.is_there")
         return f"(None if {is_there} is None else {self._object(spec.target, _sets(nodes), t, Joined(row), level)})"
+
+    def _briefly(self, spec: One, nodes: Nodes, arguments: Mapping[str, Input]) -> One:
+        """The same from its brief source, where all that is asked for stands there."""
+        if spec.brief is None:
+            return spec
+        of: Any = self.schema.type_map[spec.target]
+        asked = {chosen[0].name.value for chosen in self.selection.of(_sets(nodes), of).values()}
+        source = spec.brief.source(Sourcing(self, spec, arguments)) if asked <= spec.brief.fields else None
+        return spec if source is None else replace(spec, source=source)
 
     # Lists
 

@@ -139,6 +139,7 @@ class Customer(Entity):
     default_stage: Mapped[str | None] = mapped_column(
         doc="On the survivor: where it is in the tenant's default lifecycle, as `lifecycle:stage`."
     )
+    default_stage_id: Mapped[UUID | None] = mapped_column(doc="The stage that `default_stage` names.")
     created_at: Mapped[datetime] = mapped_column(doc="When the record was made here.")
     updated_at: Mapped[datetime] = mapped_column(doc="When the record last changed here.")
     version: Mapped[int] = mapped_column(server_default=text("1"), doc="Counts the changes; guards against lost ones.")

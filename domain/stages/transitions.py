@@ -91,12 +91,13 @@ async def project(work: Writing, found: Sequence[Family], logs: Mapping[tuple[UU
     if stale:
         await work.execute(delete(_TABLE).where(_TABLE.c.tenant_id == work.tenant_id, _TABLE.c.id == _one_of(stale)))
     await _write(work, StageInterval, [row._asdict() for id_, row in wanted.items() if kept.get(id_) != row])
-    stages = {
-        row.customer_id: f"{row.lifecycle_key}:{row.stage_key}"
-        for row in wanted.values()
-        if row.is_current and named[row.lifecycle_id].is_default
+    current = {row.customer_id: row for row in wanted.values() if row.is_current and named[row.lifecycle_id].is_default}
+    rows = [current.get(member) for member in members]
+    shown = {
+        "members": members,
+        "stages": [row and f"{row.lifecycle_key}:{row.stage_key}" for row in rows],
+        "stage_ids": [row and row.stage_id for row in rows],
     }
-    shown = {"members": members, "stages": [stages.get(member) for member in members]}
     await work.execute(_SHOW_STAGES, {"tenant": work.tenant_id, **shown})
 
 
@@ -142,16 +143,19 @@ class _Row(NamedTuple):
 
 _NAMED = select(Lifecycle.id, Lifecycle.key, Lifecycle.is_default).where(Lifecycle.tenant_id == bindparam("tenant"))
 _SHOW_STAGES = text("""
-UPDATE customers c SET default_stage = known.stage
-FROM unnest(:members, :stages) AS known(id, stage)
-WHERE c.tenant_id = :tenant AND c.id = known.id AND c.default_stage IS DISTINCT FROM known.stage
+UPDATE customers c SET default_stage = known.stage, default_stage_id = known.stage_id
+FROM unnest(:members, :stages, :stage_ids) AS known(id, stage, stage_id)
+WHERE c.tenant_id = :tenant AND c.id = known.id
+    AND (c.default_stage, c.default_stage_id) IS DISTINCT FROM (known.stage, known.stage_id)
 """).bindparams(
     bindparam("tenant", type_=Uuid()),
     bindparam("members", type_=ARRAY(Uuid())),
     bindparam("stages", type_=ARRAY(Text(collation="C"))),
+    bindparam("stage_ids", type_=ARRAY(Uuid())),
 )
 _HIDE_STAGES = text("""
-UPDATE customers SET default_stage = NULL WHERE tenant_id = :tenant AND default_stage IS NOT NULL
+UPDATE customers SET default_stage = NULL, default_stage_id = NULL
+WHERE tenant_id = :tenant AND default_stage IS NOT NULL
 """).bindparams(bindparam("tenant", type_=Uuid()))
 _TABLE = cast("Table", StageInterval.__table__)
 _PROJECTED = [_TABLE.c[name] for name in _Row._fields]

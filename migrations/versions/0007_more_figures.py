@@ -12,6 +12,7 @@ depends_on = None
 
 
 def upgrade() -> None:
+    op.add_column("customers", sa.Column("default_stage_id", sa.Uuid(), nullable=True))
     op.add_column(
         "integrations", sa.Column("refused_calls", sa.BigInteger(), server_default=sa.text("0"), nullable=False)
     )
@@ -25,3 +26,4 @@ def downgrade() -> None:
     op.drop_column("integrations", "refused_call_reason")
     op.drop_column("integrations", "refused_call_at")
     op.drop_column("integrations", "refused_calls")
+    op.drop_column("customers", "default_stage_id")

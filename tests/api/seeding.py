@@ -121,7 +121,7 @@ def stay(
     """A stay of a customer in a stage; the customer was seeded in the same transaction."""
     if exited is None:
         found = next(one for one in work.session if isinstance(one, Customer) and one.id == who)
-        found.default_stage = f"buyer:{stage}"
+        found.default_stage, found.default_stage_id = f"buyer:{stage}", business.stages[stage]
     row = StageInterval(
         id=new_id(), customer_id=who, lifecycle_id=way.id, lifecycle_key="buyer", stage_id=business.stages[stage],
         stage_key=stage, visit=visit, entered_at=START + entered * DAY,

@@ -228,6 +228,31 @@ async def test_a_field_that_fails_unexpectedly_is_masked_and_the_others_are_answ
     assert "ada@example.com" not in str(answer["errors"])
 
 
+@pytest.mark.parametrize("shown", [True, False])
+async def test_the_stage_alone_is_told_like_the_whole_stay(
+    database: Database, ask: Asking, tenant: UUID, business: seeding.Business, *, shown: bool
+) -> None:
+    if not shown:  # the customers' own rows show the stages of another lifecycle
+        async with database.unit_of_work(tenant) as work:
+            await work.execute(
+                update(Customer)
+                .where(Customer.tenant_id == tenant, Customer.default_stage.is_not(None))
+                .values(default_stage="way:lead", default_stage_id=business.stages["loyalty"])
+            )
+    document = """{ customers(first: 9, orderBy: [{field: DISPLAY_NAME}]) { nodes {
+      stage(lifecycle: "buyer") { __typename stage { key } } whole: stage(lifecycle: "buyer") { visit stage { key } }
+      elsewhere: stage(lifecycle: "none") { stage { key } } default: stage { stage { key } } } } }"""
+    nodes = (await ask(document))["data"]["customers"]["nodes"]
+    assert [node["stage"] and node["stage"]["stage"]["key"] for node in nodes] == [
+        node["whole"] and node["whole"]["stage"]["key"] for node in nodes
+    ]
+    assert {node["stage"] and node["stage"]["stage"]["key"] for node in nodes} == {"discovery", "purchase", None}
+    assert {node["stage"] and node["stage"]["__typename"] for node in nodes} == {"StageInterval", None}
+    assert [node["elsewhere"] for node in nodes] == [None] * len(nodes)
+    told = {node["default"] and node["default"]["stage"]["key"] for node in nodes}
+    assert told == ({"discovery", "purchase", None} if shown else {"loyalty", None})
+
+
 @pytest.mark.parametrize("default", [True, False])
 async def test_customers_in_a_stage_are_found_in_any_lifecycle(
     database: Database, ask: Asking, tenant: UUID, business: seeding.Business, *, default: bool

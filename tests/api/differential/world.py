@@ -385,6 +385,7 @@ async def _stays(world: World, way: Lifecycle, stages: list[Stage], people: dict
         for stay in intervals(log):
             if stay.is_current and way.is_default:
                 customer.default_stage = f"{way.key}:{stay.stage}"
+                customer.default_stage_id = stage_of[stay.transition]
             world.work.add(
                 StageInterval(
                     id=stay.transition, customer_id=customer.id, lifecycle_id=way.id, lifecycle_key=way.key,

@@ -11,7 +11,7 @@ from domain.core.events import DueWork, OutboxEvent
 from domain.core.ids import new_id
 from domain.customers.model import Customer
 from domain.interactions.model import Interaction
-from domain.stages import actions, history, queries, rules, settling, transitions
+from domain.stages import actions, history, model, queries, rules, settling, transitions
 from domain.stages.conditions import Occasions
 from domain.stages.model import Lifecycle, NoteKind, StageInterval, StageNote, StageTransition
 from domain.stages.rules import CanonicalStep, CauseKind, Movement, Rule, Stage, StageKind, Text, Trigger
@@ -218,9 +218,15 @@ async def intervals(database: Database, tenant: UUID) -> list[Any]:
 
 
 async def shown(database: Database, tenant: UUID) -> dict[UUID, str | None]:
-    """The stage that the row of each customer shows."""
+    """The stage that the row of each customer shows, by its key and by its id alike."""
+    stages = model.Stage
     async with database.reading(tenant) as reading:
-        rows = await reading.rows(select(Customer.id, Customer.default_stage).where(Customer.tenant_id == tenant))
+        rows = await reading.rows(
+            select(Customer.id, Customer.default_stage, stages.key)
+            .outerjoin(stages, (stages.tenant_id == Customer.tenant_id) & (stages.id == Customer.default_stage_id))
+            .where(Customer.tenant_id == tenant)
+        )
+    assert [row.default_stage and row.default_stage.partition(":")[2] for row in rows] == [row.key for row in rows]
     return {row.id: row.default_stage for row in rows}
 
 

@@ -234,6 +234,12 @@ class _Pull:
             return
         if not any(control.stream == self.stream.name for control in self.remote.connector.declared(Control)):
             return
+        if run.mode == RunMode.INCREMENTAL:  # the estimate before it was switched on is what is read now
+            async with self.database.reading(self.tenant_id) as work:
+                told = select(StreamState.expected_count).where(*runs.held(work, run), StreamState.seen_count == 0)
+                run.pace.expected = await work.one(told)
+            if run.pace.expected is not None:
+                return
         try:
             run.pace.expected = (await self.remote.totals(self.stream.name, run.window)).count
         except ConnectorError as problem:  # nobody but the estimate needs it

@@ -26,7 +26,9 @@ from domain.integrations.model import (
 from tenure_sdk import Window
 
 if TYPE_CHECKING:
-    from domain.core.unit_of_work import Writing
+    from collections.abc import Mapping
+
+    from domain.core.unit_of_work import Reading, Writing
     from tenure_sdk import Account, Stream
 
 LEASE = timedelta(seconds=60)
@@ -275,12 +277,26 @@ async def interrupt(work: Writing, run: Run, error: str) -> None:
     await _note(work, run, error=error)
 
 
-def held(work: Writing, run: Run) -> tuple[Any, ...]:
+async def expect(work: Writing, integration_id: UUID, counted: Mapping[str, int]) -> None:
+    """Remember how much the other side said there is of streams that were not read yet: it need not count again."""
+    for stream, count in counted.items():
+        entry = insert(StreamState).values(
+            tenant_id=work.tenant_id, integration_id=integration_id, stream=stream, expected_count=count,
+            updated_at=work.now,
+        )  # fmt: skip
+        same = ["tenant_id", "integration_id", "stream"]
+        known = {"expected_count": count, "updated_at": work.now}
+        await work.execute(
+            entry.on_conflict_do_update(index_elements=same, set_=known, where=StreamState.seen_count == 0)
+        )
+
+
+def held(work: Reading, run: Run) -> tuple[Any, ...]:
     """The state of the stream while this run holds it."""
     return *of_lane(work, run), StreamState.fence == run.fence
 
 
-def of_lane(work: Writing, run: Run) -> tuple[Any, ...]:
+def of_lane(work: Reading, run: Run) -> tuple[Any, ...]:
     """The state of the stream, whoever holds it."""
     return (
         StreamState.tenant_id == work.tenant_id,

@@ -18,6 +18,7 @@ from domain.core.problems import Conflict
 from domain.core.unit_of_work import Writing
 from domain.integrations import actions, model, queries, rules
 from domain.integrations.model import Integration, IntegrationState
+from sync import runs
 from sync.remote import Remote
 from sync.two_way import switching
 from tenure_sdk import Account, ConnectorError, Control, Window
@@ -95,6 +96,7 @@ async def test_integration(work: Writing, asked: IntegrationInput, around: Aroun
     tested: _Tested = around.brought
     account = tested.account
     await actions.recognise(work, integration, account.id, account.label)
+    await runs.expect(work, integration.id, tested.records)
     if integration.state in {IntegrationState.DRAFT, IntegrationState.NEEDS_REAUTH}:
         await actions.move(work, integration, IntegrationState.CHECKING)
     estimate = [

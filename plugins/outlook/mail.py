@@ -49,9 +49,11 @@ class Reading:
                 yield page
 
     async def listed(self) -> AsyncIterator[list[Record]]:
-        """All that the stream has, without the texts."""
+        """All that the stream has, without the texts; of a window only what Graph has since its start."""
         self.tree = await tree(self.graph, self.box)
         asked = {"select": mapping.MESSAGE, "expand": mapping.EXPANDED}
+        if self.start is not None:
+            asked["filter"] = f"receivedDateTime ge {stamp(self.start)}"
         for folder in self.tree.read:
             path = f"{item_path(self.box.path, 'mailFolders', folder)}/messages"
             async for rows in self.graph.listed(path, PAGE, **asked):

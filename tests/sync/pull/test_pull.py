@@ -13,8 +13,10 @@ from sqlalchemy import update
 from sqlalchemy.exc import IntegrityError
 
 from domain.core.unit_of_work import Writing
+from domain.integrations import actions, queries
+from domain.integrations.actions import StreamChoice
 from domain.integrations.model import IntegrationState, RunMode, StreamState
-from sync import heartbeat, land, requests
+from sync import heartbeat, land, requests, runs
 from sync.pull import StreamNotRead
 from sync.runs import Counts, StreamBusy
 from sync.troubles import Outcome
@@ -392,6 +394,29 @@ async def test_a_run_tells_how_far_it_has_come(shop: Shop, side: Side) -> None:
     assert shown[0]["rate"] > 0
     assert datetime.fromisoformat(shown[0]["ends_at"]).tzinfo is not None
     assert ((await shop.state()).expected_count, (await shop.state()).read_until is not None) == (25, True)
+
+
+async def test_what_was_counted_before_it_was_switched_on_is_not_counted_again(shop: Shop, side: Side) -> None:
+    async def expected() -> int | None:
+        return (await shop.runs())[-1].counters.get("expected")
+
+    async def told(count: int) -> None:
+        async with shop.database.unit_of_work(shop.tenant) as work:
+            await runs.expect(work, shop.id, {"customers": count})
+
+    async with shop.database.unit_of_work(shop.tenant) as work:
+        integration = await queries.integration(work, shop.id)
+        await runs.expect(work, shop.id, {"customers": 9})
+        await actions.choose(work, integration, [StreamChoice("customers", since=datetime(2020, 1, 1, tzinfo=UTC))])
+    assert (await shop.state()).expected_count is None  # nine of another time
+    await told(7)
+    side.customers(25)
+    await shop.pull()
+    assert await expected() == 7
+    await told(8)
+    assert (await shop.state()).expected_count == 7
+    await shop.pull(mode=RunMode.FULL)
+    assert await expected() == 25
 
 
 async def test_a_page_that_fails_as_it_is_committed_is_undone_and_read_again(

@@ -29,6 +29,73 @@ _SECTIONS = {
     "marketing": "Marketing",
 }
 
+ELSEWHERE = {
+    "z, percentile and cohort value": "`Customer.metrics`",
+    "stage conversion": "`Lifecycle.funnel`",
+    "time in stage, velocity": "`Lifecycle.timeInStage`",
+    "regression rate, skip rate": "`Lifecycle.movements`",
+    "historic and predictive CLV, P(alive) as last valued": "`Customer.lifetimeValue`",
+    "customer equity": "`customerEquity`",
+    "ROI, payback, return on customer": "`Measurement.returns`",
+    "retention of cohorts": "`cohortRetention`",
+}
+"""What is defined like metrics and has a place of its own in the schema, since it is no single figure of a window."""
+
+ASKED: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    "Purchase history and relationship": {
+        "recency": ("recency",),
+        "frequency": ("frequency", "occasions", "active_customers", "occasions_per_active"),
+        "quantity": ("quantity", "units_per_occasion"),
+        "size of transaction": (
+            "size_of_transaction", "median_size_of_transaction", "winsorised_size_of_transaction", "revenue",
+        ),
+        "gap between purchases": ("purchase_gap", "median_purchase_gap"),
+        "life span": ("lifespan",),
+        "duration of the relationship": ("tenure", "acquaintance"),
+        "repeat purchase rate": ("repeat_purchase_rate",),
+    },
+    "Costs": {
+        "cost of acquisition (CAC)": ("acquisition_cost", "lead_to_purchase"),
+        "cost of retention": ("retention_cost",),
+        "cost to serve": ("cost_to_serve", "cost_per_case", "cases", "answer_time", "resolution_time"),
+        "acquiring against retaining": ("acquire_retain_ratio",),
+        "cost per sale": ("cost_per_sale",),
+        "allocated and unallocated costs": ("costs", "allocated_costs", "unallocated_costs"),
+        "win rate, existing against new": ("win_rate_existing", "win_rate_new"),
+    },
+    "Key figures": {
+        "new orders and new customers": ("new_orders", "new_customers"),
+        "repeat orders, renewals": ("repeat_orders", "renewals"),
+        "upsells": ("upsells", "upsell_revenue", "contract_upsells", "contract_upsell_revenue"),
+        "cross-sells": ("cross_sells", "cross_sell_revenue"),
+        "usage": ("adoption", "unused", "usage_frequency", "stickiness"),
+        "churn, under contract": ("contract_churn", "churned_customers"),
+        "churn, without contract": ("churn_by_model", "p_alive", "churn_by_gap"),
+        "retention": ("retention", "retention_on_or_after", "contract_retention"),
+        "movement": ("returning_customers", "resurrecting_customers", "dormant_customers"),
+        "GRR and NRR": ("gross_revenue_retention", "net_revenue_retention"),
+        "loyalty": (
+            "recommending_customers", "recommendation_rate", "recommending_on_social_media",
+            "social_recommendation_rate",
+        ),
+        "advocacy": ("positive_reviews", "reviewers", "referrers", "referrals", "converted_referrals"),
+    },
+    "Measures of stages": {
+        "website visits": ("visits", "visitors"),
+        "ad views": ("ad_views",),
+        "inquiries and leads": ("inquiries", "leads"),
+        "conversion rate": ("conversion_rate",),
+        "renewal rate": ("renewal_rate",),
+        "CSAT, CES": ("customer_satisfaction", "mean_satisfaction", "mean_effort"),
+        "NPS": ("nps",),
+    },
+    "Response to marketing": {
+        "response rate": ("response_rate", "raw_response_rate", "deliveries"),
+        "purchases after a campaign": ("attributed_purchase_rate",),
+    },
+}  # fmt: skip
+"""Every figure by the name that people ask for it by, and the metrics that tell it."""
+
 _INTRODUCTION = """Every figure that Tenure publishes, by what it is about; written by `make docs` from the catalogue.
 How they are made is told in [Metrics](../../concepts/metrics.md)."""
 
@@ -43,6 +110,7 @@ def _listed() -> str:
         "# Metrics",
         _INTRODUCTION,
     ]
+    parts += ["## By what people ask for", _asked()]
     for section, each in groupby(CATALOGUE, lambda one: one.section):
         rows = [
             f"| [`{one.key}`]({one.key}.md) | {one.labels['en']} | {one.unit} | {one.better or NONE} |" for one in each
@@ -51,6 +119,16 @@ def _listed() -> str:
         parts += [f"## {_SECTIONS.get(section, section.replace('_', ' ').capitalize())}", "\n".join(table)]
     parts += ["## Facts", _FACTS, *map(_facts, (facts for facts in FACTS.values() if facts.columns))]
     return "\n\n".join(parts) + "\n"
+
+
+def _asked() -> str:
+    rows = [
+        f"| {about} | {name} | {', '.join(f'[`{key}`]({key}.md)' for key in keys)} |"
+        for about, names in ASKED.items()
+        for name, keys in names.items()
+    ]
+    rows += [f"| Elsewhere | {name} | {place} |" for name, place in ELSEWHERE.items()]
+    return "\n".join(["| about | figure | where |", "| --- | --- | --- |", *rows])
 
 
 _FACTS = """What metrics are made of, and what a plugin can build its own of: rows of each customer in each window."""

@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+from asyncio import to_thread
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import asyncpg
 import pytest
+from typer.testing import CliRunner
 
 from api.problems import BadUserInput
+from cli.main import app
+from domain.initiatives.queries import NotMeasured, UnknownInitiative
 from domain.metrics.settling import roll_up
+from domain.tenants import queries as tenants
 from tests import snapshots
 from tests.api.business import COST, KPI, Business, found
 from tests.conftest import dsn, new_tenant
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from typer.testing import Result
 
     from api.engine import Engine
     from domain.core.database import Database
+    from domain.core.problems import DomainError
     from tests.conftest import Logins
 
 PLAN = {"name": "Calls", "goLiveOn": "2025-05-01", "baselineDays": 60}
@@ -217,3 +226,42 @@ async def test_what_a_sealed_one_is_for_is_named_as_it_was_asked(
         asked = {**PLAN, **changed, "id": made["sealed"], "version": 2}
         problem = await business.caller.refused("updateInitiative", asked)
         assert (problem["code"], problem["path"]) == ("ALREADY_SEALED", [path])
+
+
+async def said(business: Business, database: Database, logins: Logins, *words: str) -> Result:
+    """What a command says of this tenant. Raises what refuses it."""
+    tenant = business.caller.identity.tenant_id
+    async with database.reading(tenant) as reading:
+        slug = (await tenants.tenant(reading)).slug
+    environment = {"TENURE_DATABASE_URL": logins.server.render_as_string(hide_password=False)}
+    return await to_thread(
+        CliRunner().invoke, app, [*words, "--tenant", slug], env=environment, catch_exceptions=False
+    )  # fmt: skip
+
+
+async def test_a_command_tells_which_seal_is_broken(
+    shop: tuple[Business, dict[str, str]], database: Database, logins: Logins
+) -> None:
+    business, made = shop
+    found = await said(business, database, logins, "baseline", "verify")
+    intact = {line.split()[0]: "intact" in line for line in found.stdout.splitlines() if line.startswith("ini_")}
+    assert found.exit_code == 1
+    assert intact == {made[name]: name != "broken" for name in ("one-time", "strict", "broken", "sealed")}
+
+
+@pytest.mark.parametrize(
+    ("which", "problem", "message"),
+    [
+        ("sealed", NotMeasured, "This initiative was not measured yet. Take a measurement first."),
+        ("nobody's", UnknownInitiative, "There is no initiative with this id here."),
+        ("no id", UnknownInitiative, "There is no initiative with this id here."),
+    ],
+)
+async def test_a_command_reports_nothing_of_what_was_not_measured(
+    shop: tuple[Business, dict[str, str]], database: Database, logins: Logins, tmp_path: Path, which: str,
+    problem: type[DomainError], message: str,
+) -> None:  # fmt: skip
+    initiative = {**shop[1], "nobody's": f"ini_{NOBODY}", "no id": "calls"}[which]
+    with pytest.raises(problem) as refused:
+        await said(shop[0], database, logins, "initiative", "report", initiative, "--out", str(tmp_path / "page"))
+    assert refused.value.message.startswith(message)

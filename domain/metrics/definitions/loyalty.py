@@ -132,6 +132,15 @@ def recommendation_rate() -> Figure:
 
 
 @metric(
+    "social_recommendation_rate", unit=Unit.RATIO, better=Better.HIGHER, step=CanonicalStep.ADVOCATE,
+    en="Recommendation rate on social media", fa="نرخ توصیه در شبکه‌های اجتماعی",
+)  # fmt: skip
+def social_recommendation_rate() -> Figure:
+    """Customers who recommend on social media by active ones."""
+    return ratio(distinct(RECOMMENDED, where="is_social"), count(BOUGHT, "occasions >= 1"))
+
+
+@metric(
     "positive_reviews", unit=Unit.COUNT, better=Better.HIGHER, step=CanonicalStep.ADVOCATE, en="Positive reviews",
     fa="نقدهای مثبت",
 )  # fmt: skip

@@ -43,6 +43,8 @@ def import_file(
         f"{file.name}: {counts.read:,} lines read; {would}created {counts.created:,}, {would}updated "
         f"{counts.updated:,}, unchanged {counts.unchanged:,}, rejected {counts.rejected:,}."
     )
+    if counts.doubles:
+        terminal.say(f"{counts.doubles:,} lines are of records that come again further down: the last line counts.")
     if counts.rejected and rejects is None:
         terminal.say("Import again with --rejects FILE to see what was left out, and why.")
 

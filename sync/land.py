@@ -64,6 +64,8 @@ class Landed(NamedTuple):
     described: Sequence[UUID]
     touched: Sequence[UUID]
     rejects: Sequence[Reject] = ()
+    unreadable: Sequence[Reject] = ()
+    """Values that cannot be read; their records landed without them."""
 
 
 async def land(work: Writing, run: Run, page: Page | LinePage, *, refuse_strangers: bool = False) -> Landed:
@@ -112,7 +114,7 @@ async def move_on(work: Writing, run: Run, landed: Landed, **progress: object) -
 def tell(work: Writing, run: Run, landed: Landed) -> None:
     """Tell of a page that changed something."""
     counts = landed.counts
-    if counts.created or counts.updated or counts.deleted or counts.rejected:
+    if counts.created or counts.updated or counts.deleted or counts.rejected or counts.unreadable:
         work.emit(
             "integrations.PageLanded",
             run.integration_id,
@@ -165,16 +167,18 @@ async def _land_records(work: Writing, run: Run, page: Page, *, refuse_strangers
         latest[type(record)][record.id] = record
     gone = [record for records in latest.values() for record in records.values() if record.deleted]
     present = {kind: [record for record in records.values() if not record.deleted] for kind, records in latest.items()}
-    parts = [part async for part in _merged(work, run, defaultdict(list, present))]
+    parts = [part async for part in _merged(work, run, defaultdict(list, present), page.lines)]
     deleted, touched = await _delete(work, run, page, gone)
-    refused = [*page.rejects, *(reject for part in parts for reject in part.rejects)]
+    refused = [*page.rejects, *rejects.placed((reject for part in parts for reject in part.rejects), page.lines)]
     strangers = [reject for part in parts for reject in part.strangers]
     if refuse_strangers:
-        refused, strangers = [*refused, *strangers], []
+        refused, strangers = [*refused, *rejects.placed(strangers, page.lines)], []
     await rejects.keep(work, run, refused, page.records)
     landed = total(len(page.records) + len(page.rejects), parts, deleted=deleted, rejected=len(refused))
-    landed.counts.strangers = len(strangers)
-    return landed._replace(touched=sorted({*landed.touched, *touched}), rejects=refused)
+    unreadable = [reject for part in parts for reject in part.unreadable]
+    landed.counts.strangers, landed.counts.unreadable = len(strangers), len(unreadable)
+    landed.counts.doubles = len(page.records) - sum(map(len, latest.values()))
+    return landed._replace(touched=sorted({*landed.touched, *touched}), rejects=refused, unreadable=unreadable)
 
 
 _ALONE: dict[type[Record], Callable[[Writing, Run, Sequence[Any]], Awaitable[Merged]]] = {
@@ -190,9 +194,11 @@ _NAMING: tuple[type[Record], ...] = (Customer, Product, *_ALONE, Order, Refund, 
 """The types of records that bring customers and products, or name them, in the order in which they are merged."""
 
 
-async def _merged(work: Writing, run: Run, records: Mapping[type[Record], list[Any]]) -> AsyncIterator[Merged]:
+async def _merged(
+    work: Writing, run: Run, records: Mapping[type[Record], list[Any]], lines: Mapping[str, int]
+) -> AsyncIterator[Merged]:
     """The merges of a page's records, each type after those that it refers to."""
-    yield await customers.from_records(work, run, records[Customer])
+    yield await customers.from_records(work, run, records[Customer], lines)
     yield await products.from_records(work, run, records[Product])
     yield await rates.from_records(work, run, records[ExchangeRate])
     for kind, from_records in _ALONE.items():

@@ -187,10 +187,16 @@ ORDER BY c.id LIMIT :most
 
 _EVERYBODY = text(f"SELECT count(*) AS customers FROM ({queries.customers_who()}) AS everybody").bindparams(_OF_TENANT)
 
+# Each is looked up for himself, whatever the statistics say: so a few of many cost what a few of a few do.
 _GONE = text("""
-SELECT m.segment_id, m.customer_id, c.status FROM segment_members m
-JOIN customers c ON c.tenant_id = :tenant AND c.id = m.customer_id
-WHERE m.tenant_id = :tenant AND m.customer_id = ANY(:customers) AND (c.status <> 'ACTIVE' OR c.root_id <> c.id)
+SELECT m.segment_id, gone.id AS customer_id, gone.status FROM unnest(:customers) AS named (id)
+CROSS JOIN LATERAL (
+    SELECT c.id, c.status, c.root_id FROM customers c WHERE c.tenant_id = :tenant AND c.id = named.id OFFSET 0
+) AS gone
+CROSS JOIN LATERAL (
+    SELECT m.segment_id FROM segment_members m WHERE m.tenant_id = :tenant AND m.customer_id = gone.id OFFSET 0
+) AS m
+WHERE gone.status <> 'ACTIVE' OR gone.root_id <> gone.id
 """).bindparams(_OF_TENANT, bindparam("customers", type_=ARRAY(Uuid())))
 
 _ALL_GONE = text("""
@@ -224,7 +230,7 @@ FROM unnest(:ids, :customers, :changes, :becauses) AS given (id, customer_id, ch
 """).bindparams(_OF_TENANT, *(bindparam(name, type_=kind) for name, kind in _LISTS.items()))
 
 
-# Each is looked up for himself, whatever the statistics say: so a few of many cost what a few of a few do.
+# As above: each is looked up for himself.
 _SOME_OF = """(
     SELECT c.* FROM unnest(:roots) AS named (id)
     CROSS JOIN LATERAL (SELECT * FROM customers c WHERE c.tenant_id = :tenant AND c.id = named.id OFFSET 0) AS c

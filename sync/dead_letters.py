@@ -71,7 +71,9 @@ async def retry(work: Writing, letter_ids: Sequence[UUID]) -> Retried:
     for (integration_id, stream), group in _by_stream(letters).items():
         run = await _aside(work, integration_id, stream)
         for letter in group:
-            if letter.record is not None:
+            if letter.landed:  # it ends by itself, when the other side has corrected the value
+                refused.append(letter.id)
+            elif letter.record is not None:
                 (landed if await _land_again(work, run, letter) else refused).append(letter.id)
             elif letter.remote_id is not None:
                 letter.resolution = FETCHING

@@ -61,6 +61,8 @@ class Counts(msgspec.Struct):
     """Rows that a later one of the same page made obsolete."""
     strangers: int = 0
     """Interactions of which nobody is known here; they were not kept."""
+    unreadable: int = 0
+    """Values that could not be read; their records landed without them."""
 
     def __add__(self, other: Counts) -> Counts:
         return Counts(*(mine + theirs for mine, theirs in zip(_fields(self), _fields(other), strict=True)))
@@ -147,6 +149,8 @@ class Run:
     cancelled: bool = False
     """Whether somebody asked it to stop, as of its last page."""
     resumed: bool = False
+    first: bool = False
+    """Whether the stream was never read to its end before."""
     pace: Pace | None = None
 
     @property
@@ -215,7 +219,7 @@ async def begin(
         fence=state.fence,
         checkpoint=Checkpoint(run=row.id), counts=msgspec.convert(row.counters, Counts), mode=row.mode,
         window=Window(row.window_start, row.window_end), cursor_version=state.cursor_version,
-        resumed=before is not None,
+        resumed=before is not None, first=lane == stream.name and state.read_until is None,
     )  # fmt: skip
     if checkpoint is not None and before:
         run.checkpoint = checkpoint

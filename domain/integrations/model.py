@@ -371,10 +371,18 @@ class RecordLink(TenantTable):
 
 
 class DeadLetter(Entity):
-    """AO + resolution, resolved_at, attempts: A record that could not be accepted, with the field and the reason."""
+    """AO + run_id, line, resolution, resolved_at, attempts: A record that could not be accepted, or a value of one.
+
+    It says which field is wrong, and why. That of a value is one and the same for as long as the value stands: it
+    belongs to the run that met it last.
+    """
 
     __tablename__ = "dead_letters"
-    __table_args__ = (_of_integration(), Index("dead_letters_run_idx", "tenant_id", "run_id", "id"))
+    __table_args__ = (
+        _of_integration(),
+        Index("dead_letters_run_idx", "tenant_id", "run_id", "id"),
+        Index("dead_letters_value_idx", "tenant_id", "integration_id", "remote_id", postgresql_where=text("landed")),
+    )
 
     integration_id: Mapped[UUID]
     run_id: Mapped[UUID]
@@ -390,6 +398,7 @@ class DeadLetter(Entity):
     record: Mapped[dict[str, Any] | None] = personal(doc="The whole record, where there is one, to be tried again.")
     type: Mapped[str | None]
     attempts: Mapped[int] = mapped_column(server_default=text("1"))
+    landed: Mapped[bool] = mapped_column(server_default=text("false"), doc="Only the value was left out.")
 
 
 class SeenRecord(TenantTable):

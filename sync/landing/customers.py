@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 from sqlalchemy import select, text
 
+from domain.core.countries import is_country
 from domain.customers import folding, identity, lock_identities, suppressed
 from domain.customers.departments import BadDepartmentKey, check_key
 from domain.customers.model import MILLIONTHS, AttributeDefinition, AttributeType
-from sync.landing import cells, departments, tables
-from sync.landing.rejects import ERASED
+from sync.landing import cells, departments, tables, unreadable
+from sync.landing.rejects import ERASED, placed
 from sync.landing.tables import sql
 from tenure_sdk import Reject
 
@@ -42,6 +43,8 @@ class Merged(NamedTuple):
     rejects: Sequence[Reject] = ()
     strangers: Sequence[Reject] = ()
     """Interactions that concern nobody who is known here, and did not land."""
+    unreadable: Sequence[Reject] = ()
+    """Values that cannot be read; their records landed without them."""
 
 
 _FROM_LINES = """
@@ -267,6 +270,7 @@ SET version = excluded.version, content_hash = excluded.content_hash, payload = 
 _FORGOTTEN = sql("""
 UPDATE pg_temp.landing_customers AS landing SET payload = NULL
 FROM customers WHERE customers.tenant_id = :tenant AND customers.id = landing.id AND customers.status = 'ERASED'
+RETURNING landing.remote_id
 """)
 
 
@@ -293,8 +297,13 @@ async def mentioned(work: Writing, run: Run, records: str) -> Merged:
     return await _merge(work, run, takes_back=False) if says_something else Merged()
 
 
-async def from_records(work: Writing, run: Run, records: Sequence[Customer]) -> Merged:
-    """Merge customers as their source describes them; what it no longer says, ends."""
+async def from_records(
+    work: Writing, run: Run, records: Sequence[Customer], lines: Mapping[str, int] | None = None
+) -> Merged:
+    """Merge customers as their source describes them; what it no longer says, ends.
+
+    A value that cannot be read is left out and told; `lines` are the places of the records in their input.
+    """
     accepted, rejects = _accepted(records, await _attribute_types(work))
     if not accepted:
         return Merged(rejects=rejects)
@@ -307,7 +316,8 @@ async def from_records(work: Writing, run: Run, records: Sequence[Customer]) -> 
         rejects += [Reject(None, "id", record_id, ERASED, record_id) for record_id in sorted(erased)]
         await work.execute(_DROP, {"remote_ids": sorted(erased)})
     if not changed:
-        return Merged(unchanged=len(same), rejects=rejects)
+        known = await unreadable.keep(work, run, {}, same, lines or {})
+        return Merged(unchanged=len(same), rejects=rejects, unreadable=known)
     for table, columns, written in (
         ("landing_facts", ("remote_id", "key", *_VALUE_COLUMNS), _fact_cells),
         ("landing_claims", ("remote_id", "scheme", "value", "normalised", "strength", "is_primary"), _claim_cells),
@@ -317,9 +327,11 @@ async def from_records(work: Writing, run: Run, records: Sequence[Customer]) -> 
     await work.execute(_ORGANISATIONS[0], {"now": work.now})
     merged = await _merge(work, run, takes_back=True)
     merged = _with_moved(merged, await departments.assign(work, run, [each.record for each in changed]))
-    await work.execute(_FORGOTTEN, {"tenant": work.tenant_id})
+    forgotten = set((await work.execute(_FORGOTTEN, {"tenant": work.tenant_id})).scalars())
     await work.execute(_REMEMBER, {**run.binds, "now": work.now})
-    return merged._replace(unchanged=merged.unchanged + len(same), rejects=rejects)
+    said = {each.id: placed(each.unreadable, lines or {}) for each in changed if each.id not in forgotten}
+    known = await unreadable.keep(work, run, said, same, lines or {})
+    return merged._replace(unchanged=merged.unchanged + len(same), rejects=rejects, unreadable=known)
 
 
 def _with_moved(merged: Merged, moved: set[UUID]) -> Merged:
@@ -384,9 +396,42 @@ class _Accepted:
     attributes: Sequence[tuple[str, str, Any]]
 
     @cached_property
+    def addresses(self) -> Sequence[Address]:
+        """Its addresses; what is no country stands as the country's name, where none is told."""
+        return [_with_country(address) for address in self.record.addresses]
+
+    @cached_property
+    def country(self) -> str | None:
+        """The first of its countries."""
+        return next((address.country for address in self.addresses if address.country), None)
+
+    @cached_property
     def claims(self) -> Sequence[tuple[str, str, str, bool]]:
         """Its identifiers, each once: scheme, value, normalised value, whether it is the primary one."""
-        return list(_claims(self.record))
+        return [
+            (claim.scheme, claim.value, claim.normalised, claim.is_primary)
+            for claim in self._said
+            if claim.normalised is not None
+        ]
+
+    @cached_property
+    def unreadable(self) -> Sequence[Reject]:
+        """Which of its values cannot be read, each once, and why."""
+        lost = [
+            Reject(None, "addresses.country", given.country, "is no country (ISO 3166-1)", self.id)
+            for given, taken in zip(self.record.addresses, self.addresses, strict=True)
+            if given.country is not None and given.country not in {taken.country, taken.country_name}
+        ]
+        unread = [
+            Reject(None, claim.field, claim.value, _reason(claim, self.country), self.id)
+            for claim in self._said
+            if claim.normalised is None and claim.value.strip()
+        ]
+        return list(dict.fromkeys([*lost, *unread]))
+
+    @cached_property
+    def _said(self) -> Sequence[_Claim]:
+        return list(_claims(self.record, self.country))
 
 
 def _accepted(records: Sequence[Customer], types: Mapping[str, AttributeType]) -> tuple[list[_Accepted], list[Reject]]:
@@ -491,10 +536,9 @@ def _fact_cells(accepted: _Accepted) -> Iterator[tuple[str, ...]]:
     facts: list[tuple[str, str, Any]] = [*accepted.attributes]
     if record.name:
         facts.append(("name", "text_value", record.name))
-    country = next((address.country for address in record.addresses if address.country), None)
-    if country:
-        facts.append(("country", "text_value", country))
-    facts += [("address", "json_value", _parts(address)) for address in record.addresses]
+    if accepted.country:
+        facts.append(("country", "text_value", accepted.country))
+    facts += [("address", "json_value", _parts(address)) for address in accepted.addresses]
     for key, column, value in facts:
         cell = cells.text(str(value))
         values = [cell if name == column else cells.NULL for name in _VALUE_COLUMNS]
@@ -513,19 +557,46 @@ def _claim_cells(accepted: _Accepted) -> Iterator[tuple[str, ...]]:
         yield (*map(cells.text, texts), strength, cells.boolean(is_primary))
 
 
-def _claims(record: Customer) -> Iterator[tuple[str, str, str, bool]]:
-    region = next((address.country for address in record.addresses if address.country), None)
+class _Claim(NamedTuple):
+    """An identifier as a record has it: in which field, and what it is compared by; None: it cannot be read."""
+
+    field: str
+    scheme: str
+    value: str
+    normalised: str | None
+    is_primary: bool
+
+
+def _claims(record: Customer, region: str | None) -> Iterator[_Claim]:
     named = [
-        *(("email", value, place == 0) for place, value in enumerate(record.emails)),
-        *(("phone", value, place == 0) for place, value in enumerate(record.phones)),
-        *((known.scheme, known.value, False) for known in record.identities),
+        *(("emails", "email", value, place == 0) for place, value in enumerate(record.emails)),
+        *(("phones", "phone", value, place == 0) for place, value in enumerate(record.phones)),
+        *(("identities", known.scheme, known.value, False) for known in record.identities),
     ]
     seen: set[tuple[str, str]] = set()
-    for scheme, value, is_primary in named:
-        normalised = folding.normalise_identifier(scheme, value, region)
-        if normalised is not None and (scheme, value) not in seen:
+    for field, scheme, value, is_primary in named:
+        if (scheme, value) not in seen:
+            normalised = folding.normalise_identifier(scheme, value, region)
             seen.add((scheme, value))
-            yield scheme, value, normalised, is_primary
+            yield _Claim(field, scheme, value, normalised, is_primary)
+
+
+def _reason(claim: _Claim, region: str | None) -> str:
+    """Why an identifier cannot be read."""
+    match claim.scheme:
+        case "email":
+            return "is no e-mail address"
+        case "phone" if region is None:
+            return "is no phone number; without an address in a country it needs its country code"
+        case "phone":
+            return f"is no phone number of {region}"
+    return f"is no {claim.scheme}"
+
+
+def _with_country(address: Address) -> Address:
+    if address.country is None or is_country(address.country):
+        return address
+    return msgspec.structs.replace(address, country=None, country_name=address.country_name or address.country)
 
 
 def _organisation_cells(accepted: _Accepted) -> Iterator[tuple[str, ...]]:

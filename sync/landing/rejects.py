@@ -31,23 +31,40 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """How a spreadsheet recognises a formula."""
 
 
-async def keep(work: Writing, run: Run, rejects: Sequence[Reject], records: Iterable[Record] = ()) -> None:
+async def keep(
+    work: Writing, run: Run, rejects: Sequence[Reject], records: Iterable[Record] = (), *, landed: bool = False
+) -> None:
     """Keep what was left out, with the field and the reason; and the record itself, where it is among `records`.
 
-    Of a person who was erased nothing is kept.
+    `landed`: these are values, of records that landed without them. Of a person who was erased nothing is kept.
     """
     if not rejects:
         return
     known = {record.id: record for record in records}
-    letters = [_letter(work, run, reject, _kept(known, reject)) for reject in rejects]
+    letters = [_letter(work, run, reject, _kept(known, reject)) | {"landed": landed} for reject in rejects]
     await work.execute(insert(DeadLetter), letters)
+
+
+def shortened(value: str | None) -> str | None:
+    """As much of a value as is kept, without the character that PostgreSQL does not keep."""
+    return value and value.replace("\0", "")[:LONGEST_VALUE]
+
+
+def placed(rejects: Iterable[Reject], lines: Mapping[str, int]) -> list[Reject]:
+    """The rejects, each with the line in which its record stands, where that is known."""
+    return [
+        reject
+        if reject.line is not None or reject.record_id is None
+        else msgspec.structs.replace(reject, line=lines.get(reject.record_id))
+        for reject in rejects
+    ]
 
 
 def _letter(work: Writing, run: Run, reject: Reject, record: Record | None) -> dict[str, Any]:
     return {
         "tenant_id": work.tenant_id, "id": work.ids(), "integration_id": run.integration_id, "run_id": run.id,
         "stream": run.stream.name, "remote_id": reject.record_id, "line": reject.line, "field": reject.field,
-        "value": reject.value and reject.value.replace("\0", "")[:LONGEST_VALUE], "reason": reject.reason,
+        "value": shortened(reject.value), "reason": reject.reason,
         "recorded_at": work.now, "type": None if record is None else record_type(record),
         "record": None if record is None else plain(record),
     }  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 from msgspec import Struct
@@ -83,6 +83,8 @@ class Page(Struct, frozen=True):
     """The share of the run that is read after this page, 0 to 1; None where nobody can know."""
     merges: Sequence[Merge] = ()
     """Records that the remote side merged."""
+    lines: Mapping[str, int] = {}
+    """Where records stand in the input, by their ids, where it has lines: what is rejected of them names its line."""
 
 
 class LinePage(Struct, frozen=True):

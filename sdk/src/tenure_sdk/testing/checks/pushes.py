@@ -287,7 +287,7 @@ def _values_for(record: type[Any], field: str, number: int) -> Iterator[Any]:
         yield (f"changed{number}@example.com",)
     elif field == "phones":
         yield (f"+4940{number:07}",)
-    elif annotation == "str | None":
+    elif annotation in {"str | None", "Line | None"}:
         yield f"Changed {number}"
     elif annotation == "Decimal | None":
         yield Decimal(number)

@@ -329,7 +329,9 @@ def value_row(
 ) -> dict[str, Any]:
     """A value as it stands in a row; money in its main unit, and in whole minor units besides."""
     money = of.unit is Unit.MONEY
-    places = minor_units(currency) if money else 0
+    minor = minor_units(currency)
+    places = minor if money else 0
+    divided = minor if of.figure.divides_money else 0
     error = value.standard_error
     interval = None
     if error is not None and value.value is not None:
@@ -343,8 +345,8 @@ def value_row(
         "minor": None if value.value is None or not money else round(value.value),
         "currency": currency,
         "missing": value.missing,
-        "numerator": _decimal(value.numerator, places),
-        "denominator": _decimal(value.denominator, 0),
+        "numerator": _decimal(value.numerator, places or divided),
+        "denominator": _decimal(value.denominator, divided),
         "n": value.n,
         "interval": interval,
         **{name: None if moment is None else moment.isoformat() for name, moment in moments.items()},

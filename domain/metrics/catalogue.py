@@ -105,7 +105,7 @@ class Figure:
     """What a value is made of: `scale` times numerator by denominator, or `value` where that is no quotient.
 
     `n` is what the value rests on. The value is missing for the reason `empty` where there is nothing to divide by,
-    and for one of `unknown` where its aggregate is greater than zero.
+    and for one of `unknown` where its aggregate is greater than zero. `divides_money`: both parts are in minor units.
     """
 
     kind: Kind
@@ -117,6 +117,7 @@ class Figure:
     standard_error: Aggregate | None = None
     empty: MissingReason = MissingReason.DENOMINATOR_ZERO
     unknown: tuple[tuple[Aggregate, MissingReason], ...] = ()
+    divides_money: bool = False
 
     def unless(self, aggregate: Aggregate, reason: MissingReason) -> Figure:
         """The same, missing for a reason where an aggregate is greater than zero."""
@@ -141,10 +142,12 @@ def number_of(counted: Aggregate) -> Figure:
 
 def ratio(
     numerator: Aggregate, denominator: Aggregate, *, n: Aggregate | None = None, scale: str = "1",
-    empty: MissingReason = MissingReason.DENOMINATOR_ZERO,
+    empty: MissingReason = MissingReason.DENOMINATOR_ZERO, divides_money: bool = False,
 ) -> Figure:  # fmt: skip
     """One aggregate by another, never the mean of personal quotients; it rests on the denominator unless `n` says."""
-    return Figure(Kind.RATIO, numerator, denominator, n or denominator, scale, empty=empty)
+    return Figure(
+        Kind.RATIO, numerator, denominator, n or denominator, scale, empty=empty, divides_money=divides_money
+    )  # fmt: skip
 
 
 def mean(of: Facts, what: str, where: str | None = None) -> Figure:

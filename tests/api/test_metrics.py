@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,6 +16,8 @@ from domain.customers.model import Customer
 from domain.metrics import settling
 from domain.metrics.catalogue import CATALOGUE
 from domain.metrics.publishing import publish
+from domain.purchases.contracts import ContractEventKind, NewEvent
+from domain.purchases.selling import NewContract, record_contract
 from tests.api import seeding
 from tests.api.conftest import ALL_SCOPES, identity
 from tests.api.test_statements import Counted
@@ -58,6 +62,18 @@ async def test_a_series_says_what_it_is_made_of(ask: Asking, business: seeding.B
                     "value": {"value": "15", "missing": None}}],
     }  # fmt: skip
     assert (recency["total"]["value"], recency["total"]["money"]) == ("22", None)
+
+
+async def test_what_is_divided_is_in_the_main_unit_of_money_too(
+    ask: Asking, business: seeding.Business, database: Database, tenant: UUID
+) -> None:
+    start = NewEvent(kind=ContractEventKind.START, occurred_at=datetime(2025, 12, 1, tzinfo=UTC), mrr=Decimal("12.50"))
+    async with database.unit_of_work(tenant) as work:
+        signed = NewContract(currency="EUR", events=[start], customer_id=business.customers["ada"])
+        await record_contract(work, signed)
+    answer = await ask(SERIES, keys=["gross_revenue_retention"], window=JANUARY)
+    total = answer["data"]["metrics"][0]["total"]
+    assert [total[part] for part in ("value", "numerator", "denominator", "n")] == ["1", "12.5", "12.5", 1]
 
 
 async def test_names_are_in_the_readers_language(ask: Asking, business: seeding.Business) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from domain.metrics.catalogue import Facts, Figure, count, metric, number_of, ratio, total
+from domain.metrics.catalogue import Aggregate, Facts, Figure, count, metric, number_of, ratio, total
 from domain.metrics.rules import Better, Unit
 from domain.purchases.rules import MissingReason
 from domain.stages.rules import CanonicalStep
@@ -52,6 +52,12 @@ RENEWED = Facts(
 _UNRATED = (total(CONTRACTED, "unrated", "at_start"), MissingReason.NO_RATE)
 
 
+def _of_revenue(later: Aggregate) -> Figure:
+    """Some later revenue by that of the window's first day."""
+    customers = count(CONTRACTED, "at_start")
+    return ratio(later, total(CONTRACTED, "start_mrr"), n=customers, divides_money=True).unless(*_UNRATED)
+
+
 @metric(
     "contract_retention", unit=Unit.RATIO, better=Better.HIGHER, step=CanonicalStep.RETAIN, en="Contract retention",
     fa="ماندگاری قراردادی",
@@ -92,7 +98,7 @@ def gross_revenue_retention() -> Figure:
     Contraction and churn are taken off, expansion is not added, so that it never exceeds 1.
     """
     kept = total(CONTRACTED, "least(start_mrr, end_mrr)", "at_start")
-    return ratio(kept, total(CONTRACTED, "start_mrr"), n=count(CONTRACTED, "at_start")).unless(*_UNRATED)
+    return _of_revenue(kept)
 
 
 @metric(
@@ -105,7 +111,7 @@ def net_revenue_retention() -> Figure:
     Expansion is in it, new customers are not (NRR).
     """
     later = total(CONTRACTED, "end_mrr", "at_start")
-    return ratio(later, total(CONTRACTED, "start_mrr"), n=count(CONTRACTED, "at_start")).unless(*_UNRATED)
+    return _of_revenue(later)
 
 
 @metric(

@@ -186,6 +186,7 @@ def acquire_retain_ratio() -> Figure:
         computed(BALANCE, "coalesce(sum(acquisition), 0) * coalesce(sum(is_retained), 0)"),
         computed(BALANCE, "coalesce(sum(retention), 0) * coalesce(sum(is_new), 0)"),
         n=total(BALANCE, "is_new + is_retained"),
+        divides_money=True,
     )
     return figure.unless(total(BALANCE, "unrated"), MissingReason.NO_RATE)
 

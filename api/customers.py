@@ -12,7 +12,7 @@ import strawberry
 from api import contracts as agreements
 from api import costs as expenses
 from api import departments as caretakers
-from api import equity, evidence, filters, ids, interactions, purchases, reading, stages
+from api import equity, evidence, filters, identity, ids, interactions, purchases, reading, stages
 from api import invoices as bills
 from api import metrics as measures
 from api import opportunities as prospects
@@ -290,6 +290,7 @@ class Customer(Node):
         order="{t}.scheme, {t}.id", keys="{p}.member_ids", link="customer_id", scope="pii:read",
         description="The identifiers by which the customer was seen.",
     )  # fmt: skip
+    identity_edges = identity.edges_of_customer()
     consents = listing(
         "customers.Consent", "consent_events {t} where {t}.tenant_id = $1", order="{t}.occurred_at desc, {t}.id desc",
         keys="{p}.member_ids", link="customer_id", description="What the customer decided about being contacted.",

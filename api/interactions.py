@@ -223,6 +223,11 @@ class StageInteraction(Interaction):
     lifecycle_key = payload(str, "lifecycle", "The key of the lifecycle.")
     from_stage = payload(str, "from_stage", "The key of the stage that was left.")
     to_stage = payload(str, "to_stage", "The key of the stage that was entered.")
+    # The timeline tells of a move under the id of its transition.
+    transition = one(
+        "stages.StageTransition", "stage_transitions {t} where {t}.tenant_id = $1 and {t}.id = {p}.id",
+        description="The move itself: `correctTransition` takes its id. Null where another system told of it.",
+    )  # fmt: skip
 
 
 @expose(model.Interaction, kinds=("NOTE",))

@@ -301,6 +301,10 @@ class StageInterval(Node):
         description="How long the stay has lasted, up to now while it goes on.",
     )  # fmt: skip
     cause = part("stages.TransitionCause", description="Who or what moved the customer here.")
+    transition = one(
+        "stages.StageTransition", "stage_transitions {t} where {t}.tenant_id = $1 and {t}.id = {p}.id", null=False,
+        description="The move that began it, or its last correction: `correctTransition` takes its id.",
+    )  # fmt: skip
 
 
 @expose(model.StageTransition, prefix="str", scope="customers:read")

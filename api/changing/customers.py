@@ -263,7 +263,7 @@ def _made(merged: customers.Merged) -> dict[str, Any]:
 class UnmergeCustomersInput:
     """Merges or vetoes that shall be undone."""
 
-    edges: list[strawberry.ID] = needed("Any of those that mergeCustomers or vetoMerge told.")
+    edges: list[strawberry.ID] = needed("Any of a customer's `identityEdges`, which mergeCustomers and vetoMerge tell.")
     reason: str | None = given("Why.", None)
 
 

@@ -233,7 +233,7 @@ async def move_customer(work: Writing, asked: MoveCustomerInput) -> Done:
 class CorrectTransitionInput:
     """What is now believed of an earlier move."""
 
-    id: strawberry.ID = needed("The move.")
+    id: strawberry.ID = needed("The move, or a correction of it: the `transition` of a stay or of the timeline.")
     stage: str | None = given("The stage it really led into; null: it led out. As it was without it.")
     occurred_at: datetime | None = given("When it really happened; as it was without it.", None)
     reason: str = needed("How that is known.")

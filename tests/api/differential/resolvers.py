@@ -10,7 +10,7 @@ from uuid import UUID
 from graphql import GraphQLError
 
 from domain.customers.folding import mask_email, mask_phone, mask_text, normalise_email, normalise_phone
-from tests.api.differential import beginning, connecting, grouping, promising, proving, spending, worth
+from tests.api.differential import beginning, connecting, grouping, promising, proving, spending, uniting, worth
 from tests.api.differential.amounts import money
 from tests.api.differential.ordering import ORDERS
 from tests.api.differential.things import PREFIXES, global_id
@@ -88,6 +88,7 @@ def resolvers(naive: Naive) -> dict[tuple[str, str], Callable[..., Any]]:
     promising.add(naive, on)
     beginning.add(naive, on)
     worth.add(naive, on)
+    uniting.add(naive, on)
     return found
 
 

@@ -22,7 +22,7 @@ NAMES = (
     "integration_secrets", "outgoing_webhooks",
     "stage_transitions", "customers", "customer_attributes", "customer_words", "identity_claims",
     "consent_events",
-    "merge_candidates", "integrations", "record_links", "lifecycles", "lifecycle_versions", "stages",
+    "merge_candidates", "identity_edges", "integrations", "record_links", "lifecycles", "lifecycle_versions", "stages",
     "transition_rules", "stage_intervals", "stage_notes", "product_families", "products", "orders", "order_lines",
     "refunds", "refund_lines", "invoices", "payments", "credit_notes", "payment_allocations", "credit_note_allocations",
     "exchange_rates", "interactions", "interaction_contents", "segments", "segment_versions", "segment_members",
@@ -61,7 +61,7 @@ async def load(superuser: asyncpg.Connection, tenant_id: UUID) -> Tables:
 _JSON = {
     "emails", "phones", "addresses", "attributes", "features", "labels", "needs", "payload", "config", "ownership",
     "streams", "counters", "criteria", "because", "waiting", "findings", "details", "base", "ours", "theirs", "kpis",
-    "parameters", "back_test", "definition_versions",
+    "parameters", "back_test", "definition_versions", "evidence",
 }  # fmt: skip
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 PREFIXES = {
     "ini": "Initiative", "bas": "Baseline", "mea": "Measurement",
     "cus": "Customer", "mca": "MergeCandidate", "lcy": "Lifecycle", "stg": "Stage", "siv": "StageInterval",
+    "edg": "IdentityEdge",
     "sno": "StageNote", "ing": "Integration", "fam": "ProductFamily", "prd": "Product", "ord": "Order", "ref": "Refund",
     "inv": "Invoice", "pay": "Payment", "crn": "CreditNote", "con": "Contract", "opp": "Opportunity",
     "int": "Interaction", "ten": "Tenant", "pri": "Principal", "tok": "ApiToken", "atd": "AttributeDefinition",
@@ -27,6 +28,7 @@ PREFIXES = {
 }  # fmt: skip
 TABLE_OF = {
     "ini": "initiatives", "bas": "baseline.seals", "mea": "measurements",
+    "edg": "identity_edges",
     "mca": "merge_candidates", "lcy": "lifecycles", "stg": "stages", "siv": "stage_intervals", "sno": "stage_notes",
     "ing": "integrations", "fam": "product_families", "prd": "products", "ord": "orders", "ref": "refunds",
     "inv": "invoices", "pay": "payments", "crn": "credit_notes", "con": "contracts", "opp": "opportunities",

@@ -60,7 +60,7 @@ from domain.stages.model import (
 )
 from domain.stages.rules import Trigger
 from domain.tenants.model import ApiToken, Principal, Role, Tenant
-from tests.api.differential import begun, connected, grouped, promised, proved, spent, valued
+from tests.api.differential import begun, connected, grouped, promised, proved, spent, united, valued
 
 if TYPE_CHECKING:
     from domain.core.unit_of_work import Writing
@@ -125,6 +125,8 @@ async def write(work: Writing, name: str) -> None:
     await promised.business(world, people)
     await begun.initiatives(world)
     await spent.on_initiatives(world)
+    await united.identities(world, people)
+    await united.moves(world)
 
 
 # Who asks

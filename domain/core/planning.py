@@ -6,12 +6,15 @@ whoever settles the customers of a large import at once reads many times what he
 
 from __future__ import annotations
 
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from sqlalchemy import text
 
+from domain.core.database import driver_connection
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Iterator
 
     from domain.core.database import Database
     from domain.core.unit_of_work import Writing
@@ -55,3 +58,22 @@ async def refresh(database: Database) -> None:
 async def refresh_within(work: Writing) -> None:
     """The same amid a unit of work that writes much and reads it again: of the tables that it has changed, too."""
     await work.execute(text(f"SELECT {_REFRESH}"))
+
+
+_FEW = 10
+"""For so many values PostgreSQL makes a plan where it does not know how many there are."""
+
+
+@asynccontextmanager
+async def planned_for(work: Writing, count: int) -> AsyncIterator[None]:
+    """Where the planner looks at how many are meant, if they are many: a kept plan would be one for few.
+
+    It keeps one after five times that a connection ran the statement, and with it joins many by loops within loops.
+    """
+    if count <= _FEW:
+        yield
+        return
+    connection = await driver_connection(await work.connection())
+    await connection.execute("SET LOCAL plan_cache_mode = force_custom_plan")
+    yield
+    await connection.execute("SET LOCAL plan_cache_mode = auto")

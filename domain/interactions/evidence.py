@@ -4,12 +4,11 @@ campaigns, as projections of the current interactions.
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Text
 
-from domain.core.database import driver_connection
+from domain.core import planning
 from domain.core.events import on
 from domain.core.money import currencies
 from domain.core.rounding import half_even, minor_per_unit
@@ -27,7 +26,7 @@ from domain.interactions.model import (
 from domain.tenants import queries as tenants
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from uuid import UUID
 
     from domain.core.events import OutboxEvent
@@ -54,7 +53,7 @@ async def settle_evidence(work: Writing, customer_ids: Sequence[UUID], survivors
         "survivors": [member.root_id for member in living],
     }
     zone = (await tenants.tenant(work)).time_zone
-    async with _planned_for(work, len(members)):
+    async with planning.planned_for(work, len(members)):
         await work.execute(_SETTLE, {"tenant": work.tenant_id, "zone": zone, **families})
 
 
@@ -69,22 +68,6 @@ async def settle_evidence(work: Writing, customer_ids: Sequence[UUID], survivors
 async def settle_touched(work: Writing, event: OutboxEvent) -> None:
     """Settle the evidence of the customers whom an event names."""
     await settle_evidence(work, named_by(event))
-
-
-_FEW = 10
-"""For so many values PostgreSQL makes a plan where it does not know how many there are."""
-
-
-@asynccontextmanager
-async def _planned_for(work: Writing, customers: int) -> AsyncIterator[None]:
-    """Where the planner looks at how many customers are meant, if they are many: a kept plan would be one for few."""
-    if customers <= _FEW:
-        yield
-        return
-    connection = await driver_connection(await work.connection())
-    await connection.execute("SET LOCAL plan_cache_mode = force_custom_plan")
-    yield
-    await connection.execute("SET LOCAL plan_cache_mode = auto")
 
 
 _MEMBERS = statement(

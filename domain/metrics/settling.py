@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from domain.core import events
+from domain.core import events, planning
 from domain.core.due import due
 from domain.core.statements import statement
 from domain.customers.touched import lock_survivors, settle_waiting
@@ -82,8 +82,9 @@ async def roll_up(work: Writing, customers: Sequence[UUID], survivors: Sequence[
     await schedule.begin(work)
     whom = {"tenant": work.tenant_id, "customers": list(customers)}
     zone = (await tenants.tenant(work)).time_zone
-    for each in ROLL_UP_STATEMENTS:
-        await work.execute(each, whom | ({"zone": zone} if ":zone" in each.text else {}))
+    async with planning.planned_for(work, len(customers)):
+        for each in ROLL_UP_STATEMENTS:
+            await work.execute(each, whom | ({"zone": zone} if ":zone" in each.text else {}))
 
 
 async def roll_up_everybody_soon(work: Writing) -> None:

@@ -32,7 +32,7 @@ describe(
 describe(
     model.SyncDirection,
     READ_ONLY="It is read, never written.",
-    TWO_WAY="Changes go both ways.",
+    TWO_WAY="Changes go both ways, once it was read to its end.",
 )
 describe(
     model.Ownership,
@@ -122,6 +122,11 @@ class SyncRun(Node):
         sql=_counter("strangers"),
         description="Interactions by addresses or numbers of which nobody is known here; they are not kept.",
     )
+    unreadable = column(
+        int,
+        sql=_counter("unreadable"),
+        description="Values that could not be read; their records landed without them.",
+    )
     integration = one(
         "integrations.Integration", "integrations {t} where {t}.tenant_id = $1 and {t}.id = {p}.integration_id",
         null=False, description="Whose run it is.",
@@ -175,6 +180,10 @@ class IntegrationStream:
         datetime, sql=_state("read_until"), null=True,
         description="Up to when it is read: what happened before is here.",
     )  # fmt: skip
+    awaits_first_reading = column(
+        bool, sql=f"({{t}}.direction = 'TWO_WAY' and {_state('read_until')} is null)", null=False,
+        description="Whether it is to be written, and waits until it was read to its end once.",
+    )  # fmt: skip
     seen_count = column(int, sql=f"coalesce({_state('seen_count')}, 0)", description="Records that were seen so far.")
     expected_count = column(
         int, sql=_state("expected_count"), null=True, description="How many records the other side says it has."
@@ -183,7 +192,7 @@ class IntegrationStream:
 
 @expose(model.DeadLetter, prefix="dlt", scope=ADMIN)
 class DeadLetter(Node):
-    """A record that could not be accepted."""
+    """A record that could not be accepted, or a value without which its record landed."""
 
     stream = column(description="The stream that it came by.")
     remote_id = column(description="Its id at the other side, where it could be read.")
@@ -191,7 +200,10 @@ class DeadLetter(Node):
     reason = column(description="Why it could not be accepted, in plain words.")
     attempts = column(description="How often it was tried.")
     recorded_at = column(description="When it was set aside.")
-    resolution = column(description="RETRIED or DISCARDED; null while it waits.")
+    landed = column(description="Whether the record is here, and only the value was left out.")
+    resolution = column(
+        description="RETRIED or DISCARDED; CORRECTED where the record no longer has the value; null while it waits."
+    )
     resolved_at = column(description="When that was decided.")
 
 

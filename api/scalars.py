@@ -10,6 +10,7 @@ import strawberry
 from graphql import GraphQLError
 from strawberry.types.scalar import ScalarDefinition
 
+from domain.core.countries import is_country
 from domain.core.money import UnknownCurrency, minor_units
 from domain.customers.folding import normalise_email, normalise_phone
 
@@ -20,7 +21,6 @@ CurrencyCode = NewType("CurrencyCode", str)
 CountryCode = NewType("CountryCode", str)
 JSON = NewType("JSON", object)
 
-_COUNTRY = re.compile(r"[A-Z]{2}")
 _LOCALE = re.compile(r"[a-z]{2,3}(-[A-Z]{2})?")
 
 
@@ -84,6 +84,10 @@ def _checked(check: Callable[[str], str | None], expected: str) -> Callable[[Any
     return parse
 
 
+def _country(value: str) -> str | None:
+    return value if is_country(value) else None
+
+
 def _matching(pattern: re.Pattern[str]) -> Callable[[str], str | None]:
     return lambda value: value if pattern.fullmatch(value) else None
 
@@ -131,7 +135,7 @@ SCALARS: dict[object, ScalarDefinition] = {
         name="JSON", description="Any JSON value, where its shape is a connector's and no schema can know it.",
     ),
     CountryCode: strawberry.scalar(
-        name="CountryCode", description="A country (ISO 3166, two letters).",
-        parse_value=_checked(_matching(_COUNTRY), "A country code of two capital letters, such as DE,"),
+        name="CountryCode", description="A country (ISO 3166-1, two letters).",
+        parse_value=_checked(_country, "A country (ISO 3166-1) by its two capital letters, such as DE,"),
     ),
 }  # fmt: skip

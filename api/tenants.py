@@ -124,7 +124,8 @@ _ATTENTION = {
         "Records of the other side may be customers of ours.",
     ),
     AttentionKind.REJECTED_RECORD: _waiting(
-        "REJECTED_RECORD", "dead_letters", "w.resolution is null", "recorded_at", "Records could not be accepted."
+        "REJECTED_RECORD", "dead_letters", "w.resolution is null", "recorded_at",
+        "Records or values could not be accepted.",
     ),
     AttentionKind.REJECTED_CHANGE: _waiting(
         "REJECTED_CHANGE", "outbound_changes", "w.status = 'REJECTED'", "recorded_at",

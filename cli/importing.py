@@ -45,7 +45,9 @@ def import_file(
     )
     if counts.doubles:
         terminal.say(f"{counts.doubles:,} lines are of records that come again further down: the last line counts.")
-    if counts.rejected and rejects is None:
+    if counts.unreadable:
+        terminal.say(f"{counts.unreadable:,} values cannot be read; their records landed without them.")
+    if (counts.rejected or counts.unreadable) and rejects is None:
         terminal.say("Import again with --rejects FILE to see what was left out, and why.")
 
 

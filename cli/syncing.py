@@ -137,6 +137,7 @@ def _read_here(settings: Settings, tenant: str, integration: str, streams: list[
         typer.echo(
             f"{name}: {done.outcome.lower()}; {counts.read:,} read, {counts.created:,} new, "
             f"{counts.updated:,} changed, {counts.deleted:,} deleted, {counts.rejected:,} rejected"
+            + (f", {counts.unreadable:,} values cannot be read" if counts.unreadable else "")
             + (f", {counts.strangers:,} of nobody known" if counts.strangers else "")
         )
     if any(done.outcome is not Outcome.FINISHED for done in pulled.values()):

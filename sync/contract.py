@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +10,7 @@ import msgspec
 
 from sync import soundness
 from sync.landing.rejects import plain
-from tenure_sdk import MAX_CURSOR_BYTES, ContractViolation, LinePage, Page, Reject, record_type
+from tenure_sdk import MAX_CURSOR_BYTES, ContractViolation, LinePage, Page, Reject, record_type, unfit
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -22,7 +21,6 @@ MAX_ROWS = 5_000
 _SECRET_NAMES = frozenset(
     {"access_token", "refresh_token", "client_secret", "password", "api_key", "apikey", "authorization", "secret"}
 )
-_TOO_LONG = re.compile(r"Expected `str` of length <= (\d+)")
 _SHORTEST_SECRET = 6
 """What is shorter stands in too many texts by chance."""
 
@@ -106,8 +104,7 @@ def _unsound(record: Record, stream: Stream) -> Refused | None:
     try:
         soundness.check(record)
     except (msgspec.ValidationError, TypeError) as problem:
-        field, reason = _read(str(problem))
-        return _refused(record, field, reason)
+        return _refused(record, *unfit(problem))
     return None
 
 
@@ -127,12 +124,6 @@ def _kept(record: Any) -> dict[str, Any] | None:
         return plain(record)
     except (TypeError, ValueError):
         return None
-
-
-def _read(message: str) -> tuple[str | None, str]:
-    """The field and the reason in a message of msgspec's: `Expected ... - at `$.name``."""
-    reason, _, place = message.partition(" - at `$")
-    return place.rstrip("`").lstrip(".") or None, _TOO_LONG.sub(r"is longer than \1 characters", reason)
 
 
 def _latest(records: Sequence[Record]) -> list[Record]:

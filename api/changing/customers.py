@@ -24,6 +24,7 @@ from domain.core.unit_of_work import Actor, Writing
 from domain.customers import identity, model
 from domain.customers.edges import MergeVetoed
 from domain.customers.model import IdentityEdge
+from domain.interactions.model import Channel
 from domain.tenants.model import Principal
 
 WRITE = "customers:write"
@@ -301,7 +302,7 @@ class RecordConsentInput:
 
     customer: strawberry.ID = needed("The customer.")
     purpose: str = needed("What the contact is for, such as newsletter.")
-    channel: str = needed("By which way, such as EMAIL.")
+    channel: Channel = needed("By which way.")
     decision: model.ConsentDecision = needed("What the customer said.")
     lawful_basis: str | None = given("The legal ground.", None)
     evidence: str | None = given("How it was said.", None)

@@ -1,5 +1,6 @@
 """Records of another system, sent by whoever writes to the API instead of writing a connector."""
 
+import re
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 from decimal import Decimal
@@ -28,9 +29,11 @@ from api.changing.inputs import needed, several
 from api.reference import Reference
 from api.refusals import Several
 from api.replays import Done
+from domain.core.money import currencies
 from domain.core.problems import Invalid
 from domain.core.unit_of_work import Writing
 from domain.integrations.model import RunMode
+from domain.purchases.rules import TooPrecise, to_money
 from sync import runs
 from sync.land import land
 from tenure_sdk import (
@@ -67,6 +70,9 @@ _LISTS: dict[str, type[AnyRecord]] = {
 
 _STREAM = Stream("records", tuple(_LISTS.values()))
 _MODE = RunMode.INCREMENTAL
+_SOURCE = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
+"""How a source is named, here and in mapping files."""
+
 _SHOWN = 100
 """How much of a value that cannot be taken an answer repeats."""
 
@@ -96,6 +102,19 @@ class ImportRecordsInput:
     exchange_rates: list[ExchangeRateRecordInput] = several("Exchange rates.")
 
 
+def _told(name: str, annotation: Any, description: str) -> Any:
+    """A field of a type that stands as a mapping in what a mutation did."""
+    return strawberry.field(resolver=lambda root: root[name], graphql_type=annotation, description=description)
+
+
+@strawberry.type(description="A value that could not be read; its record landed without it.")
+class UnreadableValue:
+    """A value that could not be read."""
+
+    path = _told("path", list[str], "The part of the input that it is in.")
+    reason = _told("reason", str, "Why it cannot be read, in plain words.")
+
+
 _COUNTS = {
     name: (int | None, description)
     for name, description in (
@@ -106,11 +125,20 @@ _COUNTS = {
 }
 
 
-@mutation("integration", "integrations.Integration", scope=WRITE, also=_COUNTS)
+_UNREADABLE = {
+    "unreadable": (
+        list[UnreadableValue] | None,
+        "E-mail addresses, phone numbers and the like that cannot be read; their records landed without them.",
+    )
+}
+
+
+@mutation("integration", "integrations.Integration", scope=WRITE, also=_COUNTS | _UNREADABLE)
 async def import_records(work: Writing, asked: ImportRecordsInput) -> Done:
     """Take records as a connector would bring them: all of them, or none where one cannot be taken."""
-    if not asked.source.strip():
-        raise RecordRefused(path=("source",), reason="source")
+    if not _SOURCE.fullmatch(asked.source):
+        reason = "A source is named by lower case letters, digits, full stops, hyphens and underscores, such as shop"
+        raise RecordRefused(f"{reason}.", path=("source",), reason=reason)
     places = dict(_places(asked))
     account = Account(asked.source, asked.source)
     integration = await runs.enabled(work, CONNECTOR, account)
@@ -120,7 +148,13 @@ async def import_records(work: Writing, asked: ImportRecordsInput) -> Done:
         raise Several([_refusal(places, reject) for reject in landed.rejects])
     await runs.finish(work, run)
     counts = landed.counts
-    told = {"created": counts.created, "updated": counts.updated, "unchanged": counts.unchanged}
+    told = {
+        "created": counts.created, "updated": counts.updated, "unchanged": counts.unchanged,
+        "unreadable": [
+            {"path": [*_place(places, reject), *(reject.field or "").split(".")], "reason": reject.reason}
+            for reject in landed.unreadable
+        ],
+    }  # fmt: skip
     return Done(Reference("Integration", integration.id), told)
 
 
@@ -132,20 +166,31 @@ def _places(asked: ImportRecordsInput) -> Iterator[tuple[tuple[str, str], Record
         for index, record in enumerate(records):
             try:
                 given_ = {**record.plain(), "type": of.__struct_config__.tag}
-                yield (
-                    (to_camel_case(name), str(index)),
-                    msgspec.convert(given_, of, builtin_types=(Decimal, datetime, date)),
-                )
-            except msgspec.ValidationError as reason:
+                made = msgspec.convert(given_, of, builtin_types=(Decimal, datetime, date))
+                _check_total(made)
+                yield (to_camel_case(name), str(index)), made
+            except (msgspec.ValidationError, TooPrecise) as reason:
                 unfit.append(_record_refused((to_camel_case(name), str(index)), str(reason)))
     if unfit:
         raise Several(unfit)
 
 
-def _refusal(places: dict[tuple[str, str], Record], reject: Reject) -> RecordRefused:
+def _check_total(record: Record) -> None:
+    """Raises TooPrecise for a total with more decimals than its currency has: nobody rounds what a client states."""
+    total, currency = getattr(record, "total", None), getattr(record, "currency", None)
+    if total is not None and currency in currencies() and total.is_finite():
+        to_money(total, currency, "total")
+
+
+def _place(places: dict[tuple[str, str], Record], reject: Reject) -> tuple[str, ...]:
+    """Where the record stands in the input that was rejected, or has a value that was."""
     field = (reject.field or "id").partition(".")[0]
     named = [place for place, record in places.items() if record.id == reject.record_id]
-    place = next((place for place in named if hasattr(places[place], field)), next(iter(named), ()))
+    return next((place for place in named if hasattr(places[place], field)), next(iter(named), ()))
+
+
+def _refusal(places: dict[tuple[str, str], Record], reject: Reject) -> RecordRefused:
+    place = _place(places, reject)
     said = "" if reject.value is None else f' "{reject.value[:_SHOWN]}"'
     return _record_refused(place, f"{reject.field}{said} {reject.reason}")
 

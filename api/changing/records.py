@@ -73,6 +73,7 @@ class RecordInteractionInput:
 @mutation("interaction", "interactions.Interaction", scope=CUSTOMERS)
 async def record_interaction(work: Writing, asked: RecordInteractionInput) -> Done:
     """Put something that happened on the timeline."""
+    interactions.check_by_hand(asked.kind)
     made = await interactions.record(
         work,
         interactions.NewInteraction(

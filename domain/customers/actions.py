@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from domain.core.problems import Conflict, Invalid, NotFound, StaleVersion
 from domain.customers import identity, queries, rules
-from domain.customers.by_hand import Address, Hand, Identifier, check_organisation, relations_that_hold
+from domain.customers.by_hand import Address, Hand, Identifier, check_line, check_organisation, relations_that_hold
 from domain.customers.heads import refresh_heads
 from domain.customers.merging import CustomerErased, lock_identities
 from domain.customers.model import (
@@ -251,7 +251,11 @@ async def record_consent(
     evidence: str | None = None,
     occurred_at: datetime | None = None,
 ) -> ConsentEvent:
-    """Write down what a customer decided about being contacted. Raises NotFound or CustomerErased."""
+    """Write down what a customer decided about being contacted.
+
+    Raises NotFound, CustomerErased, UnreadableText or TextTooLong.
+    """
+    check_line(purpose, "purpose")
     customer = await queries.customer(work, customer_id)
     if customer.status == CustomerStatus.ERASED:
         raise CustomerErased(id=str(customer.id))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, fields
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select, update
 
+from domain.core.countries import is_country
 from domain.core.problems import Invalid
 from domain.customers import folding, identity, queries, rules
 from domain.customers.model import (
@@ -30,8 +30,16 @@ if TYPE_CHECKING:
     from domain.core.unit_of_work import Reading, Writing
 
 
+LONGEST_LINE = 512
+"""How many characters a name has at most, whoever tells it: as records have it (`tenure_sdk.records.Line`)."""
+
+
 class UnreadableText(Invalid):
     """A text needs at least one character that can be read."""
+
+
+class TextTooLong(Invalid):
+    """A name, or the purpose of a consent, has at most 512 characters. Shorten it."""
 
 
 class NoEmail(Invalid):
@@ -47,7 +55,7 @@ class NoIdentifier(Invalid):
 
 
 class NoCountry(Invalid):
-    """This is no country. Use two capital letters (ISO 3166), such as NL."""
+    """This is no country. Use the two capital letters of ISO 3166-1, such as NL."""
 
 
 class NotAnOrganisation(Invalid):
@@ -110,6 +118,8 @@ class Hand:
 
     async def say_name(self, name: str | None) -> None:
         """From now on this is the name, or there is none."""
+        if name is not None:
+            check_line(name, "name")
         await self.say(NAME, _text(name, "name"))
 
     async def say_country(self, code: str | None) -> None:
@@ -200,6 +210,14 @@ class Hand:
         return normalised
 
 
+def check_line(said: str, *path: str) -> None:
+    """Raise UnreadableText or TextTooLong unless this is a text as one line of a record may have it."""
+    if not any(map(str.isprintable, said.strip())):
+        raise UnreadableText(path=path)
+    if len(said) > LONGEST_LINE:
+        raise TextTooLong(path=path, length=len(said))
+
+
 def typed(kind: AttributeType, value: rules.Value) -> dict[str, Any]:
     """The columns of a fact that hold a value of an attribute."""
     stored = int(Decimal(value) * MILLIONTHS) if kind is AttributeType.DECIMAL else value  # type: ignore[arg-type]
@@ -217,7 +235,6 @@ def relations_that_hold(work: Reading) -> tuple[Any, ...]:
     return CustomerRelation.tenant_id == work.tenant_id, CustomerRelation.valid_to.is_(None)
 
 
-_COUNTRY_CODE = re.compile(r"[A-Z]{2}")
 _NAME = rules.Definition(NAME, AttributeType.TEXT)
 _UNFIT = {"email": NoEmail, "phone": NoPhone}
 _FIELDS = {"email": "emails", "phone": "phones"}
@@ -237,7 +254,7 @@ def _text(value: str | None, *path: str) -> dict[str, Any] | None:
 
 
 def _country(code: str | None, *path: str) -> dict[str, Any] | None:
-    if code is not None and not _COUNTRY_CODE.fullmatch(code):
+    if code is not None and not is_country(code):
         raise NoCountry(path=path or ("country",), country=code)
     return _text(code)
 

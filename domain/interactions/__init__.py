@@ -13,7 +13,15 @@ from domain.interactions.queries import (
     revisions,
     timeline,
 )
-from domain.interactions.rules import LINE, PAYLOADS, CommercePayload, PayloadInvalid, keep, keep_record
+from domain.interactions.rules import (
+    LINE,
+    PAYLOADS,
+    CommercePayload,
+    PayloadInvalid,
+    check_by_hand,
+    keep,
+    keep_record,
+)
 
 __all__ = [
     "FAMILY_OF",
@@ -30,6 +38,7 @@ __all__ = [
     "InteractionNotFound",
     "NewInteraction",
     "PayloadInvalid",
+    "check_by_hand",
     "check_customer",
     "interaction",
     "keep",

@@ -34,6 +34,10 @@ class PayloadInvalid(Invalid):
     """The payload does not fit this kind of interaction. The reason names the field and what it takes."""
 
 
+class FollowsFromDocument(Invalid):
+    """This kind of interaction follows from a document or a move and is not recorded by itself. Use that mutation."""
+
+
 class SummaryTooLong(Invalid):
     """A summary is one line of at most 400 characters. Shorten it; the payload takes the rest."""
 
@@ -270,6 +274,27 @@ def keep(family: str, payload: Payload | Mapping[str, Any] | None) -> dict[str, 
         raise _unfit(family, "a number must be finite")
     as_json = msgspec.json.decode(msgspec.json.encode(checked))
     return {name: value for name, value in as_json.items() if value not in (None, [])}
+
+
+_WRITTEN_BY = {
+    "ORDER_PLACED": "recordOrder", "ORDER_ADJUSTED": "recordOrder", "ORDER_CANCELLED": "cancelOrder",
+    "ORDER_REFUNDED": "recordRefund", "STAGE_CHANGED": "moveCustomer",
+    **dict.fromkeys(
+        (
+            "INVOICE_ISSUED", "INVOICE_SENT", "INVOICE_PAID", "INVOICE_OVERDUE", "INVOICE_VOIDED", "PAYMENT_RECEIVED",
+            "PAYMENT_FAILED", "CREDIT_NOTE_ISSUED",
+        ),
+        "importRecords",
+    ),
+}  # fmt: skip
+"""The kinds that follow from something else, and the mutation that writes it."""
+
+
+def check_by_hand(kind: str) -> None:
+    """Raise FollowsFromDocument for a kind that nobody records by itself."""
+    if mutation := _WRITTEN_BY.get(kind):
+        message = f"{kind} follows from what {mutation} writes down, and is not recorded by itself. Use {mutation}."
+        raise FollowsFromDocument(message, path=("kind",), kind=kind, mutation=mutation)
 
 
 def line(summary: str | None) -> str | None:

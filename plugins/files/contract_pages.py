@@ -11,7 +11,7 @@ import msgspec
 from plugins.files.mapper import Mapper
 from plugins.files.mapping import required_fields
 from plugins.files.record_pages import converters
-from tenure_sdk import Contract, Page, Reject
+from tenure_sdk import Contract, Page, Reject, unfit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -88,8 +88,8 @@ class ContractPages:
         try:
             return msgspec.convert({"id": contract, **head, "events": events}, Contract)
         except msgspec.ValidationError as error:
-            reason, _, path = str(error).partition(" - at ")
-            return Reject(lines[0][0], path.strip("`").removeprefix("$.") or None, None, reason, contract)
+            field, reason = unfit(error)
+            return Reject(lines[0][0], field, None, reason, contract)
 
 
 def _told(reject: Reject) -> tuple[Any, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin, get_type_hints
@@ -11,7 +12,7 @@ import msgspec
 from plugins.files import cells
 from plugins.files.mapper import Mapper
 from plugins.files.mapping import required_fields, structs_of
-from tenure_sdk import PAYLOADS, RECORD_TYPES, Address, AnyRecord, Page, Ref, party
+from tenure_sdk import PAYLOADS, RECORD_TYPES, Address, AnyRecord, Page, Ref, party, unfit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from tenure_sdk import Cursor
 
 _FOLDED = {"emails", "phones", "parties", "identity"}
+_SINGULAR = {"addresses": "address", "attributes": "attribute", "identities": "identity"}
 _REFERENCES = {"customer": "customer", "organisation": "customer", "referred": "customer", "product": "product"}
 
 
@@ -40,13 +42,30 @@ class RecordPages:
         rejects = found.rejects
         rows = zip(*found.columns.values(), strict=True)
         for place, (record_id, kind, row) in enumerate(zip(found.ids, found.types, rows, strict=True)):
+            values = dict(zip(found.columns, row, strict=True))
             try:
-                records.append(_record(kind, record_id, dict(zip(found.columns, row, strict=True))))
+                records.append(_record(kind, record_id, values))
             except msgspec.ValidationError as error:
-                reason, _, path = str(error).partition(" - at ")
-                field = path.strip("`").removeprefix("$").removeprefix(".") or None
-                rejects.append(found.reject(place, field, None, reason))
-        return Page(records=records, cursor=cursor, rejects=rejects, progress=batch.progress)
+                field, reason = unfit(error)
+                name = _as_mapped(field)
+                rejects.append(found.reject(place, name, _given(values.get(name or "")), reason))
+        lines = dict(zip(found.ids, found.lines, strict=True))
+        return Page(records=records, cursor=cursor, rejects=rejects, progress=batch.progress, lines=lines)
+
+
+def _as_mapped(field: str | None) -> str | None:
+    """A record's field as mappings name it: `addresses[0].city` is `address.city`."""
+    if field is None:
+        return None
+    stem, dot, rest = re.sub(r"\[.*?\]", "", field).partition(".")
+    return f"{_SINGULAR.get(stem, stem)}{dot}{rest}" if dot else stem
+
+
+def _given(value: Any) -> str | None:
+    """A value as it can be shown."""
+    if isinstance(value, dict):
+        return str(value["id"])
+    return ", ".join(value) if isinstance(value, tuple | list) else None if value is None else str(value)
 
 
 def _record(kind: str, record_id: str, values: dict[str, Any]) -> AnyRecord:

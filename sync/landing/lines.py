@@ -7,6 +7,7 @@ from functools import cache
 from itertools import compress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from domain.core.countries import is_country
 from domain.core.money import minor_units, to_minor
 from sync.landing import cells, tables
 from tenure_sdk import LINE_TYPES, CreditNote, Invoice, LinePage, Order, Refund, Reject
@@ -141,10 +142,17 @@ def _currency(code: str) -> str:
     return f"{code}\t{minor_units(code)}"
 
 
+def _country(code: str) -> str:
+    if not is_country(code):
+        raise ValueError("is no country (ISO 3166-1)")
+    return code
+
+
 _WRITERS: dict[str, Callable[[Any], str]] = {
     "type": _type,
     "currency": _currency,
     "occurred_at": cells.moment,
+    "country": _country,
     **dict.fromkeys(("units", "quantity", "unit_price"), cells.exact),
     **dict.fromkeys(("document", "number", "order", "customer", "customer_name", "sku"), cells.line),
 }

@@ -269,7 +269,12 @@ async def test_what_a_source_says_anew_is_an_update(caller: Caller) -> None:
                 (["exchangeRates", "2"], "rate "), (["creditNotes", "0"], "balance "),
             ],
         ),
-        ({"source": " "}, [(["source"], "")]),
+        ({"source": " "}, [(["source"], "lower case letters")]),
+        ({"source": "S 1!"}, [(["source"], "lower case letters")]),
+        (
+            {"orders": [{"id": "o", "occurredAt": NOON, "currency": "GBP", "total": "1.001"}]},
+            [(["orders", "0"], "decimals")],
+        ),
     ],
 )  # fmt: skip
 async def test_all_or_none_of_the_records_are_taken(
@@ -283,3 +288,25 @@ async def test_all_or_none_of_the_records_are_taken(
     for problem, (_, reason) in zip(problems, refused, strict=True):
         assert (problem["__typename"], problem["code"]) == ("InvalidInput", "RECORD_REFUSED")
         assert reason in problem["message"]
+
+
+async def test_what_cannot_be_read_of_a_record_is_told_and_the_rest_is_taken(caller: Caller) -> None:
+    records = {"customers": [{"id": "1", "name": "Eve", "emails": ["bad@@", "eve@example.org"], "phones": ["12"]}]}
+    payload = await caller.payload("importRecords", {"source": "s-1", **records}, "created unreadable { path reason }")
+    assert payload == {
+        "created": 1,
+        "unreadable": [
+            {"path": ["customers", "0", "emails"], "reason": "is no e-mail address"},
+            {
+                "path": ["customers", "0", "phones"],
+                "reason": "is no phone number; without an address in a country it needs its country code",
+            },
+        ],
+        "problems": [],
+    }
+    letters = "{ integrations(first: 1) { nodes { deadLetters(first: 5) { nodes { field landed reason } } } } }"
+    told = await caller.answer(letters)
+    assert told["data"]["integrations"]["nodes"][0]["deadLetters"]["nodes"] == [
+        {"field": "phones", "landed": True, "reason": payload["unreadable"][1]["reason"]},
+        {"field": "emails", "landed": True, "reason": "is no e-mail address"},
+    ]

@@ -136,8 +136,42 @@ async def test_what_concerns_nobody_who_is_known_is_listed(shop: Shop, tmp_path:
         shop.write("calls.csv", ["id,at,with", "c7,2024-05-01,nobody@example.org"]), rejects_file=rejects
     )
     assert done.counts == Counts(read=1, rejected=1)
-    assert rejects.read_text().splitlines()[1:] == [",c7,parties,nobody@example.org,are of nobody who is known here"]
+    assert rejects.read_text().splitlines()[1:] == ["2,c7,parties,nobody@example.org,are of nobody who is known here"]
     assert await shop.rows("SELECT count(*) FROM interactions WHERE $t") == [(0,)]
+
+
+PEOPLE = """
+source = "shop"
+[file]
+format = "csv"
+[record]
+type = "customer"
+id = ["id"]
+[fields]
+emails = "email"
+phones = "phone"
+"attribute.since" = "since"
+"""
+
+
+async def test_rejects_that_only_landing_knows_have_their_line_field_and_value_once(shop: Shop, tmp_path: Path) -> None:
+    rejects = tmp_path / "rejects.csv"
+    shop.mapping.write_text(PEOPLE)
+    file = shop.write("people.csv", ["id,email,phone,since", "1,bad@@,,", "2,,12,", "3,,,2024-01-01"])
+    told = [
+        "2,1,emails,bad@@,is no e-mail address",
+        "3,2,phones,12,is no phone number; without an address in a country it needs its country code",
+        "4,3,attributes.since,2024-01-01,is no attribute of this tenant; defined are: none",
+    ]
+    assert (await shop.bring(file, rejects_file=rejects)).counts == Counts(read=3, created=2, rejected=1, unreadable=2)
+    assert rejects.read_text().splitlines()[1:] == told
+    assert (await shop.bring(file, rejects_file=rejects)).counts == Counts(
+        read=3, unchanged=2, rejected=1, unreadable=2
+    )
+    assert rejects.read_text().splitlines()[1:] == told
+    assert await shop.rows("SELECT field, count(*) FROM dead_letters WHERE $t AND landed GROUP BY 1 ORDER BY 1") == [
+        ("emails", 1), ("phones", 1)
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("value", ["=1", "+1", "-1", "@a", "\ta", "\ra"])

@@ -70,6 +70,7 @@ from tenure_sdk.pages import (
     Merge,
     Page,
     Reject,
+    unfit,
 )
 from tenure_sdk.records import (
     PAYLOADS,
@@ -270,5 +271,6 @@ __all__ = [
     "subscribe",
     "tile",
     "totals",
+    "unfit",
     "webhook",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
@@ -59,6 +60,24 @@ class Reject(Struct, frozen=True):
     reason: str
     record_id: str | None = None
     """The id of the record, or of the line's document, where it could be read."""
+
+
+def unfit(problem: Exception) -> tuple[str | None, str]:
+    """The field that is wrong and the reason, in what msgspec says of a record that is none.
+
+    It writes "Expected ... - at `$.name`", and a record that looks at itself "kind: there is no ...".
+    """
+    reason, _, place = str(problem).partition(" - at `$")
+    fields = [place.rstrip("`").lstrip(".")]
+    if found := _MISSING.fullmatch(reason) or _OF_FIELD.fullmatch(reason):
+        fields.append(found["field"])
+        reason = found.groupdict().get("reason") or "is missing"
+    return ".".join(filter(None, fields)) or None, _TOO_LONG.sub(r"is longer than \1 characters", reason)
+
+
+_MISSING = re.compile(r"Object missing required field `(?P<field>\w+)`")
+_OF_FIELD = re.compile(r"(?P<field>[a-z_]+): (?P<reason>.+)")
+_TOO_LONG = re.compile(r"Expected `str` of length <= (\d+)")
 
 
 class Merge(Struct, frozen=True):

@@ -43,6 +43,7 @@ _KNOWN = (
 _HOUR = timedelta(hours=1)
 _COUNTERS = {
     "read": 9, "created": 4, "updated": 3, "unchanged": 1, "deleted": 1, "rejected": 0, "doubles": 1, "strangers": 2,
+    "unreadable": 3,
 }  # fmt: skip
 
 

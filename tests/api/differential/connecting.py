@@ -76,7 +76,17 @@ def add(naive: Naive, on: Callable[..., None]) -> None:
             type_,
             **{
                 name: lambda row, _name=name: row["counters"].get(_name, 0)
-                for name in ("read", "created", "updated", "unchanged", "deleted", "rejected", "doubles", "strangers")
+                for name in (
+                    "read",
+                    "created",
+                    "updated",
+                    "unchanged",
+                    "deleted",
+                    "rejected",
+                    "doubles",
+                    "strangers",
+                    "unreadable",
+                )
             },
         )
     on(

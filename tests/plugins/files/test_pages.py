@@ -284,7 +284,7 @@ customer = "who"
             payload=Email(subject="Hello"),
         )
     ]
-    assert read.rejects == [Reject(3, None, None, "kind: there is no interaction SMOKE", "2")]
+    assert read.rejects == [Reject(3, "kind", "SMOKE", "there is no interaction SMOKE", "2")]
 
 
 def test_whom_an_interaction_concerns_by_address_or_number(desk: Any) -> None:

@@ -104,6 +104,8 @@ async def end(work: Writing, run: Run, *, error: str | None = None) -> None:
     await runs.finish(work, run, error=error, keep=True)
     about = {"error": error} if error else {}
     work.emit("integrations.RunEnded", run.integration_id, run=run.id.hex, stream=run.stream.name, **about)
+    if run.first and error is None:
+        work.emit("integrations.StreamRead", run.integration_id, stream=run.stream.name)
 
 
 async def release(work: Writing, integration: Integration) -> None:

@@ -191,6 +191,10 @@ _PREVIEW = {
     "conflicts": (int | None, "How many fields both sides have changed."),
     "doubtful": (int | None, "How many records may be customers of ours, and would wait for a person."),
     "changes": (JSON | None, "The first 50 changes: operation, type, id at the other side and fields."),
+    "waits_for": (
+        list[str] | None,
+        "Streams that have to be read to their end first: nothing is sent there before, and none of it is counted.",
+    ),
 }
 
 
@@ -209,4 +213,5 @@ async def preview_push(work: Writing, asked: IntegrationInput, around: Around) -
     told["changes"] = [
         {"op": each.op, "type": each.type, "remoteId": each.remote_id, "fields": each.fields} for each in seen.changes
     ]
+    told["waits_for"] = seen.waits_for
     return Done(Reference("Integration", integration.id), told)

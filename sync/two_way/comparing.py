@@ -25,11 +25,13 @@ from domain.integrations.model import (
     RecordLink,
     RemoteRecord,
     StreamSetting,
+    StreamState,
     SyncConflict,
     SyncDirection,
 )
 from domain.purchases.model import Order
 from sync.two_way import documents, matching, queue, views
+from sync.two_way.first_readings import IS_READ
 from sync.two_way.merging import Merged, Side, merge
 from tenure_sdk import Customer as Record
 from tenure_sdk import Push
@@ -51,6 +53,7 @@ class Road:
     """An integration that takes our customers: which fields of them, and who owns each."""
 
     integration: Integration
+    stream: str
     connector: type[Connector[Any]]
     push: Push
     ownership: Mapping[str, str]
@@ -83,21 +86,27 @@ class Linked:
 
 
 async def roads(work: Reading, registry: Registry) -> list[Road]:
-    """The integrations of the tenant to which customers go both ways."""
+    """The integrations of the tenant to which customers go both ways, once those there were read to their end."""
     found = await work.rows(
         select(Integration, StreamSetting)
         .join(
             StreamSetting,
             (StreamSetting.tenant_id == Integration.tenant_id) & (StreamSetting.integration_id == Integration.id),
         )
+        .join(
+            StreamState,
+            (StreamState.tenant_id == Integration.tenant_id)
+            & (StreamState.integration_id == Integration.id)
+            & (StreamState.stream == StreamSetting.stream),
+        )
         .where(
             Integration.tenant_id == work.tenant_id, StreamSetting.direction == SyncDirection.TWO_WAY,
-            Integration.state != "DISCONNECTED",
+            Integration.state != "DISCONNECTED", IS_READ,
         )
         .order_by(Integration.id)
     )  # fmt: skip
     return [
-        Road(integration, connector, push, setting.ownership)
+        Road(integration, setting.stream, connector, push, setting.ownership)
         for integration, setting in (tuple(row) for row in found)
         if (connector := registry.connectors.get(integration.connector)) is not None
         and any(stream.name == setting.stream and Record in stream.records for stream in connector.streams())

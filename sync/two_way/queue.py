@@ -96,6 +96,17 @@ async def look_again(work: Writing, integration_id: UUID, customers: Sequence[UU
     work.emit("integrations.CustomersToCompare", integration_id, customers=[each.hex for each in customers])
 
 
+async def resume(work: Writing, integration_id: UUID) -> None:
+    """Have what waits tried again now."""
+    await work.execute(
+        update(OutboundChange)
+        .where(*_of(work, integration_id), OutboundChange.status == ChangeStatus.WAITING)
+        .values(next_at=None)
+        .execution_options(synchronize_session=False)
+    )
+    await wake(work, integration_id)
+
+
 async def next_time(work: Reading, integration_id: UUID) -> datetime | None:
     """When the next change may be sent that waits; None when none does."""
     return await work.one(

@@ -7,7 +7,7 @@ that is known, nothing that the other side made lands (`is_unsettled`), so that 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
@@ -23,7 +23,7 @@ from domain.integrations import queries, rules
 from domain.integrations.model import ChangeStatus, OutboundChange, RecordLink, RemoteRecord
 from sync import land, runs, settle, troubles
 from sync.runs import Checkpoint, Counts, Run
-from sync.two_way import comparing, documents, lease, queue, views
+from sync.two_way import comparing, documents, first_readings, lease, queue, views
 from sync.two_way.queue import change_of
 from tenure_sdk import (
     RECORD_TYPES,
@@ -42,7 +42,7 @@ from tenure_sdk import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from domain.core.database import Database
@@ -59,7 +59,7 @@ MOST_ATTEMPTS = 8
 _PATIENCE = timedelta(seconds=5)
 _TICK = timedelta(microseconds=1)
 _WAITS = timedelta(minutes=1)
-"""How long a change waits for what it refers to, before it is looked at again."""
+"""How long a change waits for what it refers to, or for a first reading, before it is looked at again."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +105,7 @@ async def send(
     sender = _Sender(database, remote, registry, tenant_id, integration_id)
     async with database.unit_of_work(tenant_id) as work:
         sender.fence = await lease.take(work, integration_id, queue.PUSH)
+        sender.awaited = await first_readings.awaited(work, integration_id, remote.connector)
     if sender.fence is None:
         return Sent(0, database.clock.now() + runs.LEASE)  # its entry is ours now: what the other leaves must stay due
     try:
@@ -124,6 +125,8 @@ class _Sender:
     tenant_id: UUID
     integration_id: UUID
     fence: int | None = None
+    awaited: Mapping[str, str] = field(default_factory=dict)
+    """The types that are not sent yet, each with the stream that has to be read to its end first."""
 
     async def drain(self, halt: Halt) -> Sent:
         """Send change after change."""
@@ -146,10 +149,12 @@ class _Sender:
                 if owed is None:
                     return None
                 again = owed.status == ChangeStatus.SENDING
+                if (unread := self.awaited.get(owed.type)) is not None and not again:
+                    _wait(work, owed, f"It waits until {unread} was read to its end for the first time.")
+                    continue
                 refs = await self._refs(work, owed)
                 if refs is None:
-                    owed.status, owed.next_at = ChangeStatus.WAITING, work.now + _WAITS
-                    owed.error = "It refers to something that the other side does not have yet."
+                    _wait(work, owed, "It refers to something that the other side does not have yet.")
                     continue
                 if (refusal := self._refusal(owed)) is not None and not again:
                     await _reject(work, owed, refusal)
@@ -388,6 +393,10 @@ def aside(work: Writing, integration: Integration, stream: Stream) -> Run:
 def source_of(integration: Integration) -> str:
     """As facts name an integration."""
     return f"{integration.connector}:{integration.account}"
+
+
+def _wait(work: Writing, owed: OutboundChange, why: str) -> None:
+    owed.status, owed.next_at, owed.error = ChangeStatus.WAITING, work.now + _WAITS, why
 
 
 async def _reject(work: Writing, owed: OutboundChange, reason: str) -> None:

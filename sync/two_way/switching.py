@@ -12,7 +12,7 @@ from domain.core.events import make_due
 from domain.customers.model import Customer
 from domain.integrations import actions, queries
 from domain.integrations.model import LinkCandidate, OutboundChange, SyncConflict, SyncDirection
-from sync.two_way import comparing
+from sync.two_way import comparing, first_readings, queue
 from tenure_sdk import Push
 
 if TYPE_CHECKING:
@@ -39,6 +39,8 @@ class Preview:
     conflicts: int = 0
     doubtful: int = 0
     changes: list[OutboundChange] = field(default_factory=list)
+    waits_for: list[str] = field(default_factory=list)
+    """The streams that have to be read to their end first; what goes there is not among the changes."""
 
 
 class _TakeBack(Exception):
@@ -50,7 +52,7 @@ async def preview(database: Database, registry: Registry, tenant_id: UUID, integ
     shown = Preview()
     try:
         async with database.unit_of_work(tenant_id) as work:
-            await _pretend(work, registry, integration_id)
+            shown.waits_for = await _pretend(work, registry, integration_id)
             after: UUID | None = UUID(int=0)
             while after is not None:
                 after = await _compare_portion(work, registry, after)
@@ -63,6 +65,15 @@ async def preview(database: Database, registry: Registry, tenant_id: UUID, integ
 async def begin(work: Writing, integration_id: UUID) -> None:
     """Have all customers compared with an integration that was switched on to be written."""
     await make_due(work.session, work.tenant_id, COMPARE, f"{integration_id.hex}:{UUID(int=0).hex}", work.now)
+
+
+async def stream_read(work: Writing, registry: Registry, integration_id: UUID, stream: str) -> None:
+    """Begin to write what waited until a stream was read to its end: who is there already is known from now on."""
+    if any(
+        (road.integration.id, road.stream) == (integration_id, stream) for road in await comparing.roads(work, registry)
+    ):
+        await begin(work, integration_id)
+    await queue.resume(work, integration_id)
 
 
 async def go_on(work: Writing, registry: Registry, key: str) -> datetime | None:
@@ -87,14 +98,16 @@ async def _compare_portion(work: Writing, registry: Registry, after: UUID) -> UU
     return found[-1] if len(found) == PORTION else None
 
 
-async def _pretend(work: Writing, registry: Registry, integration_id: UUID) -> None:
-    """Switch pushing on for every stream that can be written."""
+async def _pretend(work: Writing, registry: Registry, integration_id: UUID) -> list[str]:
+    """Switch pushing on for every stream that can be written; those of them that were never read to their end."""
     integration = await queries.integration(work, integration_id)
     connector = registry.connector(integration.connector)
     pushed = {declared.record for declared in connector.declared(Push)}
     writable = [stream.name for stream in connector.streams() if pushed & set(stream.records)]
     choices = [actions.StreamChoice(name, direction=SyncDirection.TWO_WAY) for name in writable]
     await actions.choose(work, integration, choices)
+    unread = await first_readings.missing(work, integration_id, connector)
+    return [name for name in writable if name in unread]
 
 
 async def _look(work: Reading, integration_id: UUID, shown: Preview) -> None:

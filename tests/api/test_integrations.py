@@ -364,6 +364,36 @@ async def test_a_stream_is_written_when_that_is_switched_on(desk: Desk) -> None:
     }
 
 
+async def test_whom_the_books_know_is_not_made_there_again_however_early_writing_is_switched_on(desk: Desk) -> None:
+    name, email = "Roasters of the Caspian", "hello@caspian.example.com"
+    company = desk.sandbox.company(REALM)
+    known = company.create("Customer", DisplayName="Caspian Coffee House Ltd", PrimaryEmailAddr={"Address": email})
+    before = {row["Id"] for row in company.records("Customer")}
+    for said in ({"name": name, "emails": [email]}, {"name": "Newcomer", "emails": ["new@example.com"]}):
+        made = await desk.caller.do("createCustomer", said, "customer { id }")
+        bought = {"occurredAt": "2026-03-01T00:00:00Z", "currency": "USD", "total": "10"}
+        await desk.caller.do("recordOrder", {"customer": made["customer"]["id"], **bought}, "order { id }")
+    id_ = await desk.quickbooks()
+    await desk.authorised(id_)
+    await desk.caller.do("confirmAuthorization", {"id": id_, "account": REALM}, "account")
+    asked = {"id": id_, "streams": [{"stream": "customers", "direction": "TWO_WAY"}]}
+    await desk.caller.do("setStreams", asked, "integration { id }")
+    await desk.work()
+    seen = await desk.caller.do("previewPush", {"id": id_}, "creates waitsFor")
+    assert (seen["creates"], seen["waitsFor"]) == (0, ["customers", "invoices"])
+    assert await _waiting(desk, id_) == {"customers"}
+    await desk.caller.do("activateIntegration", {"id": id_}, "integration { state }")
+    await desk.work()
+    after = {row["Id"]: row["PrimaryEmailAddr"]["Address"] for row in company.records("Customer")}
+    assert [after[id_] for id_ in after.keys() - before] == ["new@example.com"]
+    shown = await desk.read(f'{{ customer(by: {{ email: "{email}" }}) {{ sources {{ remoteId }} }} }}')
+    assert shown["customer"]["sources"] == [{"remoteId": known["Id"]}]
+    assert await _attention(desk, "REJECTED_CHANGE", "LINK_CANDIDATE", "CONFLICT") == []
+    seen = await desk.caller.do("previewPush", {"id": id_}, "creates updates waitsFor")
+    assert (seen["creates"], seen["updates"], seen["waitsFor"]) == (0, 0, [])
+    assert await _waiting(desk, id_) == set()
+
+
 async def test_what_cannot_be_written_is_not_switched_on(desk: Desk) -> None:
     id_ = await desk.active()
     asked = {"id": id_, "streams": [{"stream": "items", "direction": "TWO_WAY"}]}
@@ -624,6 +654,12 @@ async def _two_way(desk: Desk, id_: str) -> None:
     asked = {"id": id_, "streams": [{"stream": "people", "direction": "TWO_WAY"}]}
     await desk.caller.do("setStreams", asked, "integration { id }")
     await desk.work()
+
+
+async def _waiting(desk: Desk, id_: str) -> set[str]:
+    """The streams that are to be written and were not read to their end yet."""
+    streams = (await desk.integration(id_, "streams { name awaitsFirstReading }"))["streams"]
+    return {stream["name"] for stream in streams if stream["awaitsFirstReading"]}
 
 
 async def _attention(desk: Desk, *kinds: str) -> list[Any]:

@@ -154,6 +154,7 @@ async def test_a_gap_of_a_month_is_closed_by_a_reading_from_the_start(books: Boo
 
 
 async def test_both_sides_write_and_come_to_rest(books: Books) -> None:
+    await books.pull("customers")
     async with books.database.unit_of_work(books.tenant) as work:
         amy = await customers.create(
             work, customers.NewCustomer(name="Amy's Bakery", emails=["amy@bakery.example"], phones=["+16505550100"])

@@ -240,7 +240,9 @@ async def books(database: Database, tenant: UUID) -> AsyncIterator[Books]:
             await actions.move(work, integration, state)
         choice = actions.StreamChoice("customers", direction=SyncDirection.TWO_WAY)
         await actions.choose(work, integration, [choice])
-    yield Books(database, tenant, side, registry, integration.id)
+    made = Books(database, tenant, side, registry, integration.id)
+    await made.pull()
+    yield made
     async with database.directory() as connection:
         await connection.execute(delete(DueWork).where(DueWork.tenant_id == tenant))
 

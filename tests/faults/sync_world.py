@@ -76,11 +76,6 @@ PATIENCE = 240.0
 FOR_A_PERSON = ("refused", "conflicts", "dead letters", "doubtful")
 """What nobody but a person ends."""
 
-OPEN = "changes that are open"
-
-CALM, STUCK = 4, 30
-"""How many looks in a row have to show that nothing moves: where nothing is left to do, and where a person has to."""
-
 
 @dataclass
 class Call:
@@ -453,21 +448,38 @@ class World:
         await self.rest(patience)
 
     async def rest(self, patience: float = PATIENCE) -> None:
-        """Wait until nothing happens any more, or it is plain that it never will."""
-        calm, stuck, before = 0, 0, None
+        """Wait until all was read once more and nothing came of it, or it is plain that this will never be."""
+        owing, before, since = {}, None, None
         try:
             async with asyncio.timeout(patience):
-                while calm < CALM and stuck < STUCK and not await self._is_hopeless():
+                while not await self._is_hopeless() and not (since and await self._was_read_since(since)):
                     await self.deliver()
                     await asyncio.sleep(0.3)
                     owing = await self.owing()
-                    for_a_person = sum(count for what, count in owing.items() if what.startswith(FOR_A_PERSON))
-                    now = (for_a_person, self.writes, await self._landed())
-                    calm = calm + 1 if now == before and not any(owing.values()) else 0
-                    stuck = stuck + 1 if now == before and for_a_person and not owing[OPEN] else 0
+                    now = (self.writes, await self._landed())
+                    if now != before or any(owing[what] for what in owing if not what.startswith(FOR_A_PERSON)):
+                        since = None
+                    elif since is None:
+                        since = datetime.now(UTC)
+                        await self._read_soon()
                     before = now
         except TimeoutError:
-            self.wrong.append(f"no rest within {patience:.0f} s")
+            self.wrong.append(f"no rest within {patience:.0f} s: {owing}")
+
+    async def _read_soon(self) -> None:
+        await self.superuser.execute(
+            "UPDATE directory.due_work SET due_at = now() WHERE tenant_id = $1 AND kind = 'sync' AND due_at > now()",
+            self.tenant,
+        )
+
+    async def _was_read_since(self, moment: datetime) -> bool:
+        """Whether every stream has been read whole by a run that began after a moment."""
+        read = """
+        SELECT count(*) FROM stream_states
+        WHERE tenant_id = $1 AND integration_id = ANY($2) AND stream !~ '#' AND read_until > $3
+        """
+        found = await self.superuser.fetchval(read, self.tenant, list(self.integrations.values()), moment)
+        return bool(found >= sum(map(len, STREAMS.values())))
 
     async def _is_hopeless(self) -> bool:
         """Whether an integration waits for a person, or there is no end to what is written."""
@@ -478,7 +490,7 @@ class World:
 
     async def owing(self) -> dict[str, int]:
         """What is on its way or waits for something."""
-        rows = await self.superuser.fetch(_OWING, self.tenant, list(self.integrations.values()))
+        rows = await self.superuser.fetch(_OWING, self.tenant)
         return {row["what"]: row["count"] for row in rows}
 
     async def _landed(self) -> Any:
@@ -566,9 +578,8 @@ UNION ALL SELECT 'events that were not delivered', count(*) FROM outbox_events
 UNION ALL SELECT 'conflicts', count(*) FROM sync_conflicts WHERE tenant_id = $1 AND resolution IS NULL
 UNION ALL SELECT 'dead letters', count(*) FROM dead_letters WHERE tenant_id = $1 AND resolution IS NULL
 UNION ALL SELECT 'doubtful links', count(*) FROM link_candidates WHERE tenant_id = $1 AND decision IS NULL
-UNION ALL SELECT 'leases', count(*) FROM stream_states
-    WHERE tenant_id = $1 AND lease_until > now() AND integration_id = ANY($2)
-UNION ALL SELECT 'things that are due', count(*) FROM directory.due_work WHERE tenant_id = $1 AND due_at <= now()
+UNION ALL SELECT 'things that nobody does', count(*) FROM directory.due_work
+    WHERE tenant_id = $1 AND due_at <= now() - interval '1 minute'
 """
 
 _COUNTS = """

@@ -176,6 +176,8 @@ class Errands:
         with suppress(OSError, SQLAlchemyError):
             async with self.database.unit_of_work(entry.tenant_id) as work:
                 mine = _at(entry, until)  # an earlier time was set meanwhile: somebody has asked for more
+                if until <= work.now:  # who asked meanwhile found it due already, and left the time as it was
+                    again_at = work.now
                 await work.execute(
                     delete(DueWork).where(*mine)
                     if again_at is None

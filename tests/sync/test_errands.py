@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -92,3 +93,28 @@ async def test_fifty_tenants_of_a_slow_vendor_do_not_delay_the_errands_of_others
     assert most["sluggish"] == MOST_OF_CONNECTOR
     async with database.directory() as connection:
         await connection.execute(delete(DueWork).where(DueWork.tenant_id.in_(tenants)))
+
+
+async def test_what_is_asked_for_while_an_errand_outlives_its_claim_is_done(
+    database: Database, tenant: UUID, tmp_path: Path
+) -> None:
+    registry = Registry({"slow": connector_of("slow")})
+    runs = 0
+
+    async def run(trip: Trip) -> None:
+        nonlocal runs
+        runs += 1
+        if runs == 1:
+            async with database.unit_of_work(tenant) as work:  # after all that it looks at
+                await make_due(work.session, tenant, KIND, trip.integration_id.hex, work.now)
+
+    await owes(database, tenant, "slow")
+    async with Switchboard(database, Settings(data=tmp_path), registry) as board:
+        errands = Errands(database, board, asyncio.Event(), {KIND: run}, leases={KIND: timedelta(0)})
+        async with asyncio.timeout(30):
+            while runs < 2:
+                await errands.start_due()
+                await asyncio.sleep(0.01)
+            await errands.rest()
+    async with database.directory() as connection:
+        await connection.execute(delete(DueWork).where(DueWork.tenant_id == tenant))

@@ -19,13 +19,15 @@ from api import opportunities as prospects
 from api import segments as belonging
 from api.expose import Node, column, describe, embedded, entry, expose, listing, many, one, page_of, part, union_of
 from api.pages import MOST
+from api.problems import Forbidden
 from api.reads.inputs import Given
-from api.reads.mapping import Argument, Brief, Condition, Order
+from api.reads.mapping import Argument, Brief, Condition, Order, Sought
 from api.reads.plan import Sourcing
 from api.scalars import CountryCode, EmailAddress, PhoneNumber
 from api.survivors import survivor
 from domain.customers import model
 from domain.customers.folding import normalise_identifier
+from domain.customers.rules import UnknownAttribute, WrongAttributeType
 from domain.segments.model import SegmentMember
 
 describe(model.CustomerKind)
@@ -367,12 +369,12 @@ MergeCandidateConnection = page_of(MergeCandidate, "merge candidates")
 
 def _attribute(planner: Any, alias: str, chosen: Any) -> str:
     """A condition on the golden value of one attribute."""
+    planner.check(_comparable, chosen)
     inner = f"t{planner.number()}"
-    rest = {name: value for name, value in chosen.items() if name != "key" and value is not None}
     made = "".join(
-        f" and {sql.format(t=inner)} {operator} {planner.binds.token(rest[name], None, pg)}"
-        for name, (sql, operator, pg) in _VALUES.items()
-        if name in rest
+        f" and {sql.format(t=inner, v=planner.binds.token(chosen[name], None, pg))}"
+        for name, (_, sql, pg) in _COMPARISONS.items()
+        if chosen.get(name) is not None
     )
     return (
         f"exists (select from customer_attributes {inner} where {inner}.tenant_id = $1"
@@ -380,17 +382,42 @@ def _attribute(planner: Any, alias: str, chosen: Any) -> str:
     )
 
 
-_VALUES = {
-    "text": ("{t}.text_value", "=", "text"),
-    "boolean": ("{t}.boolean_value", "=", "boolean"),
-    "integerGte": ("{t}.integer_value", ">=", "int8"),
-    "integerLte": ("{t}.integer_value", "<=", "int8"),
-    "dateGte": ("{t}.date_value", ">=", "date"),
-    "dateLte": ("{t}.date_value", "<=", "date"),
+_COMPARISONS = {
+    "text": (model.AttributeType.TEXT, "{t}.text_value = {v}", "text"),
+    "boolean": (model.AttributeType.BOOLEAN, "{t}.boolean_value = {v}", "boolean"),
+    "integerGte": (model.AttributeType.INTEGER, "{t}.integer_value >= {v}", "int8"),
+    "integerLte": (model.AttributeType.INTEGER, "{t}.integer_value <= {v}", "int8"),
+    "decimalGte": (model.AttributeType.DECIMAL, f"{{t}}.integer_value >= {{v}} * {model.MILLIONTHS}", "numeric"),
+    "decimalLte": (model.AttributeType.DECIMAL, f"{{t}}.integer_value <= {{v}} * {model.MILLIONTHS}", "numeric"),
+    "dateGte": (model.AttributeType.DATE, "{t}.date_value >= {v}", "date"),
+    "dateLte": (model.AttributeType.DATE, "{t}.date_value <= {v}", "date"),
+    "timeGte": (model.AttributeType.DATETIME, "{t}.time_value >= {v}", "timestamptz"),
+    "timeLt": (model.AttributeType.DATETIME, "{t}.time_value < {v}", "timestamptz"),
 }
+"""By the field of a filter: the type of attribute that it compares, how, and with what."""
 
 
-@strawberry.input(description="A condition on an attribute: that it has a value at all, or one that fits.")
+async def _comparable(sought: Sought) -> None:
+    """Raises UnknownAttribute, WrongAttributeType, or Forbidden where a reader may not see what he compares."""
+    key = sought.arguments["key"]
+    compared = [name for name in _COMPARISONS if sought.arguments.get(name) is not None]
+    found = await sought.connection.fetch(
+        "SELECT type, pii FROM attribute_definitions WHERE tenant_id = $1 AND key = $2", sought.tenant_id, key
+    )
+    if not found:
+        raise UnknownAttribute(key=key)
+    ((kind, pii),) = found
+    for name in compared:
+        if _COMPARISONS[name][0] != kind:
+            raise WrongAttributeType(f"The attribute {key!r} is of type {kind}: {name!r} cannot be asked of it.")
+    if compared and pii == model.PiiClass.PERSONAL and not sought.reader.sees_personal:
+        raise Forbidden("Comparing a personal attribute takes the scope pii:read.", scope="pii:read")
+
+
+@strawberry.input(
+    description="A condition on an attribute: that it has a value at all, or one that fits. What is compared must be of"
+    " the attribute's type; values of personal attributes are compared with the scope `pii:read` only."
+)
 class AttributeFilter:
     """A condition on an attribute."""
 
@@ -399,8 +426,12 @@ class AttributeFilter:
     boolean: bool | None = strawberry.field(default=strawberry.UNSET, description="Equal to this.")
     integer_gte: int | None = strawberry.field(default=strawberry.UNSET, description="This whole number or more.")
     integer_lte: int | None = strawberry.field(default=strawberry.UNSET, description="This whole number or less.")
+    decimal_gte: Decimal | None = strawberry.field(default=strawberry.UNSET, description="This number or more.")
+    decimal_lte: Decimal | None = strawberry.field(default=strawberry.UNSET, description="This number or less.")
     date_gte: date | None = strawberry.field(default=strawberry.UNSET, description="On this day or later.")
     date_lte: date | None = strawberry.field(default=strawberry.UNSET, description="On this day or earlier.")
+    time_gte: datetime | None = strawberry.field(default=strawberry.UNSET, description="At this moment or later.")
+    time_lt: datetime | None = strawberry.field(default=strawberry.UNSET, description="Before this moment.")
 
 
 @strawberry.input(description="Customers with interactions that fit: how many, and within how many days up to now.")

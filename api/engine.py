@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import orjson
@@ -15,7 +15,7 @@ from api.budget import Budget
 from api.problems import BadUserInput, Forbidden, RequestRefused, unexpected
 from api.reading import Reader
 from api.reads.inputs import Variables
-from api.reads.mapping import REGISTRY, Computed, Find, Sought
+from api.reads.mapping import REGISTRY, Computed, Sought
 from api.reads.operation import Operation, Operations, Plan
 from api.reads.plan import RootPlan
 from domain.core.database import Database, ReadConnection, dsn_of
@@ -203,6 +203,9 @@ async def run(plan: RootPlan, values: list[Any], prepared: Prepared, connection:
     return await plan.complete(Fetch(plan, prepared, connection), [*values], prepared.reader)
 
 
+Found = TypeVar("Found")
+
+
 @dataclass(frozen=True)
 class Fetch:
     """How a plan reaches the database: it runs the statements by their number, and finds what they cannot say."""
@@ -217,8 +220,10 @@ class Fetch:
         values = [made[place] for place in statement.values]
         return await self.connection.fetch(statement.sql, self.prepared.ask.identity.tenant_id, *lead, *values)
 
-    async def find(self, find: Find, arguments: Mapping[str, Any], keys: Sequence[UUID]) -> str:
-        """What is computed before rows can be read. Raises RequestRefused."""
+    async def find(
+        self, find: Callable[[Sought], Awaitable[Found]], arguments: Mapping[str, Any], keys: Sequence[UUID]
+    ) -> Found:
+        """What is computed or checked before rows can be read. Raises RequestRefused."""
         reader, tenant = self.prepared.reader, self.prepared.ask.identity.tenant_id
         try:
             return await find(Sought(self.connection, self.prepared.address, tenant, reader, arguments, keys))

@@ -1,5 +1,6 @@
 """Pages: how many rows, from where, and cursors that belong to one order and one filter."""
 
+import re
 from base64 import b64decode
 from binascii import Error as NotBase64
 from binascii import b2a_base64
@@ -18,6 +19,9 @@ MOST = 500
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _FINGERPRINT = 8
+_MARK = re.compile(f"[0-9a-f]{{{_FINGERPRINT}}}")
+_OF_ANOTHER = "This cursor belongs to another order or filter. Start from the first page."
+_UNREADABLE = "This cursor cannot be read. Use one that a page gave."
 
 
 def page_size(first: Any, last: Any) -> int:
@@ -45,13 +49,12 @@ def decode_cursor(cursor: str, mark: str, kinds: Sequence[str]) -> tuple[Any, ..
     """The sort values that a cursor holds. Raises BadUserInput for one of another order, filter or maker."""
     try:
         text = b64decode(cursor, validate=True).decode()
-        found, parts = text[:_FINGERPRINT], text[_FINGERPRINT:].split("|")
-        values = tuple(_READ[kind](part) for kind, part in zip(kinds, parts, strict=True))
+        if not text.startswith(mark):
+            raise BadUserInput(_OF_ANOTHER if _MARK.match(text) else _UNREADABLE)
+        parts = text.removeprefix(mark).split("|")
+        return tuple(_READ[kind](part) for kind, part in zip(kinds, parts, strict=True))
     except (NotBase64, ValueError, OverflowError, UnicodeDecodeError) as unreadable:
-        raise BadUserInput("This cursor cannot be read. Use one that a page gave.") from unreadable
-    if found != mark:
-        raise BadUserInput("This cursor belongs to another order or filter. Start from the first page.")
-    return values
+        raise BadUserInput(_UNREADABLE) from unreadable
 
 
 def time_mark(value: datetime) -> int:

@@ -26,6 +26,9 @@ class Sought:
 Find = Callable[[Sought], Awaitable[str]]
 """Finds what rows are made of, as a JSON text."""
 
+Check = Callable[[Sought], Awaitable[None]]
+"""Looks at what a filter names before any row is read. Raises DomainError or RequestRefused."""
+
 
 @dataclass(frozen=True)
 class Argument:

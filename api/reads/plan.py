@@ -27,6 +27,7 @@ from api.reads.mapping import (
     REGISTRY,
     Amount,
     ById,
+    Check,
     Column,
     Embedded,
     Field,
@@ -69,6 +70,7 @@ class Planner:
         self.names_types = names_types
         self.binds = Binds()
         self.statements: list[Statement] = []
+        self.checks: dict[int, str] = {}
         self.names: dict[str, Any] = dict(completion.NAMES)
         self.scopes: set[str] = set()
         self.numbers = 0
@@ -91,7 +93,7 @@ class Planner:
         return self._finished(lines, f"{result}.get(a[0][0])")
 
     def _finished(self, lines: list[str], result: str) -> RootPlan:
-        source = "\n ".join(["async def run(q, a, cx):", *lines, f"return {result}"])
+        source = "\n ".join(["async def run(q, a, cx):", *self.checks.values(), *lines, f"return {result}"])
         exec(compile(source, "<plan>", "exec"), self.names)  # noqa: S102 - assembled from our own mapping; values are bound
         return RootPlan(tuple(self.statements), self.binds, self.names["run"], frozenset(self.scopes), source)
 
@@ -355,12 +357,19 @@ class Planner:
         """The place in SQL of what has to be found before a level can be read, and the line that finds it."""
         if spec.find is None:
             return {}
-        place = self.binds.add(
-            lambda variables, _a, _cx: {name: plain(part, variables) for name, part in arguments.items()}
-        )
+        place = self._told({**arguments})
         keys = f"k{level.number}[1] + s{level.number}[1]" if level.nested else "()"
         level.lines.append(f"a[{place}] = await q.find({self._constant(spec.find)}, a[{place}], {keys})")
         return {"found": self.binds.typed(place, "jsonb")}
+
+    def check(self, check: Check, part: Input) -> None:
+        """Have a part of the arguments checked against the tenant's data before any row is read."""
+        if id(part) not in self.checks:  # a filter is compiled again for the count of all rows
+            self.checks[id(part)] = f"await q.find({self._constant(check)}, a[{self._told(part)}], ())"
+
+    def _told(self, part: Input) -> int:
+        """The place of what a part of the arguments says in a request."""
+        return self.binds.add(lambda variables, _a, _cx: plain(part, variables))
 
     def _connection(
         self, spec: Many, nodes: Nodes, arguments: Mapping[str, Input], level: Level, *,

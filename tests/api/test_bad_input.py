@@ -35,6 +35,9 @@ async def business(engine: Engine, database: Database) -> Business:
     await made.caller.do("createLifecycle", {"template": "saas"})
     await made.caller.do("defineAttribute", {"key": "tier", "type": "TEXT", "label": "Tier"})
     await made.caller.do("defineAttribute", {"key": "signed_on", "type": "DATE", "label": "Signed on"})
+    await made.caller.do(
+        "defineAttribute", {"key": "passport", "type": "TEXT", "label": "Passport", "isPersonal": True}
+    )
     return made
 
 
@@ -73,12 +76,41 @@ async def test_a_text_that_is_no_id(business: Business) -> None:
 async def test_a_cursor_of_another_order_or_filter(business: Business, other: str) -> None:
     page = await business.caller.answer(PAGE % BY_NAME, first=1)
     cursor = page["data"]["customers"]["pageInfo"]["endCursor"]
-    code, message = await refusal(business, PAGE % other, first=1, after=cursor)
-    assert code == "BAD_USER_INPUT"
-    assert message in {
-        "This cursor belongs to another order or filter. Start from the first page.",
-        "This cursor cannot be read. Use one that a page gave.",
-    }
+    assert await refusal(business, PAGE % other, first=1, after=cursor) == (
+        "BAD_USER_INPUT", "This cursor belongs to another order or filter. Start from the first page.",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("cursor", ["", "Ada", "Zm9v", "bm8gY3Vyc29y"])
+async def test_a_text_that_is_no_cursor(business: Business, cursor: str) -> None:
+    assert await refusal(business, PAGE % BY_ID, first=1, after=cursor) == (
+        "BAD_USER_INPUT", "This cursor cannot be read. Use one that a page gave.",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("attribute", "scopes", "told"),
+    [
+        ('{key: "nope", text: "gold"}', [], ("BAD_USER_INPUT", "No attribute with this key is defined.")),
+        ('{key: "nope"}', [], ("BAD_USER_INPUT", "No attribute with this key is defined.")),
+        ('{key: "signed_on", text: "2026-01-01"}', [],
+         ("BAD_USER_INPUT", "The attribute 'signed_on' is of type DATE: 'text' cannot be asked of it.")),
+        ('{key: "passport", text: "X"}', ["pii:read"],
+         ("FORBIDDEN", "Comparing a personal attribute takes the scope pii:read.")),
+    ],
+)  # fmt: skip
+async def test_an_attribute_that_cannot_be_compared(
+    business: Business, attribute: str, scopes: list[str], told: tuple[str, str]
+) -> None:
+    caller = business.caller
+    reader = replace(caller, identity=replace(caller.identity, scopes=caller.identity.scopes - {*scopes}))
+    for condition in (f"{{attribute: {attribute}}}", f"{{not: {{attribute: {attribute}}}}}"):
+        asked = f"query {{ customers(first: 1, filter: {condition}) {{ nodes {{ id }} totalCount }} }}"
+        answer = await reader.answer(asked)
+        ((error),) = answer["errors"]
+        assert (error["extensions"]["code"], error["path"]) == (told[0], ["customers"])
+        assert error["message"].startswith(told[1])
+        assert answer["data"] is None  # a page is never null
 
 
 @pytest.mark.parametrize(

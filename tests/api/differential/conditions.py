@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from decimal import Decimal
+from operator import eq, ge, le, lt
 from typing import TYPE_CHECKING, Any
 
 from tests.api.differential import spending
@@ -170,12 +172,16 @@ CONDITIONS: dict[str, dict[str, Condition]] = {
 
 
 def fits_value(row: Row, name: str, wanted: Any) -> bool:
+    """Whether the value of an attribute is what a field of AttributeFilter asks."""
     if wanted is None:
         return True
-    kind = re.match("[a-z]+", name)
-    value = row[f"{kind[0] if kind else name}_value"]
+    kind, operator = re.fullmatch("([a-z]+)(Gte|Lte|Lt|)", name).groups()  # type: ignore[union-attr]
+    value = row["integer_value" if kind == "decimal" else f"{kind}_value"]
     if value is None:
         return False
-    if name.endswith("Gte"):
-        return bool(value >= wanted)
-    return bool(value <= wanted) if name.endswith("Lte") else bool(value == wanted)
+    if kind == "decimal":
+        value = Decimal(value) / 1_000_000
+    return bool(_COMPARE[operator](value, wanted))
+
+
+_COMPARE = {"Gte": ge, "Lte": le, "Lt": lt, "": eq}

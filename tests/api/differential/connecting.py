@@ -41,7 +41,7 @@ _ATTENTION: dict[str, tuple[str, str, str, Callable[[Row], bool], str]] = {
     ),
     "rejectedRecords": (
         "REJECTED_RECORD", "dead_letters", "recorded_at", lambda row: row["resolution"] is None,
-        "Records could not be accepted.",
+        "Records or values could not be accepted.",
     ),
     "rejectedChanges": (
         "REJECTED_CHANGE", "outbound_changes", "recorded_at", lambda row: row["status"] == "REJECTED",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from graphql import (
@@ -23,7 +24,7 @@ from graphql import (
 from domain.tenants.rules import Scope as TokenScope
 from tests.api.differential.coverage import ENOUGH, relational
 from tests.api.differential.ordering import terms_of
-from tests.api.differential.world import START
+from tests.api.differential.world import ATTRIBUTES, START
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,6 +38,13 @@ ALL_SCOPES = frozenset(str(scope) for scope in TokenScope)
 AS_MANY_WITH_THE_SAME_WISHES = 8
 """For so many operations what is wanted stays what it was: to find it out takes longer than to ask."""
 ROOTS_WORTH = {"node": 3.0, "nodes": 6.0, "customers": 4.0, "customer": 4.0, "interactions": 3.0}
+
+
+_COMPARED = {
+    "TEXT": ["text"], "INTEGER": ["integerGte", "integerLte"], "DECIMAL": ["decimalGte", "decimalLte"],
+    "BOOLEAN": ["boolean"], "DATE": ["dateGte", "dateLte"], "DATETIME": ["timeGte", "timeLt"],
+}  # fmt: skip
+"""The fields of AttributeFilter that compare, by the type of the attribute."""
 
 
 @dataclass(frozen=True)
@@ -419,7 +427,19 @@ class Generator:
             return self.random.choices(names, [self.coverage.wish(f"{of.name}.{name}") for name in names])[0]
         return self._scalar(of.name, purpose)
 
+    def _attribute_filter(self, of: GraphQLInputObjectType) -> dict[str, Any]:
+        """What may be asked of one attribute: that it is there, and comparisons of its type unless it is personal."""
+        weights = [max(self.coverage.wish(f"{of.name}.{name}") for name in [*_COMPARED[kind], "key"]) + 0.05
+                   for kind, _, _, _ in ATTRIBUTES.values()]  # fmt: skip
+        key = self.random.choices(list(ATTRIBUTES), weights)[0]
+        kind, _, _, personal = ATTRIBUTES[key]
+        chosen = [name for name in _COMPARED[kind] if not personal and self._chance(0.7)]
+        made = {name: self._tree(of.fields[name].type, f"{of.name}.{name}", depth=3) for name in chosen}
+        return {"key": key, **made}
+
     def _input(self, of: GraphQLInputObjectType, purpose: str, depth: int) -> dict[str, Any]:
+        if of.name == "AttributeFilter":
+            return self._attribute_filter(of)
         if "not" in of.fields and depth < 2 and self._chance(0.2):
             return {"not": self._input(of, purpose, depth + 1)}
         required = [name for name, part in of.fields.items() if isinstance(part.type, GraphQLNonNull)]
@@ -468,6 +488,8 @@ class Generator:
                 return self._chance(0.5)
             case "Int":
                 return self.random.choice([0, 1, 1, 2, 3, 5, 7, 60])
+            case "DateTime" if purpose.startswith("AttributeFilter"):
+                return self.random.choice(["2026-02-01T10:00:00Z", "2026-02-01T09:59:59Z", "2026-02-01T13:30:00+03:30"])
             case "DateTime":
                 moment = START + timedelta(days=self.random.randint(-1, 7))
                 return self.random.choice(
@@ -481,6 +503,8 @@ class Generator:
                 return self.random.choice(self.pools.emails)
             case "PhoneNumber":
                 return self.random.choice(self.pools.phones)
+            case "Decimal":
+                return self.random.choice(["-3.5", "0", "0.1249999", "0.125", "12.0", "1e30"])
             case "CurrencyCode":
                 return self.random.choice(["EUR", "USD", "JPY", "KWD", "GBP"])
             case "ID":
@@ -556,7 +580,8 @@ class Generator:
         given = dict(operation.variables)
         for variable in operation.declared:
             last = variable.purpose.rpartition(".")[2]
-            if last in {"after", "before", "first", "last"} or self._chance(0.3):
+            bound = last in {"after", "before", "first", "last"} or variable.purpose.startswith("AttributeFilter.")
+            if bound or self._chance(0.3):
                 continue
             if variable.default is not None and self._chance(0.4):
                 given.pop(variable.name, None)
@@ -611,8 +636,6 @@ def _plain(value: Any) -> Any:
         return {key: _plain(part) for key, part in value.items()}
     if isinstance(value, list):
         return [_plain(part) for part in value]
-    return value.astimezone(UTC).isoformat() if isinstance(value, datetime) else str(value) if _is_day(value) else value
-
-
-def _is_day(value: Any) -> bool:
-    return hasattr(value, "toordinal")
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat()
+    return str(value) if isinstance(value, date | Decimal) else value

@@ -49,7 +49,7 @@ class Pools:
         of, _, last = purpose.rpartition(".")
         if purpose == "StageFilter.key":
             return self._stored("stages", "key")
-        if purpose == "AttributeFilter.key" or last == "keys":
+        if last == "keys":
             return ["tier", "seats", "discount", "vip", "birthday", "passport", "unknown"]
         if purpose == "AttributeFilter.text":
             return ["gold", "silver", "", "X123"]

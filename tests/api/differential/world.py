@@ -157,12 +157,12 @@ async def _principals(world: World) -> None:
 
 # Customers
 
-_ATTRIBUTES: dict[str, tuple[str, list[Any], str, bool]] = {
+ATTRIBUTES: dict[str, tuple[str, list[Any], str, bool]] = {
     "tier": ("TEXT", ["gold", "silver", ""], "text_value", False),
     "seats": ("INTEGER", [0, 5, 9_000_000_000], "integer_value", False),
     "discount": ("DECIMAL", ["0.125", "12", "-3.5"], "integer_value", False),
     "vip": ("BOOLEAN", [True, False], "boolean_value", False),
-    "birthday": ("DATE", ["1815-12-10", "2000-02-29"], "date_value", True),
+    "birthday": ("DATE", ["1815-12-10", "2000-02-29"], "date_value", False),
     "trial_ends": ("DATETIME", ["2026-02-01T10:00:00+00:00"], "time_value", False),
     "passport": ("TEXT", ["X123", "Y456"], "text_value", True),
 }
@@ -234,7 +234,7 @@ def _attributes(world: World) -> list[dict[str, Any]]:
     return [
         {"key": key, "type": type_, "value": world.random.choice(values), "pii": pii, "labels": {},
          "source": world.maybe("manual"), "confidence": world.maybe(90)}
-        for key, (type_, values, _, pii) in sorted(_ATTRIBUTES.items()) if world.random.random() < 0.8
+        for key, (type_, values, _, pii) in sorted(ATTRIBUTES.items()) if world.random.random() < 0.8
     ]  # fmt: skip
 
 
@@ -242,7 +242,7 @@ async def _beside(world: World, customer: Customer) -> None:
     if customer.status != "ACTIVE":
         return
     for attribute in customer.attributes or ():
-        column = _ATTRIBUTES[attribute["key"]][2]
+        column = ATTRIBUTES[attribute["key"]][2]
         value: Any = attribute["value"]
         if attribute["type"] == "DECIMAL":
             value = int(Decimal(value) * 1_000_000)
@@ -313,7 +313,7 @@ async def _identities(world: World, people: dict[str, Customer]) -> None:
 
 
 async def _definitions(world: World) -> None:
-    for at, (key, (type_, _, _, pii)) in enumerate(_ATTRIBUTES.items()):
+    for at, (key, (type_, _, _, pii)) in enumerate(ATTRIBUTES.items()):
         world.work.add(
             AttributeDefinition(
                 id=world.id(), key=key, type=type_, labels=[{"en": key}, {"en": key, "fa": "ویژگی"}][at % 2],

@@ -148,7 +148,7 @@ class Engine:
         ask, identity = prepared.ask, prepared.ask.identity
         actor = Actor(identity.principal_id, identity.token_id)
         async with self.database.unit_of_work(identity.tenant_id, actor=actor, request_id=ask.request_id) as work:
-            work.audit("interactions.readContent", f"tenant:{work.tenant_id.hex}", after={"interactions": opened})
+            work.audit("interactions.read_content", f"tenant:{work.tenant_id.hex}", after={"interactions": opened})
 
 
 @dataclass

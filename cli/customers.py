@@ -79,9 +79,9 @@ async def _export(settings: Settings, slug: str, customer_id: UUID) -> dict[str,
 
     async with (
         terminal.opened(settings) as database,
-        database.reading(await queries.by_slug(database, slug)) as reading,
+        database.unit_of_work(await queries.by_slug(database, slug)) as work,
     ):
-        return await privacy.export_customer(reading, customer_id)
+        return await privacy.hand_over(work, customer_id)
 
 
 async def _erase(settings: Settings, slug: str, customer_id: UUID) -> PrivacyRequest:

@@ -52,7 +52,7 @@ async def rotate(work: Writing, vault: Vault, integration_id: UUID) -> tuple[str
         .where(Integration.tenant_id == work.tenant_id, Integration.id == integration_id)
         .values(refused_calls=0, refused_call_at=None, refused_call_reason=None)
     )
-    work.audit("integrations.rotateWebhookSecret", f"integration:{integration_id.hex}")
+    work.audit("integrations.rotate_webhook_secret", f"integration:{integration_id.hex}")
     return f"/hooks/{token}", secret
 
 

@@ -13,7 +13,6 @@ from api.changing.inputs import given, needed
 from api.changing.integrations import ADMIN, IntegrationInput, done, id_in, locked
 from api.reference import Reference
 from api.replays import Done
-from api.scalars import JSON
 from domain.core.problems import Conflict
 from domain.core.unit_of_work import Writing
 from domain.integrations import actions, model, queries, rules
@@ -185,12 +184,22 @@ def _after_authorizing(integration: Integration) -> IntegrationState:
     return IntegrationState.ACTIVE if integration.activated_at else IntegrationState.CHECKING
 
 
+@strawberry.type(description="A record that would be made or changed at the other side.")
+class PushChange:
+    """A record that would be made or changed at the other side."""
+
+    op = _told("op", str, "create, update or delete.")
+    type = _told("type", str, "The type of the record.")
+    remote_id = _told("remoteId", str | None, "Its id at the other side; null where it would be made.")
+    fields = _told("fields", list[str], "The fields that would be written.")
+
+
 _PREVIEW = {
     "creates": (int | None, "How many records would be made at the other side."),
     "updates": (int | None, "How many records would be changed there."),
     "conflicts": (int | None, "How many fields both sides have changed."),
     "doubtful": (int | None, "How many records may be customers of ours, and would wait for a person."),
-    "changes": (JSON | None, "The first 50 changes: operation, type, id at the other side and fields."),
+    "changes": (list[PushChange] | None, "The first 50 changes."),
     "waits_for": (
         list[str] | None,
         "Streams that have to be read to their end first: nothing is sent there before, and none of it is counted.",

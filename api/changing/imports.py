@@ -155,6 +155,8 @@ async def import_records(work: Writing, asked: ImportRecordsInput) -> Done:
             for reject in landed.unreadable
         ],
     }  # fmt: skip
+    counted = {name: told[name] for name in ("created", "updated", "unchanged")}
+    work.audit("integrations.import_records", f"integration:{integration.id.hex}", after=counted)
     return Done(Reference("Integration", integration.id), told)
 
 

@@ -79,7 +79,10 @@ def located(path: Path, asked: Any) -> Path:
 
 
 def _walked(path: Path, value: Any) -> Iterator[str]:
-    for part in path:
+    for place, part in enumerate(path):
+        if isinstance(value, Mapping):  # a JSON value, whose keys are not names of the schema
+            yield from path[place:]
+            return
         step = to_camel_case(part)
         if isinstance(value, list):
             step = next((str(place) for place, each in enumerate(value) if getattr(each, "key", None) == part), step)

@@ -90,6 +90,25 @@ async def export_customer(reading: Reading, customer_id: UUID) -> dict[str, Any]
     }
 
 
+async def hand_over(work: Writing, customer_id: UUID) -> dict[str, Any]:
+    """What `export_customer` finds, for whoever takes it out: that is audited, and the requests for it are met.
+
+    Raises NotFound.
+    """
+    kept = await export_customer(work, customer_id)
+    members = [UUID(member) for member in kept["members"]]
+    await work.execute(
+        update(PrivacyRequest)
+        .where(
+            PrivacyRequest.tenant_id == work.tenant_id, within(PrivacyRequest.customer_id, members),
+            PrivacyRequest.kind == PrivacyRequestKind.EXPORT, PrivacyRequest.completed_at.is_(None),
+        )
+        .values(completed_at=work.now)
+    )  # fmt: skip
+    work.audit("customers.export", f"customer:{customer_id.hex}", after={"tables": sorted(kept["tables"])})
+    return kept
+
+
 async def erase_customer(work: Writing, customer_id: UUID) -> PrivacyRequest:
     """Make a customer and all members unreadable, for good, and return the proof; keys, times, amounts and hashes stay.
 

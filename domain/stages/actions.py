@@ -185,6 +185,11 @@ async def move(
         direction=rules.direction(of.definition, here, to_stage, visited), reason=reason,
     )  # fmt: skip
     (logged,) = await transition(work, [made])
+    if cause is CauseKind.PERSON:
+        work.audit(
+            "stages.move", f"customer:{family.root.hex}", before={"stage": source},
+            after={"stage": to_stage, "lifecycle": of.key, "transition": logged.id.hex},
+        )  # fmt: skip
     await settling.settle(work, [family.root])
     work.emit("stages.CustomersMoved", family.root, customers=[family.root.hex])
     return logged.id
@@ -263,6 +268,7 @@ async def add_note(
         source=source, author=str(work.actor), occurred_at=occurred_at or work.now, recorded_at=work.now,
     )  # fmt: skip
     await work.add(note).flush()
+    work.audit("stages.add_note", f"customer:{family.root.hex}", after={"note": note.id.hex, "kind": kind})
     return note
 
 

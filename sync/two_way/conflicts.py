@@ -54,7 +54,7 @@ async def resolve(
     chosen = {Choice.OURS: _value(conflict.ours), Choice.THEIRS: _value(conflict.theirs), Choice.VALUE: value}[choice]
     conflict.resolution, conflict.resolved = choice, {"value": chosen}
     conflict.resolved_at, conflict.resolved_by = work.now, work.actor.principal_id
-    work.audit("integrations.resolveConflict", f"conflict:{conflict.id.hex}", after={"choice": choice})
+    work.audit("integrations.resolve_conflict", f"conflict:{conflict.id.hex}", after={"choice": choice})
     if conflict.type == documents.TYPE:
         await _about_document(work, conflict, choice, value)
     else:

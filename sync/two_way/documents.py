@@ -111,7 +111,7 @@ async def request_invoice(
     )  # fmt: skip
     fields = ["customer", "lines", "occurred_at", "currency"]
     fields += [name for name in ("number", "due_on") if getattr(record, name) is not None]
-    work.audit("integrations.requestInvoice", f"invoice:{id_.hex}", after={"integration": books.integration.id.hex})
+    work.audit("integrations.request_invoice", f"invoice:{id_.hex}", after={"integration": books.integration.id.hex})
     return await queue.enqueue(work, books.integration.id, id_, "create", record, fields)
 
 
@@ -134,7 +134,7 @@ async def request_change(work: Writing, registry: Registry, invoice_id: UUID, ch
         due_on=changes.due_on, lines=lines or (),
     )  # fmt: skip
     base = {name: (await _said(work, invoice))[name] for name in changed}
-    work.audit("integrations.requestInvoice", f"invoice:{invoice_id.hex}", after={"changes": sorted(changed)})
+    work.audit("integrations.request_invoice", f"invoice:{invoice_id.hex}", after={"changes": sorted(changed)})
     return await queue.enqueue(
         work, books.integration.id, invoice_id, "update", record, list(changed), remote_id=link.remote_id, base=base
     )

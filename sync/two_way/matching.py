@@ -69,7 +69,7 @@ async def decide(work: Writing, candidate_id: UUID, *, same: bool) -> LinkCandid
         raise LinkDecided(decision=candidate.decision)
     candidate.decision, candidate.decided_at = SAME if same else DIFFERENT, work.now
     candidate.decided_by = work.actor.principal_id
-    work.audit("integrations.decideLink", f"link:{candidate.id.hex}", after={"decision": candidate.decision})
+    work.audit("integrations.decide_link", f"link:{candidate.id.hex}", after={"decision": candidate.decision})
     if same:
         other = await work.one(
             select(RecordLink.local_id).where(

@@ -261,6 +261,19 @@ async def test_a_whole_life_by_mutations(caller: Caller) -> None:
     assert moved["transition"]["customer"] == {"displayName": "Ada"}
 
 
+async def test_what_somebody_does_by_hand_is_audited(engine: Engine, database: Database, tenant: UUID) -> None:
+    of = await found(engine, database, tenant)
+    note = {"customer": of.ada, "stage": "education", "kind": "NEED", "text": "A demo."}
+    await of.caller.do("addStageNote", note)
+    await of.caller.do("importRecords", {"source": "shop", "customers": [{"id": "1", "name": "Fay"}]})
+    async with database.reading(tenant) as reading:
+        deeds = select(AuditEntry.action).where(AuditEntry.tenant_id == tenant).order_by(AuditEntry.position)
+        told = list(await reading.all(deeds))
+    assert told.count("stages.move") == 1
+    assert told[-2:] == ["stages.add_note", "integrations.import_records"]
+    assert [action for action in told if action != action.lower()] == []
+
+
 CONDITIONS = """{all: [
   {any: [{occasions: {gte: 2}}, {daysSinceLastPurchase: 30}, {daysInStage: 7}]},
   {not: {attribute: {key: "tier", eq: "gold"}}},

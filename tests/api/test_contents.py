@@ -45,7 +45,7 @@ async def mails(database: Database, tenant: UUID) -> list[UUID]:
 async def readings(database: Database, tenant: UUID) -> Sequence[AuditEntry]:
     async with database.reading(tenant) as reading:
         return await reading.all(
-            select(AuditEntry).where(AuditEntry.tenant_id == tenant, AuditEntry.action == "interactions.readContent")
+            select(AuditEntry).where(AuditEntry.tenant_id == tenant, AuditEntry.action == "interactions.read_content")
         )
 
 

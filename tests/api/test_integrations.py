@@ -351,7 +351,9 @@ async def test_an_address_is_rotated_and_the_old_one_is_nobodys(desk: Desk) -> N
 async def test_a_stream_is_written_when_that_is_switched_on(desk: Desk) -> None:
     id_ = await _read(desk, n1="Ada")
     await desk.caller.do("createCustomer", {"name": "Bea", "emails": ["bea@example.com"]}, "customer { id }")
-    seen = await desk.caller.do("previewPush", {"id": id_}, "creates updates conflicts doubtful changes")
+    seen = await desk.caller.do(
+        "previewPush", {"id": id_}, "creates updates conflicts doubtful changes { op type remoteId }"
+    )
     assert {name: seen[name] for name in ("creates", "updates", "conflicts", "doubtful")} == {
         "creates": 1, "updates": 0, "conflicts": 0, "doubtful": 0,
     }  # fmt: skip

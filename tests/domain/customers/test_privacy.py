@@ -312,6 +312,25 @@ async def test_an_export_holds_everything_that_is_kept_of_a_customer_and_nothing
     assert "Noaks" not in text
 
 
+async def test_an_export_that_is_handed_over_is_audited_and_meets_the_requests_for_it(
+    database: Database, tenant: UUID, life: Life
+) -> None:
+    async with database.unit_of_work(tenant) as work:
+        asked = await customers.request_export(work, life.survivor)
+        erasure = await customers.request_erasure(work, life.survivor)
+    async with database.unit_of_work(tenant) as work:
+        kept = await privacy.hand_over(work, life.member)
+    async with database.reading(tenant) as reading:
+        assert kept["tables"].keys() == (await customers.export_customer(reading, life.member))["tables"].keys()
+        of = select(PrivacyRequest.id).where(PrivacyRequest.tenant_id == tenant, PrivacyRequest.completed_at.is_(None))
+        assert list(await reading.all(of)) == [erasure.id]
+        assert asked.id != erasure.id
+        entries = select(audit.AuditEntry).where(audit.AuditEntry.tenant_id == tenant)
+        last = (await reading.all(entries.order_by(audit.AuditEntry.position.desc()).limit(1)))[0]
+        assert (last.action, last.subject) == ("customers.export", f"customer:{life.member.hex}")
+        assert last.after == {"tables": sorted(kept["tables"])}
+
+
 async def test_a_foreign_customer_is_unknown(
     database: Database, eraser: Database, other_tenant: UUID, life: Life
 ) -> None:

@@ -206,7 +206,7 @@ async def test_a_move_is_logged_projected_told_and_shown_on_the_timeline(
         ("stages.CustomersMoved", ada, {"customers": [ada.hex]}),
     ]
     assert [row.id for row in await intervals(database, tenant)] == [entered]
-    assert len(after["audit_entries"]) == 3  # the tenant, its lifecycle and the publishing: a move is its own record
+    assert len(after["audit_entries"]) == 5  # the tenant, its lifecycle, the publishing, and both moves of a person
 
 
 async def intervals(database: Database, tenant: UUID) -> list[Any]:

@@ -13,7 +13,7 @@ from sqlalchemy import select
 
 from domain import customers
 from domain.integrations import actions, queries
-from domain.integrations.model import Ownership, ReconciliationReport, SyncDirection
+from domain.integrations.model import Ownership, ReconciliationReport, RecordLink, SyncDirection
 from sync import reconcile
 from sync.reconcile import Difference
 from sync.repair import repair
@@ -30,13 +30,19 @@ if TYPE_CHECKING:
 Spot = tuple[str, str]
 """A field of a record: its remote id and the field's name."""
 
-PEOPLE = 34
 FIELDS = ("name", "emails", "phones")
-AT_ONCE = 100
+PEOPLE, FEW_PEOPLE = 170, 34
+MADE_HERE = 10
+"""How many of them are entered here, and made there by us; the others are there already."""
+
+AT_ONCE = 500
 """How many edits there are before the two sides hear of each other's."""
 
-BOTH = 3
-"""How many of them hit the same field on both sides."""
+HERE = 65
+"""How many of them are made here."""
+
+BOTH = 15
+"""How many of those hit the same field on both sides."""
 
 LOST = 0.3
 """How many replies are lost after the other side has written."""
@@ -59,12 +65,19 @@ class Edits:
     """What a person must be asked about: ours and theirs."""
     counter: int = 0
 
-    async def begin(self) -> None:
-        """Make everybody here, and have them made there."""
-        made = await self.books.buyers(*(customers.NewCustomer(name=self.value("name")) for _ in range(PEOPLE)))
+    async def begin(self, people: int) -> None:
+        """Have everybody on both sides, most of whom the other side knew first."""
+        for number in range(people - MADE_HERE):
+            self.books.side.put(f"t{number}", name=self.value("name"))
+        await self.books.buyers(*(customers.NewCustomer(name=self.value("name")) for _ in range(MADE_HERE)))
         await self.settle()
-        self.people = {id_: made[row.name] for id_, row in self.books.side.rows.items()}
-        assert len(self.people) == PEOPLE
+        async with self.books.database.reading(self.books.tenant) as work:
+            links = await work.rows(
+                select(RecordLink.remote_id, RecordLink.local_id).where(RecordLink.tenant_id == self.books.tenant)
+            )
+        self.people = {link.remote_id: link.local_id for link in links}
+        assert len(self.people) == people
+        assert self.people.keys() == self.books.side.rows.keys()
 
     def value(self, name: str) -> str:
         self.counter += 1
@@ -78,8 +91,8 @@ class Edits:
         """Edits of both sides that neither side knows of the other's."""
         spots = [(id_, name) for id_ in sorted(self.people) for name in FIELDS]
         drawn = self.random.sample(spots, count - BOTH)
-        here = {spot: self.value(spot[1]) for spot in drawn[: count // 5]}
-        there = {spot: self.value(spot[1]) for spot in drawn[count // 5 - BOTH :]}
+        here = {spot: self.value(spot[1]) for spot in drawn[:HERE]}
+        there = {spot: self.value(spot[1]) for spot in drawn[HERE - BOTH :]}
         await self.edit_here(here)
         for (id_, name), value in there.items():
             self.books.side.put(id_, **{name: _said(name, value)})
@@ -144,7 +157,7 @@ async def test_every_edit_survives_and_every_conflict_is_an_object(
     books: Books, edits_in_all: int, record_property: Callable[[str, object], None]
 ) -> None:
     record_property("edits", edits_in_all)
-    edits = await begun(books)
+    edits = await begun(books, PEOPLE)
     rounds = edits_in_all // AT_ONCE
     for number in range(1, rounds + 1):
         await edits.round(AT_ONCE)
@@ -160,7 +173,7 @@ async def test_every_edit_survives_and_every_conflict_is_an_object(
 
 
 async def test_exactly_what_was_made_to_differ_is_reported_and_repaired(books: Books) -> None:
-    edits = await begun(books)
+    edits = await begun(books, FEW_PEOPLE)
     books.side.lose_reply = lambda _: False
     rows, chosen = books.side.rows, edits.random.sample(sorted(edits.people), 10)
     changed, gone, new = chosen[:6], chosen[6:], [f"n{number}" for number in range(5)]
@@ -181,16 +194,16 @@ async def test_exactly_what_was_made_to_differ_is_reported_and_repaired(books: B
         last = select(ReconciliationReport).where(ReconciliationReport.tenant_id == books.tenant)
         report = await work.one(last.order_by(ReconciliationReport.id.desc()).limit(1))
     assert report is not None
-    assert (report.compared, report.matching) == (PEOPLE + len(new), PEOPLE - len(chosen))
+    assert (report.compared, report.matching) == (FEW_PEOPLE + len(new), FEW_PEOPLE - len(chosen))
     assert await repair(books.database, books.remote, books.registry, books.tenant, report.id) == len(chosen) + len(new)
     await edits.settle()
     assert await differing(books) == []
     names = {row.name for row in rows.values()}
-    assert len(names) == PEOPLE - len(gone) + len(new)
+    assert len(names) == FEW_PEOPLE - len(gone) + len(new)
     assert names <= (await books.here()).keys()
 
 
-async def begun(books: Books) -> Edits:
+async def begun(books: Books, people: int) -> Edits:
     """Both sides have everybody, each field that both change waits for a person, and replies get lost."""
     async with books.database.unit_of_work(books.tenant) as work:
         integration = await queries.integration(work, books.id, lock=True)
@@ -200,7 +213,7 @@ async def begun(books: Books) -> Edits:
     chance = random.Random(7)  # noqa: S311 - the same edits in every run
     books.side.lose_reply = lambda _: chance.random() < LOST
     edits = Edits(books, chance)
-    await edits.begin()
+    await edits.begin(people)
     return edits
 
 
@@ -213,7 +226,7 @@ async def differing(books: Books) -> list[tuple[str, Difference, tuple[str, ...]
 
 @pytest.fixture
 def edits_in_all(request: pytest.FixtureRequest) -> int:
-    return 10_000 if request.config.getoption("--full-size") else 200
+    return 10_000 if request.config.getoption("--full-size") else 1_000
 
 
 def _said(name: str, value: str) -> Any:

@@ -66,12 +66,18 @@ class ContractPages:
         while some := list(islice(things, size)):
             done += len(some)
             rejects = [thing for thing in some if isinstance(thing, Reject)]
-            yield done, Page([thing for thing in some if isinstance(thing, Contract)], rejects=rejects)
+            contracts = [thing for thing in some if isinstance(thing, Contract)]
+            yield done, Page(contracts, rejects=rejects, lines={each.id: self._line(each.id) for each in contracts})
 
     def _things(self) -> Iterator[Reject | Contract]:
         yield from (Reject(*row) for row in self._gathered.execute("SELECT * FROM rejects ORDER BY rowid"))
         for (contract,) in self._gathered.execute(_CONTRACTS):
             yield self._contract(contract)
+
+    def _line(self, contract: str) -> int:
+        """The first line of a contract."""
+        told = "SELECT min(line) FROM events WHERE contract = ?"
+        return int(self._gathered.execute(told, (contract,)).fetchone()[0])
 
     def _contract(self, contract: str) -> Reject | Contract:
         told = "SELECT line, said FROM events WHERE contract = ? ORDER BY line"

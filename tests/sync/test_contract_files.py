@@ -59,7 +59,7 @@ async def test_a_file_of_contracts(database: Database, tenant: UUID, tmp_path: P
     assert (await bring(database, tenant, tmp_path, LINES)).counts == Counts(read=3, created=2, rejected=1)
     assert await contracts() == [("1", 1, "ACTIVE", 1500, 2), ("2", 1, "ACTIVE", 2000, 1)]
     refused = "A contract begins with a START. Give its first event, too."
-    assert (tmp_path / "rejects.csv").read_text().splitlines()[1:] == [f',events.0,,"{refused}"']
+    assert (tmp_path / "rejects.csv").read_text().splitlines()[1:] == [f'5,3,events.0,,"{refused}"']
     ended = [*LINES[:4], "2,b,cancel,2024-07-01,,"]
     assert (await bring(database, tenant, tmp_path, ended)).counts == Counts(read=2, updated=1, unchanged=1)
     assert await contracts() == [("1", 1, "ACTIVE", 1500, 2), ("2", 2, "ENDED", 0, 2)]

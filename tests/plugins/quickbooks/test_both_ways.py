@@ -153,6 +153,25 @@ async def test_a_gap_of_a_month_is_closed_by_a_reading_from_the_start(books: Boo
     assert await books.sums("invoices", "balance") == books.there("Invoice", "Balance")
 
 
+async def test_a_deletion_behind_a_cut_answer_is_found_by_the_reading_from_the_start(
+    books: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("plugins.quickbooks.sandbox.company_api.MOST_CHANGED", 10)
+    monkeypatch.setattr("plugins.quickbooks.company.MOST_CHANGES", 10)
+    first, *_ = books.desk.remote.seed("invoices", 4)
+    await books.pull("customers", "items", "invoices")
+    books.desk.remote.clock.forward(600)
+    books.desk.company.delete("Invoice", first)
+    books.desk.remote.clock.forward(600)
+    books.desk.remote.seed("invoices", 12)
+    await books.pull("invoices")
+    runs = await books.rows("SELECT mode FROM sync_runs WHERE $t AND stream = 'invoices' ORDER BY id")
+    assert runs == [("INCREMENTAL",), ("INCREMENTAL",), ("FULL",)]
+    here = await books.rows("SELECT remote_id FROM invoices WHERE $t AND superseded_at IS NULL")
+    assert {row[0] for row in here} == {row["Id"] for row in books.desk.company.records("Invoice")}
+    assert len(here) == 15
+
+
 async def test_both_sides_write_and_come_to_rest(books: Books) -> None:
     await books.pull("customers")
     async with books.database.unit_of_work(books.tenant) as work:

@@ -176,7 +176,8 @@ class Errands:
         with suppress(OSError, SQLAlchemyError):
             async with self.database.unit_of_work(entry.tenant_id) as work:
                 mine = _at(entry, until)  # an earlier time was set meanwhile: somebody has asked for more
-                if until <= work.now:  # who asked meanwhile found it due already, and left the time as it was
+                outlived = until <= work.now  # who asked meanwhile found it due already, and left the time as it was
+                if outlived or (again_at is None and halt.why is not None):  # or it was stopped amid what there is
                     again_at = work.now
                 await work.execute(
                     delete(DueWork).where(*mine)

@@ -15,6 +15,7 @@ from domain.core.settings import Settings
 from domain.integrations import actions
 from domain.integrations.model import IntegrationState
 from sync.errands import MOST, MOST_OF_CONNECTOR, Errands
+from sync.heartbeat import Stop
 from sync.registry import Registry
 from sync.switchboard import Switchboard
 from tenure_sdk import Account, Connector, Context
@@ -118,3 +119,25 @@ async def test_what_is_asked_for_while_an_errand_outlives_its_claim_is_done(
             await errands.rest()
     async with database.directory() as connection:
         await connection.execute(delete(DueWork).where(DueWork.tenant_id == tenant))
+
+
+async def test_an_errand_that_is_asked_to_stop_is_due_again(database: Database, tenant: UUID, tmp_path: Path) -> None:
+    registry, started, halts = Registry({"slow": connector_of("slow")}), asyncio.Event(), []
+
+    async def run(trip: Trip) -> None:
+        started.set()
+        await trip.halt.wait()
+        halts.append(trip.halt.why)
+
+    await owes(database, tenant, "slow")
+    async with Switchboard(database, Settings(data=tmp_path), registry) as board:
+        errands = Errands(database, board, asyncio.Event(), {KIND: run})
+        await errands.start_due()
+        async with asyncio.timeout(30):
+            await started.wait()
+        await errands.rest(Stop.SHUTDOWN)
+    assert halts == [Stop.SHUTDOWN]
+    now = database.clock.now()
+    async with database.directory() as connection:
+        owed = delete(DueWork).where(DueWork.tenant_id == tenant, DueWork.kind == KIND, DueWork.due_at <= now)
+        assert (await connection.execute(owed)).rowcount == 1

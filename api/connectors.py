@@ -128,12 +128,29 @@ class Connector:
 _CATEGORY = Annotated[ConnectorCategory | None, strawberry.argument(description="Only of this category.")]
 
 
-async def _connectors(info: strawberry.Info, category: _CATEGORY = None) -> list[Connector]:
+_SEARCH = Annotated[str | None, strawberry.argument(description="Only those whose key or title has this in it.")]
+_KEY = Annotated[str, strawberry.argument(description="The key of the connector.")]
+
+
+async def _connectors(info: strawberry.Info, category: _CATEGORY = None, search: _SEARCH = None) -> list[Connector]:
     """Every connector that is installed, also those that could not be loaded."""
+    sought = (search or "").strip().casefold()
+    return [
+        each
+        for each in await _catalogue_for(info)
+        if (category is None or each.category is category) and sought in f"{each.key} {each.title}".casefold()
+    ]
+
+
+async def _connector(info: strawberry.Info, key: _KEY) -> Connector | None:
+    """The connector of a key, if it is installed."""
+    return next((each for each in await _catalogue_for(info) if each.key == key), None)
+
+
+async def _catalogue_for(info: strawberry.Info) -> list[Connector]:
     engine, tenant_id = info.context.engine, info.context.prepared.ask.identity.tenant_id
     async with engine.database.reading(tenant_id) as work:
-        shown = await catalogue(work, engine.switchboard)
-    return [each for each in shown if category is None or each.category is category]
+        return await catalogue(work, engine.switchboard)
 
 
 async def catalogue(work: Reading, board: Switchboard) -> list[Connector]:
@@ -231,4 +248,10 @@ class Queries:
         _connectors,
         scope=ADMIN,
         description="What Tenure can be connected with: everything that is installed.",
+    )
+    connector = computed(
+        Connector | None,
+        _connector,
+        scope=ADMIN,
+        description="One connector by its key; null when it is not installed.",
     )

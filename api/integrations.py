@@ -5,9 +5,11 @@ from decimal import Decimal
 from typing import Any
 
 import orjson
+import strawberry
 
+from api import ids
 from api.expose import Node, column, describe, embedded, entry, expose, listing, many, one, page_of
-from api.reads.mapping import Order
+from api.reads.mapping import Argument, Order
 from api.scalars import JSON
 from api.survivors import survivor
 from domain.integrations import model
@@ -175,6 +177,10 @@ class IntegrationStream:
     paused_reason = column(
         str, sql=_state("paused_reason"), null=True,
         description="Why it is not read, though the integration is active.",
+    )  # fmt: skip
+    lag_seconds = column(
+        int, sql=f"floor(extract(epoch from {{now}} - {_state('read_until')}))::bigint", null=True,
+        description="How far behind it is: how long ago it was known whole; null while it never was.",
     )  # fmt: skip
     read_until = column(
         datetime, sql=_state("read_until"), null=True,
@@ -440,8 +446,24 @@ ReconciliationReportConnection = page_of(ReconciliationReport, "reconciliation r
 ReconciliationDifferenceConnection = page_of(ReconciliationDifference, "differences")
 
 
+def _by_id(target: str, table: str, prefix: str, description: str) -> Any:
+    """One thing of an admin's by its id."""
+    return one(
+        target, f"{table} {{t}} where {{t}}.tenant_id = $1 and {{t}}.id = {{id}}", scope=ADMIN,
+        arguments={"id": Argument(strawberry.ID, "Its id.", convert=ids.reader(prefix), pg="uuid")},
+        description=description,
+    )  # fmt: skip
+
+
 class Queries:
     """What the root offers of integrations."""
+
+    integration = _by_id("integrations.Integration", "integrations", "ing", "One integration; null when there is none.")
+    sync_run = _by_id("integrations.SyncRun", "sync_runs", "run", "One run; null when there is none.")
+    reconciliation_report = _by_id(
+        "integrations.ReconciliationReport", "reconciliation_reports", "rec",
+        "One comparison of both sides; null when there is none.",
+    )  # fmt: skip
 
     integrations = many(
         "integrations.Integration", "integrations {t} where {t}.tenant_id = $1", **_NEWEST_FIRST, scope=ADMIN,

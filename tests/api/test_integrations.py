@@ -70,6 +70,28 @@ async def test_the_catalogue_says_what_there_is_and_what_it_needs(desk: Desk) ->
     }
 
 
+async def test_one_of_the_catalogue_is_found_by_its_key_or_by_words(desk: Desk) -> None:
+    found = await desk.read("""{ connector(key: "quickbooks") { title } none: connector(key: "nope") { title }
+        connectors(search: "BOOKS") { key } all: connectors { key } }""")
+    assert (found["connector"], found["none"]) == ({"title": "QuickBooks Online"}, None)
+    assert found["connectors"] == [{"key": "quickbooks"}]
+    assert {each["key"] for each in found["all"]} > {"quickbooks"}
+
+
+async def test_what_is_connected_is_found_by_its_id(desk: Desk) -> None:
+    id_ = await _read(desk, n1="Ada")
+    told = await desk.integration(id_, "streams { name lagSeconds } runs(first: 1) { nodes { id } }")
+    run = told["runs"]["nodes"][0]["id"]
+    found = await desk.read(
+        f'{{ integration(id: "{id_}") {{ id }} syncRun(id: "{run}") {{ id integration {{ id }} }}'
+        f' reconciliationReport(id: "rec_{"0" * 32}") {{ id }} }}'
+    )
+    assert found == {
+        "integration": {"id": id_}, "syncRun": {"id": run, "integration": {"id": id_}}, "reconciliationReport": None,
+    }  # fmt: skip
+    assert [each["name"] for each in told["streams"] if each["lagSeconds"] is not None]
+
+
 async def test_an_icon_is_a_drawing_that_runs_and_loads_nothing(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     shipped = load().connectors
     assert {icon_problem(shipped[key].icon or "") for key in ("files", "outlook", "quickbooks")} == {None}

@@ -96,6 +96,7 @@ FIELD_SCOPES = {
     **dict.fromkeys(
         (
             "Query.integrations",
+            "Query.integration",
             "Query.outgoingWebhook",
             "Attention.items",
             "Integration.config",
@@ -119,6 +120,10 @@ _IDS = {
         for name, kind in (("customer", "cus"), ("integration", "ing"))
     },
 }  # fmt: skip
+
+
+_OF_TYPE = {"Integration": "ing", "SyncRun": "run", "ReconciliationReport": "rec"}
+"""What is found by an id of its own kind alone."""
 
 
 @dataclass
@@ -212,7 +217,7 @@ class Acceptance:
             self._check_page(field, arguments)
         asked = [*(arguments.get("ids") or ()), *([arguments["id"]] if "id" in arguments else ())]
         for id_ in asked:
-            self._check_id(id_, None)
+            self._check_id(id_, _OF_TYPE.get(get_named_type(field.type).name))
         if len(asked) > MOST:
             self._refuse()
         if (arguments.get("by") or {}).get("id") is not None:

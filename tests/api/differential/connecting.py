@@ -6,6 +6,8 @@ from collections import defaultdict
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from tests.api.differential.things import read_id
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -64,6 +66,11 @@ def add(naive: Naive, on: Callable[..., None]) -> None:
         "Query",
         integrations=lambda _, **asked: naive.page(
             "Integration", naive.typed("Integration", of.rows["integrations"]), asked
+        ),
+        integration=lambda _, id: naive.exactly("integrations", read_id(id, "ing"), "Integration"),  # noqa: A006
+        syncRun=lambda _, id: naive.exactly("sync_runs", read_id(id, "run"), "SyncRun"),  # noqa: A006 - an argument
+        reconciliationReport=lambda _, id: naive.exactly(  # noqa: A006 - as above
+            "reconciliation_reports", read_id(id, "rec"), "ReconciliationReport"
         ),
         outgoingWebhook=lambda _: next(iter(of.rows["outgoing_webhooks"]), None),
     )
@@ -151,6 +158,10 @@ def _of_streams(naive: Naive, on: Callable[..., None]) -> None:
         ownership=lambda row: [{"field": field, "owner": owner} for field, owner in sorted(row["ownership"].items())],
         pausedReason=lambda row: state(row)["paused_reason"],
         readUntil=lambda row: state(row)["read_until"],
+        awaitsFirstReading=lambda row: row["direction"] == "TWO_WAY" and state(row)["read_until"] is None,
+        lagSeconds=lambda row: (
+            int((naive.reading.now - until).total_seconds()) if (until := state(row)["read_until"]) else None
+        ),
         seenCount=lambda row: state(row)["seen_count"],
         expectedCount=lambda row: state(row)["expected_count"],
     )

@@ -609,6 +609,7 @@ _KIND_OF_ID = {
     "OrderFilter.integration": "ing", "RefundFilter.integration": "ing", "InteractionFilter.integration": "ing",
     "CustomerFilter.department": "dep", "CostFilter.customer": "cus", "CostFilter.department": "dep",
     "CostFilter.integration": "ing", "CostFilter.initiative": "ini",
+    "Query.integration.id": "ing", "Query.syncRun.id": "run", "Query.reconciliationReport.id": "rec",
     "CustomerRef.id": "cus", "OrderRef.id": "ord", "InvoiceRef.id": "inv",
     **{
         f"{bill}Filter.{name}": kind for bill in ("Invoice", "Payment", "CreditNote", "Contract", "Opportunity")

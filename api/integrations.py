@@ -90,6 +90,13 @@ def _state(column_name: str) -> str:
     )
 
 
+def _last_report(value: str) -> str:
+    return (
+        f"(select {value} from reconciliation_reports r where r.tenant_id = $1 and r.integration_id = {{t}}.id "
+        "order by r.id desc limit 1)"
+    )
+
+
 def _value(sql: str, description: str) -> Any:
     return column(str, sql=f"{{t}}.{sql}", null=True, scope="pii:read", description=description)
 
@@ -357,10 +364,17 @@ class Integration(Node):
     )  # fmt: skip
     accuracy = column(
         Decimal, null=True,
-        sql="(select case when r.compared = 0 then 1 else r.matching::numeric / r.compared end "
-        "from reconciliation_reports r where r.tenant_id = $1 and r.integration_id = {t}.id "
-        "order by r.id desc limit 1)",
-        description="The share of records that was alike on both sides when they were last compared; null before.",
+        sql=_last_report("case when r.compared = 0 then 1 else r.matching::numeric / r.compared end"),
+        description="The share of the records of `comparedStreams` that was alike on both sides when they were last "
+        "compared; null before.",
+    )  # fmt: skip
+    compared = column(
+        int, null=True, sql=_last_report("r.compared"), description="How many records that share is of; null before."
+    )
+    compared_streams = column(
+        list[str], null=True, sql=_last_report("array(select s ->> 'stream' from jsonb_array_elements(r.streams) s)"),
+        description="The streams that it is about; null before. Of mail and meetings only those with customers are "
+        "kept here, so they are not compared.",
     )  # fmt: skip
     streams = listing(
         "integrations.IntegrationStream", "stream_settings {t} where {t}.tenant_id = $1", keys="{p}.id",

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from domain.core.settings import Settings
+    from domain.integrations.model import ReconciliationReport
     from sync.overview import View
 
 integrations = terminal.app("Look at what is connected for a tenant.")
@@ -36,7 +37,7 @@ def list_integrations(tenant: Tenant, data: Data = None) -> None:
             (
                 view.integration.label, view.integration.connector, view.integration.state,
                 ago(view.lag) if view.streams else "",
-                f"{view.records:,}", f"{view.waiting['conflicts']:,}", share(view.accuracy),
+                f"{view.records:,}", f"{view.waiting['conflicts']:,}", compared(view.report),
                 "; ".join(view.attention) or "nothing",
             )
             for view in found
@@ -54,7 +55,8 @@ def show_integration(integration: Name, tenant: Tenant, data: Data = None) -> No
         "connector": f"{of.connector} {of.connector_version or ''}".rstrip(),
         "account": of.account_label or of.account or "none yet",
         "state": f"{of.state}: {of.reason}" if of.reason else of.state,
-        "accuracy": share(view.accuracy),
+        "accuracy": compared(view.report),
+        "compared": ", ".join(each["stream"] for each in view.report.streams) if view.report else "nothing yet",
         "waits for a person": "; ".join(view.attention) or "nothing",
     }
     for name, value in told.items():
@@ -81,6 +83,13 @@ def ago(lag: timedelta | None) -> str:
         if seconds >= unit:
             return f"{seconds // unit} {name} ago"
     return f"{seconds} s ago"
+
+
+def compared(report: ReconciliationReport | None) -> str:
+    """The accuracy that a comparison of both sides found, with how many records it is of."""
+    from sync.overview import accuracy
+
+    return share(None) if report is None else f"{share(accuracy(report))} of {report.compared:,}"
 
 
 def share(accuracy: float | None) -> str:

@@ -14,7 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 from cli import terminal
-from cli.integrations import Name, Tenant, share
+from cli.integrations import Name, Tenant, compared
 from cli.terminal import Data
 
 if TYPE_CHECKING:
@@ -145,8 +145,6 @@ def _read_here(settings: Settings, tenant: str, integration: str, streams: list[
 
 
 def _print_report(report: ReconciliationReport, found: Sequence[Found]) -> None:
-    from sync.overview import accuracy
-
     kinds = ("missing_local", "missing_remote", "different", "awaiting_push", "rejected")
     terminal.table(
         ("stream", "here", "there", "alike", *(kind.replace("_", " ") for kind in kinds)),
@@ -165,7 +163,7 @@ def _print_report(report: ReconciliationReport, found: Sequence[Found]) -> None:
     if len(found) > _SHOWN:
         typer.echo(f"and {len(found) - _SHOWN:,} more")
     typer.echo(f"report    rec_{report.id.hex}")
-    typer.echo(f"accuracy  {share(accuracy(report))} of {report.compared:,}")
+    typer.echo(f"accuracy  {compared(report)}")
     typer.echo(f"digest    {report.digest.hex()}")
 
 

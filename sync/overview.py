@@ -73,8 +73,8 @@ class View:
     integration: Integration
     streams: Sequence[StreamView]
     waiting: Mapping[str, int]
-    accuracy: float | None
-    """The share that was alike on both sides at the last comparison; None before."""
+    report: ReconciliationReport | None
+    """The last comparison of both sides; None before."""
 
     @property
     def lag(self) -> timedelta | None:
@@ -135,7 +135,7 @@ async def view(work: Reading, registry: Registry, integration: Integration) -> V
         for stream in (connector.streams() if connector else ())
     ]
     waiting = {what: await _count(work, integration.id, *where) for what, where in WAITING.items()}
-    return View(integration, streams, waiting, await _accuracy(work, integration.id))
+    return View(integration, streams, waiting, await _report(work, integration.id))
 
 
 async def runs_of(work: Reading, integration_id: UUID, since: datetime) -> list[SyncRun]:
@@ -180,13 +180,12 @@ async def _count(work: Reading, integration_id: UUID, model: type[Any], decided:
     return int(await work.one(select(func.count()).select_from(model).where(*of, decided.is_(None))) or 0)
 
 
-async def _accuracy(work: Reading, integration_id: UUID) -> float | None:
+async def _report(work: Reading, integration_id: UUID) -> ReconciliationReport | None:
     of = (
         ReconciliationReport.tenant_id == work.tenant_id,
         ReconciliationReport.integration_id == integration_id,
     )
-    last = await work.one(select(ReconciliationReport).where(*of).order_by(ReconciliationReport.id.desc()).limit(1))
-    return None if last is None else accuracy(last)
+    return await work.one(select(ReconciliationReport).where(*of).order_by(ReconciliationReport.id.desc()).limit(1))
 
 
 def accuracy(report: ReconciliationReport) -> float:

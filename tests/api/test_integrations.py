@@ -519,8 +519,8 @@ async def test_both_sides_are_compared_and_repaired(desk: Desk) -> None:
     await desk.work()
     await desk.caller.do("startReconciliation", {"id": id_}, "integration { id }")
     await desk.work()
-    after = await desk.integration(id_, wanted)
-    assert after["accuracy"] == "1"
+    after = await desk.integration(id_, f"compared comparedStreams {wanted}")
+    assert (after["accuracy"], after["compared"], after["comparedStreams"]) == ("1", 2, ["people"])
     draft = await desk.quickbooks()
     assert (await desk.caller.refused("startReconciliation", {"id": draft}))["code"] == "WRONG_STATE"
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cli.integrations import ago, share
+from cli.integrations import ago, compared, share
 from domain.core.problems import NotFound
+from domain.integrations.model import ReconciliationReport
 from domain.integrations.rules import UnknownStream
 from tests.cli.conftest import is_read, settled
 
@@ -112,3 +113,8 @@ def test_a_lag_is_told_in_its_largest_unit(lag: timedelta | None, said: str) -> 
 )
 def test_what_is_not_whole_never_looks_whole(accuracy: float | None, said: str) -> None:
     assert share(accuracy) == said
+
+
+def test_an_accuracy_says_of_how_many_records_it_is() -> None:
+    assert compared(None) == "not compared"
+    assert compared(ReconciliationReport(compared=1_200, matching=1_194)) == "99.50 % of 1,200"

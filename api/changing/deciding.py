@@ -1,5 +1,6 @@
 """What an admin decides: what is deleted, retried, put aside or linked, whose value stands, what is repaired."""
 
+from enum import StrEnum
 from uuid import UUID
 
 import strawberry
@@ -8,12 +9,13 @@ from sqlalchemy import select
 from api.changes import Around, mutation
 from api.changing.inputs import given, id_of, needed, several
 from api.changing.integrations import ADMIN, IntegrationInput, connector_of, done, id_in, locked
+from api.expose import describe
 from api.reference import Reference
 from api.replays import Done
 from domain.core.problems import NotFound
 from domain.core.unit_of_work import Writing
 from domain.integrations import queries
-from domain.integrations.model import DeadLetter, Integration, ReconciliationReport
+from domain.integrations.model import DeadLetter, Integration, ReconciliationReport, SyncConflict
 from sync import dead_letters, drift, duties, sweeps
 from sync.repair import RepairDirection
 from sync.two_way import conflicts, matching
@@ -77,6 +79,58 @@ async def resolve_conflict(work: Writing, asked: ResolveConflictInput, around: A
     registry = around.switchboard.registry
     resolved = await conflicts.resolve(work, registry, id_in("cft", asked.id), asked.choice, asked.value)
     return Done(Reference("SyncConflict", resolved.id))
+
+
+@strawberry.input(description="Which conflicts of an integration; without any condition all of them.")
+class ConflictFilterInput:
+    """Which conflicts of an integration."""
+
+    type: str | None = given("Only about records of this type.", None)
+    field: str | None = given("Only about this field.", None)
+
+
+class ConflictPolicy(StrEnum):
+    """Whose values win, wherever both sides have changed the same."""
+
+    OURS = "OURS"
+    THEIRS = "THEIRS"
+
+
+describe(ConflictPolicy, OURS="Tenure's values.", THEIRS="The other side's values.")
+
+
+@strawberry.input(description="Conflicts that wait, and whose values both sides shall have.")
+class BulkResolveConflictsInput:
+    """Conflicts that wait, and whose values both sides shall have."""
+
+    id: strawberry.ID = needed(_INTEGRATION)
+    filter: ConflictFilterInput | None = given("Which of its conflicts; the oldest 500 that wait without it.", None)
+    policy: ConflictPolicy = needed("Whose values both sides shall have.")
+
+
+_RESOLVED = {"resolved": (list[strawberry.ID] | None, "The conflicts that are resolved now, at most 500 at once.")}
+
+
+@mutation("integration", "integrations.Integration", scope=f"{ADMIN} customers:write", also=_RESOLVED, connected=True)
+async def bulk_resolve_conflicts(work: Writing, asked: BulkResolveConflictsInput, around: Around) -> Done:
+    """Choose between our values and theirs in all conflicts that fit; where more than 500 wait, ask again."""
+    integration = await locked(work, asked.id)
+    chosen = asked.filter or ConflictFilterInput()
+    waiting = (
+        select(SyncConflict.id)
+        .where(
+            SyncConflict.tenant_id == work.tenant_id, SyncConflict.integration_id == integration.id,
+            SyncConflict.resolution.is_(None),
+            *([SyncConflict.type == chosen.type] if chosen.type is not None else []),
+            *([SyncConflict.field == chosen.field] if chosen.field is not None else []),
+        )
+        .order_by(SyncConflict.id)
+        .limit(AT_ONCE)
+    )  # fmt: skip
+    found = list(await work.all(waiting))
+    for conflict_id in found:
+        await conflicts.resolve(work, around.switchboard.registry, conflict_id, conflicts.Choice(asked.policy))
+    return Done(Reference("Integration", integration.id), {"resolved": [f"cft_{each.hex}" for each in found]})
 
 
 @strawberry.input(description="Whether a record of the other side is a customer of ours.")

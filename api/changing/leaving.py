@@ -17,7 +17,7 @@ from domain.integrations import queries, rules
 from domain.integrations.model import IntegrationState
 from sync import hooks, leaving, notices
 from sync.leaving import DataPolicy
-from tenure_sdk import Webhook
+from tenure_sdk import Subscribe, Webhook
 
 describe(
     DataPolicy,
@@ -96,6 +96,19 @@ async def rotate_webhook_secret(work: Writing, asked: IntegrationInput, around: 
         await make_due(work.session, work.tenant_id, hooks.RENEW, integration.id.hex, work.now)
     url = f"{board.settings.public_url}{path}/{own[0].path}"
     return Done(Reference("Integration", integration.id), secrets={"url": url, "secret": secret})
+
+
+@mutation("integration", "integrations.Integration", scope=ADMIN, connected=True)
+async def renew_subscription(work: Writing, asked: IntegrationInput, around: Around) -> Done:
+    """Have the other side call, or go on calling, as soon as there is room; that is renewed by itself in time, too."""
+    integration = await locked(work, asked.id)
+    rules.check_state(integration.state, *sorted(rules.READABLE))
+    board = around.switchboard
+    if not connector_of(around, integration).declared(Subscribe) or board.settings.public_url is None:
+        raise NotCalled
+    await make_due(work.session, work.tenant_id, hooks.RENEW, integration.id.hex, work.now)
+    work.audit("integrations.renew_subscription", f"integration:{integration.id.hex}")
+    return Done(Reference("Integration", integration.id))
 
 
 @strawberry.input(description="Where the tenant is told what waits for a person.")

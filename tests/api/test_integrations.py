@@ -450,12 +450,37 @@ async def test_a_conflict_is_an_object_until_somebody_chooses(desk: Desk) -> Non
     }  # fmt: skip
     (item,) = await _attention(desk, "CONFLICT")
     assert (item["integration"], item["count"]) == (id_, 1)
+    others = {"id": id_, "policy": "THEIRS", "filter": {"field": "emails"}}
+    assert (await desk.caller.do("bulkResolveConflicts", others, "resolved"))["resolved"] == []
     chosen = {"id": conflict["id"], "choice": "OURS"}
     await desk.caller.do("resolveConflict", chosen, "conflict { resolution }")
     await desk.work()
     assert desk.notes.rows["n1"].name == "Ada Lovelace"
     assert await _attention(desk, "CONFLICT") == []
     assert (await desk.caller.refused("resolveConflict", chosen))["code"] == "CONFLICT_RESOLVED"
+
+
+async def test_all_conflicts_that_fit_are_resolved_at_once(desk: Desk) -> None:
+    id_ = await _read(desk, n1="Ada", n2="Bea")
+    await _two_way(desk, id_)
+    owned = {"id": id_, "stream": "people", "fields": [{"field": "name", "owner": "MANUAL"}]}
+    await desk.caller.do("setFieldOwnership", owned, "integration { id }")
+    people = (await desk.read("{ customers(first: 9) { nodes { id version } } }"))["customers"]["nodes"]
+    for person in people:
+        await desk.caller.do("updateCustomer", {**person, "name": "Ours"}, "customer { id }")
+    for key in ("n1", "n2"):
+        desk.notes.put(key, name="Theirs")
+    await _sync(desk, id_)
+    asked = {"id": id_, "policy": "THEIRS", "filter": {"type": "customer", "field": "name"}}
+    told = await desk.caller.do(
+        "bulkResolveConflicts", asked, "resolved integration { conflicts(first: 9) { nodes { id } } }"
+    )
+    assert len(told["resolved"]) == 2
+    assert told["integration"]["conflicts"]["nodes"] == []
+    await desk.work()
+    people = (await desk.read("{ customers(first: 9) { nodes { displayName } } }"))["customers"]["nodes"]
+    assert people == [{"displayName": "Theirs"}] * 2
+    assert sorted(str(row.name) for row in desk.notes.rows.values()) == ["Theirs", "Theirs"]
 
 
 async def test_rejected_records_are_tried_again_or_put_aside(desk: Desk) -> None:

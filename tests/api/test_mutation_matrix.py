@@ -90,6 +90,7 @@ ROWS = {
     "rejectBulkDelete": Row(INTEGRATIONS, _of("deletion")),
     "acknowledgeSchemaDrift": Row(INTEGRATIONS, _of("active", stream="people")),
     "resolveConflict": Row(f"{INTEGRATIONS} customers:write", _of("conflict", choice="OURS")),
+    "bulkResolveConflicts": Row(f"{INTEGRATIONS} customers:write", _of("active", policy="OURS")),
     "decideLinkCandidate": Row(f"{INTEGRATIONS} customers:write", _of("candidate", same=False)),
     "retryDeadLetters": Row(
         INTEGRATIONS, lambda of: {"id": of.connected["active"], "deadLetters": [of.connected["letter"]]}
@@ -99,6 +100,7 @@ ROWS = {
     ),
     "startReconciliation": Row(INTEGRATIONS, _of("active")),
     "repairDiscrepancies": Row(INTEGRATIONS, lambda of: {"report": of.connected["report"]}),
+    "renewSubscription": Row(INTEGRATIONS, _of("active")),
     "rotateWebhookSecret": Row(INTEGRATIONS, _of("active")),
     "setOutgoingWebhook": Row(INTEGRATIONS, lambda _: {"url": "https://hooks.example.com/"}),
     "runAction": Row(

@@ -150,7 +150,7 @@ class _Sender:
                     return None
                 again = owed.status == ChangeStatus.SENDING
                 if (unread := self.awaited.get(owed.type)) is not None and not again:
-                    _wait(work, owed, f"It waits until {unread} was read to its end for the first time.")
+                    _wait(work, owed, f"It waits until the stream {unread} was read to its end once.")
                     continue
                 refs = await self._refs(work, owed)
                 if refs is None:

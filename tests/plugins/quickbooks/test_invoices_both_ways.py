@@ -49,6 +49,25 @@ async def test_an_invoice_is_billed_once_to_a_customer_whom_the_books_learn_of(b
     assert await books.sums("invoices", "amount") == (1, 2100)
 
 
+async def test_an_invoice_waits_until_those_there_were_read_once(books: Books) -> None:
+    await two_way(books)
+    ada = books.desk.customer("Ada Lovelace")
+    await books.pull("customers", "items")
+    ((billed,),) = await books.rows(f"SELECT local_id FROM record_links WHERE $t AND remote_id = '{ada}'")
+    line = NewLine(quantity=Decimal(1), unit_price=Decimal("10.50"), description="Tea")
+    new = NewInvoice(customer_id=UUID(str(billed)), occurred_at=AT, currency="USD", lines=[line])
+    await ask(books, new)
+    await rest(books)
+    waits = await books.rows("SELECT status, error FROM outbound_changes WHERE $t")
+    assert waits == [("WAITING", "It waits until the stream invoices was read to its end once.")]
+    assert list(books.desk.company.records("Invoice")) == []
+    await books.pull("invoices")
+    assert await books.rows("SELECT status FROM outbound_changes WHERE $t AND next_at IS NULL") == [("WAITING",)]
+    await rest(books)
+    assert await outcomes(books) == ["SENT"]
+    assert len(list(books.desk.company.records("Invoice"))) == 1
+
+
 async def test_what_both_change_is_merged_and_the_same_field_is_theirs(books: Books) -> None:
     await two_way(books)
     invoice, row = await invoiced(books)

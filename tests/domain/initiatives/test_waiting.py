@@ -77,7 +77,7 @@ def test_kinds_of_measurements_follow_from_the_day() -> None:
     found = waiting(history([(0, 10), (0, 20)], customers=1, days=(0, 100)), 100, 100)
     with pytest.raises(TooEarly) as refused:
         found.kind(109, has_final=False)
-    assert refused.value.details == {"earliest_at": date.fromordinal(110)}
+    assert refused.value.details == {"earliest_at": date.fromordinal(110), "rule": None}
     assert found.kind(110, has_final=False) is MeasurementKind.PRELIMINARY
     assert found.kind(199, has_final=False) is MeasurementKind.PRELIMINARY
     assert found.kind(200, has_final=False) is MeasurementKind.FINAL

@@ -123,9 +123,11 @@ def _of_integrations(naive: Naive, on: Callable[..., None]) -> None:
     def of_it(table: str, row: Row, fits: Callable[[Row], bool] = lambda _: True) -> list[Row]:
         return of.all(table, lambda each: each["integration_id"] == row["id"] and fits(each))
 
+    def last_report(row: Row) -> Row | None:
+        return max(of_it("reconciliation_reports", row), key=lambda report: report["id"], default=None)
+
     def accuracy(row: Row) -> Any:
-        latest = max(of_it("reconciliation_reports", row), key=lambda report: report["id"], default=None)
-        return latest and _accuracy(latest)
+        return (latest := last_report(row)) and _accuracy(latest)
 
     on(
         "Integration",
@@ -133,6 +135,8 @@ def _of_integrations(naive: Naive, on: Callable[..., None]) -> None:
             each["name"] for each in of_it("integration_secrets", row) if each["ciphertext"] is not None
         ),
         accuracy=accuracy,
+        compared=lambda row: (latest := last_report(row)) and latest["compared"],
+        comparedStreams=lambda row: (latest := last_report(row)) and [each["stream"] for each in latest["streams"]],
         streams=lambda row: sorted(of_it("stream_settings", row), key=lambda each: each["stream"]),
         drifts=lambda row: sorted(of_it("schema_drifts", row), key=lambda each: (each["stream"], each["field"])),
         **{

@@ -218,7 +218,9 @@ class StreamChoiceInput:
     stream: str = needed("The name of the stream.")
     enabled: bool | None = given("Whether it is read.", None)
     direction: model.SyncDirection | None = given("Which way changes go.", None)
-    since: datetime | None = given("How far back it is read, the first time.", None)
+    since: datetime | None = given(
+        "How far back it is read, the first time; customers that are written are read from the start.", None
+    )
     every_seconds: int | None = given("How often it is read, from 60.", None)
 
     def told(self, place: int) -> actions.StreamChoice:
@@ -247,6 +249,7 @@ async def set_streams(work: Writing, asked: SetStreamsInput, around: Around) -> 
     pushed = [choice.stream for choice in choices if choice.direction is model.SyncDirection.TWO_WAY]
     _check_writable(connector, pushed)
     await actions.choose(work, integration, choices)
+    await switching.read_whole(work, integration, connector)
     if pushed:
         await switching.begin(work, integration.id)
     return done(integration)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from domain.core.events import make_due
 from domain.customers.model import Customer
 from domain.integrations import actions, queries
-from domain.integrations.model import LinkCandidate, OutboundChange, SyncConflict, SyncDirection
+from domain.integrations.model import LinkCandidate, OutboundChange, StreamState, SyncConflict, SyncDirection
+from sync import requests
 from sync.two_way import comparing, first_readings, queue
 from tenure_sdk import Push
 
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
 
     from domain.core.database import Database
     from domain.core.unit_of_work import Reading, Writing
+    from domain.integrations.model import Integration, StreamSetting
     from sync.registry import Registry
+    from tenure_sdk import Connector
 
 COMPARE = "compare"
 """The kind of due work that compares all customers with an integration; its key is `<integration>:<last customer>`."""
@@ -65,6 +68,30 @@ async def preview(database: Database, registry: Registry, tenant_id: UUID, integ
 async def begin(work: Writing, integration_id: UUID) -> None:
     """Have all customers compared with an integration that was switched on to be written."""
     await make_due(work.session, work.tenant_id, COMPARE, f"{integration_id.hex}:{UUID(int=0).hex}", work.now)
+
+
+async def read_whole(work: Writing, integration: Integration, connector: type[Connector[Any]]) -> None:
+    """Have streams of customers that are written read from the start: who was there before `since` would be made again.
+
+    Nothing is sent to them until then. Raises StreamBusy while one of them is read.
+    """
+    settings = await queries.settings(work, integration.id)
+    for stream in connector.streams():
+        setting = settings.get(stream.name)
+        if "customer" in stream.types and setting is not None and setting.since is not None and _is_written(setting):
+            setting.since = None
+            await requests.reset_cursor(work, integration.id, stream.name)
+            unread = update(StreamState).where(
+                StreamState.tenant_id == work.tenant_id, StreamState.integration_id == integration.id,
+                StreamState.stream == stream.name,
+            )  # fmt: skip
+            await work.execute(unread.values(read_until=None))
+            key = requests.key_of(integration.id, stream.name)
+            await make_due(work.session, work.tenant_id, requests.SYNC, key, work.now)
+
+
+def _is_written(setting: StreamSetting) -> bool:
+    return setting.enabled and setting.direction == SyncDirection.TWO_WAY
 
 
 async def stream_read(work: Writing, registry: Registry, integration_id: UUID, stream: str) -> None:

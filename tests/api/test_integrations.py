@@ -418,6 +418,23 @@ async def test_whom_the_books_know_is_not_made_there_again_however_early_writing
     assert await _waiting(desk, id_) == set()
 
 
+async def test_customers_who_are_written_are_read_from_the_start_before(desk: Desk) -> None:
+    id_ = await _read(desk, n1="Ada")
+    late = {"stream": "people", "since": "2026-02-01T00:00:00Z"}
+    await desk.caller.do("setStreams", {"id": id_, "streams": [late]}, "integration { id }")
+    assert (await desk.integration(id_, "streams { name since }"))["streams"] == [
+        {"name": "people", "since": "2026-02-01T00:00:00+00:00"}
+    ]
+    assert await _waiting(desk, id_) == set()
+    await desk.caller.do(
+        "setStreams", {"id": id_, "streams": [{"stream": "people", "direction": "TWO_WAY"}]}, "integration { id }"
+    )
+    assert (await desk.integration(id_, "streams { name since }"))["streams"] == [{"name": "people", "since": None}]
+    assert await _waiting(desk, id_) == {"people"}
+    await desk.work()
+    assert await _waiting(desk, id_) == set()
+
+
 async def test_what_cannot_be_written_is_not_switched_on(desk: Desk) -> None:
     id_ = await desk.active()
     asked = {"id": id_, "streams": [{"stream": "items", "direction": "TWO_WAY"}]}

@@ -103,6 +103,7 @@ FIELD_SCOPES = {
             "Integration.secrets",
             "Integration.streams",
             "Integration.drifts",
+            *(f"Integration.refused{name}" for name in ("Calls", "CallAt", "CallReason")),
         ),
         _INTEGRATIONS,
     ),

@@ -59,7 +59,7 @@ class Coverage:
     def wish(self, item: str) -> float:
         """How much it is wanted: fully until it was reached often enough, then less and less."""
         count = self.counts[item]
-        return 1.0 if count < ENOUGH else 1 / (1 + count) ** 2
+        return 1.0 if count < ENOUGH else 1 / (1 + count) ** 3
 
     def gaps(self, times: int) -> dict[str, int]:
         """What was reached less often than that."""

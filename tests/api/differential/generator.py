@@ -337,7 +337,8 @@ class Generator:
             return self._page_arguments(of, name, field_, room)
         given: dict[str, Any] = {}
         for key, argument in field_.args.items():
-            if (isinstance(argument.type, GraphQLNonNull) and argument.default_value is Undefined) or self._chance(0.6):
+            needed = isinstance(argument.type, GraphQLNonNull) and argument.default_value is Undefined
+            if needed or self._chance(0.15 if key == "keys" else 0.6):  # some keys leave most values out
                 given[key] = self._tree(argument.type, f"{of.name}.{name}.{key}")
         ids = given.get("ids") or [given.get("id")]
         return self._rendered(of, name, field_, given), room, frozenset(self.pools.type_of.get(id_, "") for id_ in ids)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tests.api.differential.ways import Ways
 
 REACHED = 5
-MORE = 20
+MORE = 40
 """How many further portions may be asked until everything is reached."""
 
 

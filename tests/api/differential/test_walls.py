@@ -25,6 +25,10 @@ PROBES = {
     # where an id stands: the kinds that it can be of, and an operation that gives it there
     "Query.node(id)": ("", "query ($id: ID!) { node(id: $id) { __typename id } }"),
     "Query.nodes(ids)": ("", "query ($id: ID!) { nodes(ids: [$id]) { __typename id } }"),
+    **{
+        f"Query.{field}(id)": (kind, f"query ($id: ID!) {{ {field}(id: $id) {{ id }} }}")
+        for field, kind in (("integration", "ing"), ("syncRun", "run"), ("reconciliationReport", "rec"))
+    },
     "CustomerRef.id": ("cus", "query ($id: ID!) { customer(by: {id: $id}) { id } }"),
     "OrderRef.id": ("ord", "query ($id: ID!) { order(by: {id: $id}) { id } }"),
     "InvoiceRef.id": ("inv", "query ($id: ID!) { invoice(by: {id: $id}) { id } }"),

@@ -123,16 +123,16 @@ async def test_no_byte_of_what_is_private_stands_anywhere(here: Tenant, ana: Mai
 
 async def test_texts_are_kept_where_they_are_wanted(here: Tenant, ana: Mailbox, logins: Logins) -> None:
     ana.add_contact("Bea Kunde", "bea@customer.example")
-    mail = ana.receive(BEA, "The offer", "Come at noon.")
+    mail = ana.receive(BEA, "The offer", "Come when nobody reads it.")
     await here.pull()
     here.side.config = msgspec.structs.replace(here.side.config, keep="FULL")
     await here.pull()
-    assert await here.rows("SELECT content FROM interaction_contents WHERE $t") == [("Come at noon.",)]
+    assert await here.rows("SELECT content FROM interaction_contents WHERE $t") == [("Come when nobody reads it.",)]
     ana.mark_private(ana.add_event("x", here.side.clock.now))
     ana.change(mail, {}, {"Integer 0x36": "2"})
     await here.pull()
     assert await here.timeline() == []
-    assert "Come at noon." not in await everything(logins)
+    assert "Come when nobody reads it." not in await everything(logins)
 
 
 async def test_what_happens_to_a_mail(here: Tenant, ana: Mailbox) -> None:

@@ -401,7 +401,10 @@ async def test_a_stale_version_says_the_current_one(business: Business) -> None:
     ("asked", "said"),
     [
         ({"name": "Fay", "emails": ["fay"]}, "An e-mail address is expected."),
-        ({"name": "Fay", "country": "nl"}, "A country (ISO 3166-1) by its two capital letters, such as DE, is expected."),
+        (
+            {"name": "Fay", "country": "nl"},
+            "A country (ISO 3166-1) by its two capital letters, such as DE, is expected.",
+        ),
         ({"kind": "ROBOT"}, "Value 'ROBOT' does not exist in 'CustomerKind' enum."),
         ({"attributes": [{"key": "tier", "value": {"text": "a", "boolean": True}}]}, "exactly one"),
     ],

@@ -118,6 +118,11 @@ def mutation(
     return make
 
 
+def told(name: str, annotation: Any, description: str) -> Any:
+    """A field of a type whose value stands under its name in what a mutation tells, or told the first time."""
+    return strawberry.field(resolver=lambda root: root[name], graphql_type=annotation, description=description)
+
+
 def mutations(*modules: ModuleType) -> type:
     """The root type of all mutations that these modules hold."""
     found = [part for module in modules for part in vars(module).values() if isinstance(part, Mutation)]

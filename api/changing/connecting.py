@@ -8,7 +8,7 @@ from typing import Any
 
 import strawberry
 
-from api.changes import Around, mutation
+from api.changes import Around, mutation, told
 from api.changing.inputs import given, needed
 from api.changing.integrations import ADMIN, IntegrationInput, done, id_in, locked
 from api.reference import Reference
@@ -41,20 +41,15 @@ def reached() -> Iterator[None]:
         raise OtherSideRefused(str(problem), reason=str(problem)) from problem
 
 
-def _told(name: str, annotation: Any, description: str) -> Any:
-    """A field whose value stands under its name in what the mutation tells, or told the first time."""
-    return strawberry.field(resolver=lambda root: root[name], graphql_type=annotation, description=description)
-
-
 @strawberry.type(description="What reading a stream would bring, before anything is switched on.")
 class StreamEstimate:
     """What reading a stream would bring."""
 
-    stream = _told("stream", str, "The name of the stream.")
-    enabled = _told("enabled", bool, "Whether it is read.")
-    direction = _told("direction", model.SyncDirection, "Which way changes go.")
-    since = _told("since", datetime | None, "How far back it is read; null: from the beginning.")
-    records = _told("records", int | None, "How many records there are; null where nobody can say.")
+    stream = told("stream", str, "The name of the stream.")
+    enabled = told("enabled", bool, "Whether it is read.")
+    direction = told("direction", model.SyncDirection, "Which way changes go.")
+    since = told("since", datetime | None, "How far back it is read; null: from the beginning.")
+    records = told("records", int | None, "How many records there are; null where nobody can say.")
 
 
 _ESTIMATE = {"estimate": (list[StreamEstimate] | None, "What would be read, stream by stream.")}
@@ -188,10 +183,10 @@ def _after_authorizing(integration: Integration) -> IntegrationState:
 class PushChange:
     """A record that would be made or changed at the other side."""
 
-    op = _told("op", str, "create, update or delete.")
-    type = _told("type", str, "The type of the record.")
-    remote_id = _told("remoteId", str | None, "Its id at the other side; null where it would be made.")
-    fields = _told("fields", list[str], "The fields that would be written.")
+    op = told("op", str, "create, update or delete.")
+    type = told("type", str, "The type of the record.")
+    remote_id = told("remoteId", str | None, "Its id at the other side; null where it would be made.")
+    fields = told("fields", list[str], "The fields that would be written.")
 
 
 _PREVIEW = {

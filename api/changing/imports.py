@@ -10,7 +10,7 @@ import msgspec
 import strawberry
 from strawberry.utils.str_converters import to_camel_case
 
-from api.changes import mutation
+from api.changes import mutation, told
 from api.changing.imported import (
     ContractRecordInput,
     CostRecordInput,
@@ -102,17 +102,12 @@ class ImportRecordsInput:
     exchange_rates: list[ExchangeRateRecordInput] = several("Exchange rates.")
 
 
-def _told(name: str, annotation: Any, description: str) -> Any:
-    """A field of a type that stands as a mapping in what a mutation did."""
-    return strawberry.field(resolver=lambda root: root[name], graphql_type=annotation, description=description)
-
-
 @strawberry.type(description="A value that could not be read; its record landed without it.")
 class UnreadableValue:
     """A value that could not be read."""
 
-    path = _told("path", list[str], "The part of the input that it is in.")
-    reason = _told("reason", str, "Why it cannot be read, in plain words.")
+    path = told("path", list[str], "The part of the input that it is in.")
+    reason = told("reason", str, "Why it cannot be read, in plain words.")
 
 
 _COUNTS = {

@@ -115,7 +115,7 @@ def recommending_customers() -> Figure:
 
 @metric(
     "recommending_on_social_media", unit=Unit.COUNT, better=Better.HIGHER, step=CanonicalStep.ADVOCATE,
-    en="Recommending on social media", fa="توصیه در شبکه‌های اجتماعی",
+    marketing_only=True, en="Recommending on social media", fa="توصیه در شبکه‌های اجتماعی",
 )  # fmt: skip
 def recommending_on_social_media() -> Figure:
     """Those of them who do so in social media."""
@@ -133,7 +133,7 @@ def recommendation_rate() -> Figure:
 
 @metric(
     "social_recommendation_rate", unit=Unit.RATIO, better=Better.HIGHER, step=CanonicalStep.ADVOCATE,
-    en="Recommendation rate on social media", fa="نرخ توصیه در شبکه‌های اجتماعی",
+    marketing_only=True, en="Recommendation rate on social media", fa="نرخ توصیه در شبکه‌های اجتماعی",
 )  # fmt: skip
 def social_recommendation_rate() -> Figure:
     """Customers who recommend on social media by active ones."""

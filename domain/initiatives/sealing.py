@@ -73,9 +73,14 @@ async def gather(work: Reading, of: Initiative) -> tuple[BaselineSnapshot, Parts
         raise TooEarly(message, earliest_at=of.go_live_on, rule=WHEN_LIVE)
     window = await _window(work, of, tenant.time_zone)
     scope = await _scope(work, of, tenant.time_zone, day)
-    parts = await _parts(work, of, window, scope)
-    who, before = parts[SealedPart.CUSTOMERS], of_parts(parts, window, of.go_live_on)
-    treated = np.array(who["is_treated"], dtype=np.bool_)
+    who = await _everybody(work, window)
+    parts = await _parts(work, of, window, scope, who)
+    # Each record is sealed apart; what is told of them counts those once who are known to be one.
+    root = survivors([one.root_id for one in who])
+    sealed = of_parts(parts, window, of.go_live_on)
+    before = sealed.merged(root)
+    treated = np.zeros(len(who), dtype=np.bool_)
+    treated[root[np.array(parts[SealedPart.CUSTOMERS]["is_treated"], dtype=np.bool_)]] = True
     header = BaselineSnapshot(
         initiative_id=of.id, sealed_at=work.now, watermark=work.now, time_zone=tenant.time_zone,
         currency=tenant.base_currency, go_live_on=of.go_live_on, first_day=window.first,
@@ -83,7 +88,7 @@ async def gather(work: Reading, of: Initiative) -> tuple[BaselineSnapshot, Parts
         segment_ids=sorted(of.segment_ids), department_ids=sorted(of.department_ids), treated=int(treated.sum()),
         questions=list(Question), minimum_effects=_minimum_effects(of), definition_versions=_definitions(),
         paid_only=of.paid_only, size_cutoff=_size_cutoff(before, of), seed=_seed(of.id),
-        is_retrospective=day > of.go_live_on, customers=len(treated), days=len(before.customer),
+        is_retrospective=day > of.go_live_on, customers=len(who), days=len(sealed.customer),
         final_on=date.fromordinal(of.go_live_on.toordinal() + of.baseline_days),
         **_waits(_waiting(before, of, treated), of),
     )  # fmt: skip
@@ -151,12 +156,16 @@ async def _scope(work: Reading, of: Initiative, time_zone: str, day: date) -> Sc
     return Scope(Selection.EVERYONE, listed, departments, None)
 
 
-async def _parts(work: Reading, of: Initiative, window: Window, scope: Scope) -> Parts:
+async def _everybody(work: Reading, window: Window) -> list[Person]:
+    """In an order that tells nothing: an erased customer cannot be found again by the place among the others."""
     salt = secrets.token_bytes(32)
-    # In an order that tells nothing: an erased customer cannot be found again by the place among the others.
     who = sorted(await reading.people(work, window), key=lambda one: hashlib.sha256(salt + one.id.bytes).digest())
     if not who:
         raise NotEnoughData(have=0, need=1, of="customers")
+    return who
+
+
+async def _parts(work: Reading, of: Initiative, window: Window, scope: Scope, who: Sequence[Person]) -> Parts:
     place = {one.id: number for number, one in enumerate(who)}
     costs = await reading.costs(work, window, of.go_live_on)
     before = _people(who, place, scope)

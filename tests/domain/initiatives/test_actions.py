@@ -92,12 +92,25 @@ async def test_a_first_measurement_that_comes_late_is_flagged_for_ever(desk: Des
 async def test_whom_it_became_known_to_be_one_counts_once(desk: Desk, went_on: evidence.Book) -> None:
     """Customers 0 and 3 buy on the same days: merged, they have one purchase on each of them."""
     header = await desk.sealed(tier=Tier.QUICK)
-    one, other = went_on.customers[0], went_on.customers[3]
+    await _merge(desk, went_on)
+    _, comparison = await desk.at(FINAL).measured(header.initiative_id)
+    assert (comparison.groups.treated, comparison.figures_after.occasions) == (19, 114)
+
+
+async def test_whom_it_was_known_to_be_one_counts_once_in_what_a_seal_tells(desk: Desk, book: evidence.Book) -> None:
+    apart = await desk.sealed(tier=Tier.QUICK)
+    await _merge(desk, book)
+    merged = await desk.sealed(tier=Tier.QUICK, name="Once more")
+    assert (apart.treated, merged.treated) == (21, 20)
+    assert apart.waiting["repeat_purchasers"] - merged.waiting["repeat_purchasers"] == 1
+    assert (apart.customers, apart.days) == (merged.customers, merged.days)
+
+
+async def _merge(desk: Desk, book: evidence.Book) -> None:
+    one, other = book.customers[0], book.customers[3]
     async with desk.database.unit_of_work(desk.tenant) as work:
         merge = text("UPDATE customers SET root_id = :root, status = 'MERGED' WHERE tenant_id = :tenant AND id = :id")
         await work.execute(merge, {"root": one, "tenant": desk.tenant, "id": other})
-    _, comparison = await desk.at(FINAL).measured(header.initiative_id)
-    assert (comparison.groups.treated, comparison.figures_after.occasions) == (19, 114)
 
 
 async def test_who_was_erased_leaves_and_is_counted(desk: Desk, went_on: evidence.Book, logins: Logins) -> None:

@@ -115,6 +115,10 @@ class Value:
     standard_error: Decimal | None
 
 
+NOT_YET = Value(None, MissingReason.NO_DATA, Decimal(0), None, 0, None)
+"""The value of a period that has not begun."""
+
+
 @dataclass(frozen=True)
 class Series:
     """A metric of one group: its value in the whole window, and in each period of it."""
@@ -163,7 +167,8 @@ async def series(snapshot: Snapshot, question: Question) -> Answer:
     return Answer(
         series=[
             Series(one, group, found[one.key, g, 1],
-                   [(period, found[one.key, g, n]) for n, period in enumerate(periods, start=2)])
+                   [(period, found[one.key, g, n] if period.start <= today else NOT_YET)
+                    for n, period in enumerate(periods, start=2)])
             for one in chosen for g, group in enumerate(groups, start=first)
         ],
         window=(start, end), currency=setting.currency, as_of=watermark, watermark=watermark,

@@ -191,6 +191,20 @@ async def test_a_series_has_the_months_of_the_tenants_calendar(database: Databas
     ]  # fmt: skip
 
 
+@pytest.mark.usefixtures("shop")
+async def test_a_period_that_has_not_begun_has_no_value_yet(database: Database, tenant: UUID) -> None:
+    today = database.clock.now().date()
+    window = Window(today - timedelta(days=2), today + timedelta(days=3))
+    keys = ["occasions", "dormant_customers", "recency"]
+    async with database.reading(tenant) as reading:
+        found = (await series(await snapshot(reading), Question(keys, window, Grain.DAY))).series
+    for each in found:
+        missing = [value.missing for point, value in each.points if point.start > today]
+        assert missing == [MissingReason.NO_DATA] * 2
+        assert {value.value for point, value in each.points if point.start > today} == {None}
+    assert [str(value.value)[:1] for _, value in found[0].points[:3]] == ["0", "0", "0"]
+
+
 WRONG: list[tuple[type[Exception], dict[str, Any]]] = [
     (UnknownMetric, {"keys": ["happiness"]}),
     (WindowOpen, {"window": Window(date(2026, 1, 1))}),

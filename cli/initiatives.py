@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from domain.core.settings import Settings
+    from domain.core.unit_of_work import Reading
     from domain.initiatives.model import BaselineSnapshot
 
 initiative = terminal.app("What initiatives brought.")
@@ -50,14 +51,25 @@ def report(
 def verify(tenant: Tenant, data: Data = None) -> None:
     """Recompute every sealed baseline of a tenant; exit code 1 when one is not what was sealed."""
     found = terminal.run(_verified(terminal.settings(data), tenant))
-    rows = [
-        (f"ini_{header.initiative_id.hex}", f"{header.sealed_at:%Y-%m-%d}", f"{header.customers:,}",
-         f"{header.days:,}", broken or "intact", header.head.hex())
-        for header, broken in found
-    ]  # fmt: skip
-    terminal.table(("Initiative", "Sealed", "Customers", "Days", "State", "Head of the chain"), rows)
-    if any(broken for _, broken in found):
+    terminal.table(("Initiative", "Sealed", "Customers", "Days", "State", "Head of the chain"), map(_row, found))
+    if any(each.broken for each in found):
         raise typer.Exit(BROKEN)
+
+
+class _Verified(NamedTuple):
+    """An initiative with its seal, which may be gone, and with what is wrong with it, or nothing."""
+
+    initiative_id: UUID
+    header: BaselineSnapshot | None
+    broken: str | None
+
+
+def _row(found: _Verified) -> tuple[str, ...]:
+    header, name = found.header, f"ini_{found.initiative_id.hex}"
+    if header is None:
+        return name, "", "", "", found.broken or "", ""
+    counted = f"{header.customers:,}", f"{header.days:,}"
+    return name, f"{header.sealed_at:%Y-%m-%d}", *counted, found.broken or "intact", header.head.hex()
 
 
 def _id(text: str) -> UUID:
@@ -96,21 +108,31 @@ def _files(told: dict[str, Any], locale: str) -> dict[str, bytes]:
     return {"report.md": page.encode(), **{name: picture for name, (_, picture) in drawn.items()}}
 
 
-async def _verified(settings: Settings, slug: str) -> list[tuple[BaselineSnapshot, str | None]]:
-    """Every seal with what is wrong with it, or nothing."""
-    from domain.initiatives import queries, seal
+async def _verified(settings: Settings, slug: str) -> list[_Verified]:
+    """Every initiative that was sealed."""
+    from domain.initiatives import queries
+    from domain.initiatives.model import InitiativeStatus
     from domain.tenants import queries as tenants
 
-    found: list[tuple[BaselineSnapshot, str | None]] = []
     async with (
         terminal.opened(settings) as database,
         database.reading(await tenants.by_slug(database, slug)) as reading,
     ):
-        for header in await queries.seals(reading):
-            try:
-                await seal.read(reading, header)
-                found.append((header, None))
-            except seal.SealBroken as broken:
-                where = ", ".join(f"{name} {value}" for name, value in broken.details.items())
-                found.append((header, f"BROKEN at {where}"))
+        headers = {header.initiative_id: header for header in await queries.seals(reading)}
+        found = [_Verified(id_, header, await _broken(reading, header)) for id_, header in headers.items()]
+        found += [
+            _Verified(each.id, None, "GONE: it was sealed, and the seal is not there")
+            for each in await queries.initiatives(reading)
+            if each.status != InitiativeStatus.PLANNED and each.id not in headers
+        ]
     return found
+
+
+async def _broken(reading: Reading, header: BaselineSnapshot) -> str | None:
+    from domain.initiatives import seal
+
+    try:
+        await seal.read(reading, header)
+    except seal.SealBroken as broken:
+        return f"BROKEN at {', '.join(f'{name} {value}' for name, value in broken.details.items())}"
+    return None

@@ -67,7 +67,7 @@ async def shop(engine: Engine, database: Database, logins: Logins) -> tuple[Busi
     whose: dict[str, dict[str, Any]] = {
         "one-time": {"goLiveOn": "2025-02-01", "baselineDays": 20}, "future": {"goLiveOn": "2031-01-01"},
         "long": {"baselineDays": 300}, "first": {"goLiveOn": "2025-01-10"}, "strict": {"tier": "RIGOROUS"},
-        "broken": {}, "sealed": {}, "planned": {},
+        "broken": {}, "sealed": {}, "planned": {}, "gone": {},
     }  # fmt: skip
     made = {name: await planned(business, **more) for name, more in whose.items()}
     for name in ("one-time", "strict", "broken", "sealed"):
@@ -77,6 +77,7 @@ async def shop(engine: Engine, database: Database, logins: Logins) -> tuple[Busi
     done = await superuser.execute(
         f"UPDATE baseline.sealed_days SET amount = amount + 1 WHERE seal_id = ({broken})", UUID(made["broken"][4:])
     )  # fmt: skip
+    await superuser.execute("UPDATE initiatives SET status = 'SEALED' WHERE id = $1", UUID(made["gone"][4:]))
     await superuser.close()
     assert done != "UPDATE 0"
     return business, made
@@ -246,7 +247,8 @@ async def test_a_command_tells_which_seal_is_broken(
     found = await said(business, database, logins, "baseline", "verify")
     intact = {line.split()[0]: "intact" in line for line in found.stdout.splitlines() if line.startswith("ini_")}
     assert found.exit_code == 1
-    assert intact == {made[name]: name != "broken" for name in ("one-time", "strict", "broken", "sealed")}
+    sealed = ("one-time", "strict", "broken", "sealed", "gone")
+    assert intact == {made[name]: name not in {"broken", "gone"} for name in sealed}
 
 
 @pytest.mark.parametrize(

@@ -118,7 +118,7 @@ def mutation(
     return make
 
 
-def told(name: str, annotation: Any, description: str) -> Any:
+def told_field(name: str, annotation: Any, description: str) -> Any:
     """A field of a type whose value stands under its name in what a mutation tells, or told the first time."""
     return strawberry.field(resolver=lambda root: root[name], graphql_type=annotation, description=description)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import strawberry
 
-from api.changes import Around, mutation, told
+from api.changes import Around, mutation, told_field
 from api.changing.inputs import given, needed
 from api.changing.integrations import ADMIN, IntegrationInput, done, id_in, locked
 from api.reference import Reference
@@ -45,11 +45,11 @@ def reached() -> Iterator[None]:
 class StreamEstimate:
     """What reading a stream would bring."""
 
-    stream = told("stream", str, "The name of the stream.")
-    enabled = told("enabled", bool, "Whether it is read.")
-    direction = told("direction", model.SyncDirection, "Which way changes go.")
-    since = told("since", datetime | None, "How far back it is read; null: from the beginning.")
-    records = told("records", int | None, "How many records there are; null where nobody can say.")
+    stream = told_field("stream", str, "The name of the stream.")
+    enabled = told_field("enabled", bool, "Whether it is read.")
+    direction = told_field("direction", model.SyncDirection, "Which way changes go.")
+    since = told_field("since", datetime | None, "How far back it is read; null: from the beginning.")
+    records = told_field("records", int | None, "How many records there are; null where nobody can say.")
 
 
 _ESTIMATE = {"estimate": (list[StreamEstimate] | None, "What would be read, stream by stream.")}
@@ -183,10 +183,10 @@ def _after_authorizing(integration: Integration) -> IntegrationState:
 class PushChange:
     """A record that would be made or changed at the other side."""
 
-    op = told("op", str, "create, update or delete.")
-    type = told("type", str, "The type of the record.")
-    remote_id = told("remoteId", str | None, "Its id at the other side; null where it would be made.")
-    fields = told("fields", list[str], "The fields that would be written.")
+    op = told_field("op", str, "create, update or delete.")
+    type = told_field("type", str, "The type of the record.")
+    remote_id = told_field("remoteId", str | None, "Its id at the other side; null where it would be made.")
+    fields = told_field("fields", list[str], "The fields that would be written.")
 
 
 _PREVIEW = {

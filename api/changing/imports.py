@@ -10,7 +10,7 @@ import msgspec
 import strawberry
 from strawberry.utils.str_converters import to_camel_case
 
-from api.changes import mutation, told
+from api.changes import mutation, told_field
 from api.changing.imported import (
     ContractRecordInput,
     CostRecordInput,
@@ -56,6 +56,7 @@ from tenure_sdk import (
     Reject,
     Stream,
 )
+from tenure_sdk.records import SOURCE
 
 WRITE = "customers:write purchases:write"
 CONNECTOR = "api"
@@ -70,9 +71,6 @@ _LISTS: dict[str, type[AnyRecord]] = {
 
 _STREAM = Stream("records", tuple(_LISTS.values()))
 _MODE = RunMode.INCREMENTAL
-_SOURCE = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
-"""How a source is named, here and in mapping files."""
-
 _SHOWN = 100
 """How much of a value that cannot be taken an answer repeats."""
 
@@ -106,8 +104,8 @@ class ImportRecordsInput:
 class UnreadableValue:
     """A value that could not be read."""
 
-    path = told("path", list[str], "The part of the input that it is in.")
-    reason = told("reason", str, "Why it cannot be read, in plain words.")
+    path = told_field("path", list[str], "The part of the input that it is in.")
+    reason = told_field("reason", str, "Why it cannot be read, in plain words.")
 
 
 _COUNTS = {
@@ -131,7 +129,7 @@ _UNREADABLE = {
 @mutation("integration", "integrations.Integration", scope=WRITE, also=_COUNTS | _UNREADABLE)
 async def import_records(work: Writing, asked: ImportRecordsInput) -> Done:
     """Take records as a connector would bring them: all of them, or none where one cannot be taken."""
-    if not _SOURCE.fullmatch(asked.source):
+    if not re.fullmatch(SOURCE, asked.source):
         reason = "A source is named by lower case letters, digits, full stops, hyphens and underscores, such as shop"
         raise RecordRefused(f"{reason}.", path=("source",), reason=reason)
     places = dict(_places(asked))

@@ -73,7 +73,17 @@ async def planned_for(work: Writing, count: int) -> AsyncIterator[None]:
     if count <= _FEW:
         yield
         return
+    async with planner_set(work, plan_cache_mode=("force_custom_plan", "auto")):
+        yield
+
+
+@asynccontextmanager
+async def planner_set(work: Writing, **settings: tuple[str, str]) -> AsyncIterator[None]:
+    """Where settings of the planner have other values: each is given with the value that it has again afterwards."""
     connection = await driver_connection(await work.connection())
-    await connection.execute("SET LOCAL plan_cache_mode = force_custom_plan")
+    during, after = (
+        "; ".join(f"SET LOCAL {name} = {values[which]}" for name, values in settings.items()) for which in (0, 1)
+    )
+    await connection.execute(during)
     yield
-    await connection.execute("SET LOCAL plan_cache_mode = auto")
+    await connection.execute(after)

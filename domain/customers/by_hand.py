@@ -21,6 +21,7 @@ from domain.customers.model import (
     RelationKind,
 )
 from domain.customers.queries import ADDRESS, COUNTRY, NAME, VALUE_COLUMN, within
+from tenure_sdk.records import LONGEST_LINE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -28,10 +29,6 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from domain.core.unit_of_work import Reading, Writing
-
-
-LONGEST_LINE = 512
-"""How many characters a name has at most, whoever tells it: as records have it (`tenure_sdk.records.Line`)."""
 
 
 class UnreadableText(Invalid):

@@ -181,14 +181,15 @@ async def choose(work: Writing, integration: Integration, choices: Sequence[Stre
             "integrations.choose", _subject(integration),
             after={"stream": choice.stream, "enabled": setting.enabled, "direction": setting.direction},
         )  # fmt: skip
-    await work.execute(  # so much there was of another time
-        update(StreamState)
-        .where(
-            StreamState.tenant_id == work.tenant_id, StreamState.integration_id == integration.id,
-            StreamState.stream.in_([choice.stream for choice in choices if choice.since is not None]),
-        )
-        .values(expected_count=None)
-    )  # fmt: skip
+    if timed := [choice.stream for choice in choices if choice.since is not None]:
+        await work.execute(  # so much there was of another time
+            update(StreamState)
+            .where(
+                StreamState.tenant_id == work.tenant_id, StreamState.integration_id == integration.id,
+                StreamState.stream.in_(timed),
+            )
+            .values(expected_count=None)
+        )  # fmt: skip
     _touch(work, integration)
     await events.make_due(work.session, work.tenant_id, "sync", f"{integration.id.hex}:", work.now)  # plan them anew
     await work.flush()

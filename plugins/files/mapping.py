@@ -20,6 +20,7 @@ from tenure_sdk import (
     ConfigInvalid,
     ContractEvent,
 )
+from tenure_sdk.records import SOURCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -143,7 +144,7 @@ class FieldRule(Strict, frozen=True, kw_only=True):
 class Mapping(Strict, frozen=True, kw_only=True):
     """A whole mapping file. `source` names whose records these are: same source and id, same record."""
 
-    source: Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9._-]{0,99}$")]
+    source: Annotated[str, Meta(pattern=f"^{SOURCE}$")]
     file: FileTable
     record: RecordTable
     fields: dict[str, Name | FieldRule]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from domain.core.problems import DomainError
+from tenure_sdk.records import LONGEST_LINE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -17,9 +18,6 @@ if TYPE_CHECKING:
 NULL = "\\N"
 LARGEST = Decimal(10) ** 14
 """Quantities, prices and rates are numeric(20, 6)."""
-
-LONGEST_LINE = 512
-"""How long an id, a name, a number or a key may be, in characters: as records have it."""
 
 LONGEST_INDEXED = 2_000
 """How many bytes a text may have of which no more is known than that an index has to hold it."""

@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from domain.core.database import driver_connection
 from domain.core.ids import divisible
+from domain.core.planning import planner_set
 from domain.integrations.model import StagedLine
 
 if TYPE_CHECKING:
@@ -141,10 +142,8 @@ def found_by(column: str, value: str) -> str:
 @asynccontextmanager
 async def found_by_remote_id(work: Writing) -> AsyncIterator[None]:
     """Where the planner has no choice but the index for what ends with `is_remote_id`."""
-    connection = await driver_connection(await work.connection())
-    await connection.execute("SET LOCAL enable_sort = off")
-    yield
-    await connection.execute("SET LOCAL enable_sort = on")
+    async with planner_set(work, enable_sort=("off", "on")):
+        yield
 
 
 @asynccontextmanager
@@ -153,10 +152,8 @@ async def found_in_one_walk(work: Writing) -> AsyncIterator[None]:
 
     It takes any array for one of ten keys, and would compare each row that it finds with the whole page.
     """
-    connection = await driver_connection(await work.connection())
-    await connection.execute("SET LOCAL enable_sort = off; SET LOCAL enable_nestloop = off")
-    yield
-    await connection.execute("SET LOCAL enable_sort = on; SET LOCAL enable_nestloop = on")
+    async with planner_set(work, enable_sort=("off", "on"), enable_nestloop=("off", "on")):
+        yield
 
 
 async def clear(work: Writing, *names: str) -> None:

@@ -55,8 +55,9 @@ async def keep(
     said = {_key(reject.record_id, reject) for reject in found}
     waiting = [each for each in known if each.resolution is None]
     standing = [each for each in waiting if each.remote_id in same or _key(each.remote_id, each) in said]
+    stays = {each.id for each in standing}
     await _meet_again(work, run, standing, lines)
-    await _correct(work, [each.id for each in waiting if each not in standing])
+    await _correct(work, [each.id for each in waiting if each.id not in stays])
     there = {_key(each.remote_id, each) for each in known}
     new = [reject for reject in found if _key(reject.record_id, reject) not in there]
     await rejects.keep(work, run, new, landed=True)

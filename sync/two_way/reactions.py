@@ -41,11 +41,11 @@ def register(reactions: Reactions, jobs: Jobs, registry: Registry) -> None:
     async def go_on(work: Writing, key: str) -> datetime | None:
         return await switching.go_on(work, registry, key)
 
+    @reactions.on("integrations.StreamRead")
     async def begin(work: Writing, event: OutboxEvent) -> None:
         await switching.stream_read(work, registry, event.subject, event.body["stream"])
 
     jobs.due(switching.COMPARE)(go_on)
-    reactions.by_name.setdefault("integrations.StreamRead", []).append(begin)
     for name in (*_ABOUT_MANY, *_ABOUT_ONE):
         reactions.by_name.setdefault(name, []).insert(0, compare)
     for name in _MERGES:

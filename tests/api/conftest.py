@@ -12,11 +12,15 @@ from api.engine import Ask, Engine, encode
 from api.schema import core
 from domain.tenants.queries import Identity
 from domain.tenants.rules import Scope
+from tests import snapshots
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from domain.core.database import Database
+    from tests.api.business import Caller
+    from tests.conftest import Logins
+    from tests.snapshots import Snapshots
 
 ALL_SCOPES = frozenset(str(scope) for scope in Scope)
 
@@ -28,6 +32,21 @@ def engine(database: Database) -> Engine:
 
 def identity(tenant: UUID, scopes: frozenset[str] = ALL_SCOPES) -> Identity:
     return Identity(tenant, uuid4(), uuid4(), scopes, None)
+
+
+@pytest.fixture
+def caller(engine: Engine, tenant: UUID) -> Caller:
+    """Somebody who may do everything in this test's tenant."""
+    from tests.api.business import Caller
+
+    return Caller(engine, identity(tenant))
+
+
+@pytest.fixture
+async def tables(logins: Logins) -> AsyncIterator[Snapshots]:
+    """All rows, to see that nothing changes."""
+    async with snapshots.opened(logins) as opened:
+        yield opened
 
 
 @pytest.fixture

@@ -2,17 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-import pytest
+from typing import Any
 
 from tests.api.business import EVENING, MORNING, NOON, Caller
-from tests.api.conftest import identity
-
-if TYPE_CHECKING:
-    from uuid import UUID
-
-    from api.engine import Engine
 
 CONTRACT = """contract {
   id version number status plan startedAt termEndsOn endedOn eventCount mrr { amount currency } baseMrr { amount }
@@ -25,11 +17,6 @@ OPPORTUNITY = (
 START = {
     "kind": "START", "occurredAt": MORNING, "mrr": "99", "sku": "CRM", "plan": "Basic", "termEndsOn": "2027-03-01",
 }  # fmt: skip
-
-
-@pytest.fixture
-def caller(engine: Engine, tenant: UUID) -> Caller:
-    return Caller(engine, identity(tenant))
 
 
 async def customer(caller: Caller, name: str) -> str:

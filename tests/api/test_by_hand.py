@@ -5,31 +5,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from api.problems import BadUserInput
-from tests import snapshots
 from tests.api.business import NOON, Caller
-from tests.api.conftest import identity
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-    from uuid import UUID
-
-    from api.engine import Engine
-    from tests.conftest import Logins
     from tests.snapshots import Snapshots
 
 WHO = "{customer}"
 FOLLOWS = "{kind} follows from what {by} writes down, and is not recorded by itself. Use {by}."
-
-
-@pytest.fixture
-def caller(engine: Engine, tenant: UUID) -> Caller:
-    return Caller(engine, identity(tenant))
-
-
-@pytest.fixture
-async def tables(logins: Logins) -> AsyncIterator[Snapshots]:
-    async with snapshots.opened(logins) as opened:
-        yield opened
 
 
 @pytest.mark.parametrize(

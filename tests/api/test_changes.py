@@ -6,7 +6,6 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-import pytest
 from sqlalchemy import func, select
 
 from api import changes
@@ -19,31 +18,20 @@ from domain.customers.model import Customer
 from domain.stages.model import Lifecycle
 from domain.tenants.actions import forget_expired_answers
 from domain.tenants.model import IdempotencyKey
-from tests import snapshots
 from tests.api.business import Caller, found
 from tests.api.conftest import identity
 from tests.conftest import KEY
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
     from uuid import UUID
+
+    import pytest
 
     from tests.conftest import Logins
     from tests.snapshots import Snapshots
 
 ADA = {"name": "Ada", "emails": ["ada@example.com"]}
 MADE = "customer { id displayName emails { address } }"
-
-
-@pytest.fixture
-def caller(engine: Engine, tenant: UUID) -> Caller:
-    return Caller(engine, identity(tenant))
-
-
-@pytest.fixture
-async def tables(logins: Logins) -> AsyncIterator[Snapshots]:
-    async with snapshots.opened(logins) as opened:
-        yield opened
 
 
 async def count(database: Database, tenant: UUID, model: Any) -> int:

@@ -4,16 +4,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests import snapshots
 from tests.api.business import EVENING, MORNING, NOON, Caller
 from tests.api.conftest import identity
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
     from uuid import UUID
 
     from api.engine import Engine
-    from tests.conftest import Logins
     from tests.snapshots import Snapshots
 
 COUNTS = "created updated unchanged integration { connector account }"
@@ -104,12 +101,6 @@ async def caller(engine: Engine, tenant: UUID) -> Caller:
     for key, type_ in (("tier", "TEXT"), ("limit", "DECIMAL")):
         await made.do("defineAttribute", {"key": key, "type": type_, "label": key})
     return made
-
-
-@pytest.fixture
-async def tables(logins: Logins) -> AsyncIterator[Snapshots]:
-    async with snapshots.opened(logins) as opened:
-        yield opened
 
 
 async def test_records_become_what_a_connector_would_have_made_of_them(caller: Caller) -> None:

@@ -12,18 +12,16 @@ from api.engine import Engine
 from api.problems import Forbidden
 from api.schema import core
 from domain.tenants.rules import SCOPES_OF_ROLE
-from tests import snapshots
 from tests.api import connections, initiating
 from tests.api.business import COST, EVENING, KPI, MORNING, NOON, Business, found
 from tests.api.conftest import ALL_SCOPES
 from tests.conftest import new_tenant
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import Callable, Iterator
     from uuid import UUID
 
     from domain.core.database import Database
-    from tests.conftest import Logins
     from tests.snapshots import Snapshots
 
 ID = re.compile(r"([a-z]{3})_[0-9a-f]{32}")
@@ -293,12 +291,6 @@ async def worn(engine: Engine, database: Database) -> Worn:
 async def foreign(engine: Engine, database: Database) -> Business:
     """One of another tenant."""
     return await connected(engine, database, await new_tenant(database), lifecycle="theirs")
-
-
-@pytest.fixture
-async def tables(logins: Logins) -> AsyncIterator[Snapshots]:
-    async with snapshots.opened(logins) as opened:
-        yield opened
 
 
 def test_every_mutation_has_a_row() -> None:

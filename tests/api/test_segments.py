@@ -6,17 +6,14 @@ import pytest
 
 from api.problems import Forbidden
 from domain.segments import settling
-from tests import snapshots
 from tests.api.business import Caller, found
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
     from uuid import UUID
 
     from api.engine import Engine
     from domain.core.database import Database
     from tests.api.business import Business
-    from tests.conftest import Logins
     from tests.snapshots import Snapshots
 
 CRITERIA = {
@@ -32,12 +29,6 @@ MEMBERS = "members(first: 9) { totalCount edges { since because { type isDenied 
 @pytest.fixture
 async def business(engine: Engine, database: Database, tenant: UUID) -> Business:
     return await found(engine, database, tenant)
-
-
-@pytest.fixture
-async def tables(logins: Logins) -> AsyncIterator[Snapshots]:
-    async with snapshots.opened(logins) as opened:
-        yield opened
 
 
 async def created(caller: Caller, key: str, criteria: dict[str, Any]) -> str:

@@ -11,9 +11,15 @@ from msgspec import Meta, Struct
 Plain: TypeAlias = str | int | bool | None
 """A value without a field of its own. Decimals, dates and instants are their texts (ISO 8601); there are no floats."""
 
-RemoteId: TypeAlias = Annotated[str, Meta(min_length=1, max_length=512)]
-Line: TypeAlias = Annotated[str, Meta(max_length=512)]
+LONGEST_LINE = 512
+"""How many characters an id, a name, a number or a key has at most."""
+Line: TypeAlias = Annotated[str, Meta(max_length=LONGEST_LINE)]
 """What records are looked up by: a longer text is no name, number or key, and its record is rejected."""
+
+RemoteId: TypeAlias = Annotated[str, Meta(min_length=1, max_length=LONGEST_LINE)]
+
+SOURCE = "[a-z0-9][a-z0-9._-]{0,99}"
+"""How a source is named whose records come from files or by the API, as a regular expression for the whole name."""
 
 Currency: TypeAlias = Annotated[str, Meta(pattern="^[A-Z]{3}$")]
 Country: TypeAlias = Annotated[str, Meta(pattern="^[A-Z]{2}$")]
@@ -59,7 +65,7 @@ class Identity(Struct, frozen=True, gc=False):
     """A value by which a customer is recognised: a scheme (tax_id, loyalty_card, device...) and the value in it."""
 
     scheme: str
-    value: Annotated[str, Meta(min_length=1, max_length=512)]
+    value: Annotated[str, Meta(min_length=1, max_length=LONGEST_LINE)]
 
 
 def party(written: str) -> Identity:

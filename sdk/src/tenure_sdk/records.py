@@ -16,7 +16,9 @@ LONGEST_LINE = 512
 Line: TypeAlias = Annotated[str, Meta(max_length=LONGEST_LINE)]
 """What records are looked up by: a longer text is no name, number or key, and its record is rejected."""
 
-RemoteId: TypeAlias = Annotated[str, Meta(min_length=1, max_length=LONGEST_LINE)]
+WrittenLine: TypeAlias = Annotated[str, Meta(min_length=1, max_length=LONGEST_LINE)]
+"""A line that is not empty."""
+RemoteId: TypeAlias = WrittenLine
 
 SOURCE = "[a-z0-9][a-z0-9._-]{0,99}"
 """How a source is named whose records come from files or by the API, as a regular expression for the whole name."""
@@ -65,7 +67,7 @@ class Identity(Struct, frozen=True, gc=False):
     """A value by which a customer is recognised: a scheme (tax_id, loyalty_card, device...) and the value in it."""
 
     scheme: str
-    value: Annotated[str, Meta(min_length=1, max_length=LONGEST_LINE)]
+    value: WrittenLine
 
 
 def party(written: str) -> Identity:

@@ -70,6 +70,10 @@ class MetricDefinition:
     description = _of_definition(str, lambda one, _: one.words, "The formula in words, with what is left out.")
     unit = _of_definition(Unit, lambda one, _: one.unit, "What it is measured in.")
     kind = _of_definition(Kind, lambda one, _: one.kind, "How it is made of its parts.")
+    grain = _of_definition(
+        Grain, lambda one, _: one.grain, "The shortest period of which it says something; shorter ones are told all the"
+        " same.",
+    )  # fmt: skip
     step = _of_definition(
         CanonicalStep, lambda one, _: one.step, "The step of a lifecycle that it measures, where it is of one.",
         null=True,
@@ -91,6 +95,14 @@ class Interval:
 
 
 @expose()
+class MetricWindow:
+    """The days that a value is of, in the tenant's time zone."""
+
+    start = entry(date, "start", null=True, description="The first day; null where it is of a whole life.")
+    end = entry(date, "end", description="The first day after it.")
+
+
+@expose()
 class MetricValue:
     """A value with what it is made of; one that is not known says why, and is never zero for that."""
 
@@ -105,6 +117,12 @@ class MetricValue:
     )
     unit = _of_definition(Unit, lambda one, _: one.unit, "What it is measured in.")
     definition = part("metrics.MetricDefinition", description="By which definition.")
+    window = embedded("metrics.MetricWindow", "window", many=False, description="Of which days.")
+    censored = entry(
+        bool, "censored",
+        description="Whether time alone may still change it: some of those who are counted have not had as long as it"
+        " takes to convert, or to come back.",
+    )  # fmt: skip
     as_of = entry(datetime, "asOf", description="The moment that it is of.")
     watermark = entry(datetime, "watermark", description="What was known here until then is counted.")
 
@@ -349,6 +367,8 @@ def value_row(
         "denominator": _decimal(value.denominator, divided),
         "n": value.n,
         "interval": interval,
+        "window": {"start": value.window.start, "end": value.window.end},
+        "censored": value.censored,
         **{name: None if moment is None else moment.isoformat() for name, moment in moments.items()},
     }
 

@@ -144,6 +144,7 @@ def _page(one: Definition) -> str:
         ("version", str(one.version)),
         ("unit", one.unit),
         ("kind", one.kind),
+        ("grain", one.grain),
         ("canonical step", one.step or NONE),
         ("better", one.better or NONE),
         ("minimum n", str(one.min_n)),
@@ -175,6 +176,8 @@ def _parts(figure: Figure) -> Iterator[tuple[str, str]]:
         yield "missing", f"`{figure.empty}` where there is nothing to divide by"
     for aggregate, reason in figure.unknown:
         yield "missing", f"`{reason}` where {_aggregate(aggregate)} is greater than zero"
+    if figure.waiting is not None:
+        yield "censored", f"while {_aggregate(figure.waiting)} is greater than zero"
 
 
 def _aggregate(one: Aggregate) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from domain.metrics import catalogue, definitions
 from domain.metrics.catalogue import FACTS, Definition, Facts, Personal, Span
-from domain.metrics.rules import Better, Kind, Unit
+from domain.metrics.rules import Better, Grain, Kind, Unit
 from domain.stages.rules import CanonicalStep
 from tenure_sdk import metrics as sdk
 
@@ -29,6 +29,7 @@ def translated(given: object) -> Definition:
         labels={"en": given.label.en, "fa": given.label.fa or given.label.en}, words=given.description,
         step=CanonicalStep(given.step) if given.step else None, better=Better(given.better) if given.better else None,
         min_n=least if given.min_n is None else given.min_n, marketing_only=given.marketing_only,
+        grain=Grain(given.grain),
         personal=Personal(figure, Span(given.personal), least) if given.personal else None, section="plugins",
     )  # fmt: skip
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from domain.core.problems import NotFound
-from domain.metrics.rules import Better, Kind, Unit
+from domain.metrics.rules import Better, Grain, Kind, Unit
 from domain.purchases.rules import MissingReason
 
 if TYPE_CHECKING:
@@ -106,6 +106,7 @@ class Figure:
 
     `n` is what the value rests on. The value is missing for the reason `empty` where there is nothing to divide by,
     and for one of `unknown` where its aggregate is greater than zero. `divides_money`: both parts are in minor units.
+    `waiting` counts those of whom the value may still change although their window is over.
     """
 
     kind: Kind
@@ -118,13 +119,24 @@ class Figure:
     empty: MissingReason = MissingReason.DENOMINATOR_ZERO
     unknown: tuple[tuple[Aggregate, MissingReason], ...] = ()
     divides_money: bool = False
+    waiting: Aggregate | None = None
 
     def unless(self, aggregate: Aggregate, reason: MissingReason) -> Figure:
         """The same, missing for a reason where an aggregate is greater than zero."""
         return replace(self, unknown=(*self.unknown, (aggregate, reason)))
 
+    def awaiting(self, waiting: Aggregate) -> Figure:
+        """The same, censored where an aggregate is greater than zero: some have not had the time that it takes."""
+        return replace(self, waiting=waiting)
+
     def aggregates(self) -> Iterator[Aggregate]:
-        """All that it is made of."""
+        """All that has to be added up for it."""
+        yield from self.formula()
+        if self.waiting is not None:
+            yield self.waiting
+
+    def formula(self) -> Iterator[Aggregate]:
+        """All that its value is made of."""
         parts = (self.numerator, self.denominator, self.n, self.value, self.standard_error)
         yield from (part for part in parts if part is not None)
         yield from (aggregate for aggregate, _ in self.unknown)
@@ -210,6 +222,7 @@ class Definition:
     marketing_only: bool
     personal: Personal | None
     section: str
+    grain: Grain
 
     @property
     def kind(self) -> Kind:
@@ -221,7 +234,7 @@ class Definition:
         """The SHA-256 of how it is computed: what has another one is another version."""
         figures = [self.figure, *([self.personal.figure] if self.personal else [])]
         parts = [
-            [figure.kind, figure.scale, [[one.facts.sql, one.sql, one.cut] for one in figure.aggregates()]]
+            [figure.kind, figure.scale, [[one.facts.sql, one.sql, one.cut] for one in figure.formula()]]
             for figure in figures
         ]
         return hashlib.sha256(msgspec.json.encode([self.unit, self.min_n, parts])).digest()
@@ -287,12 +300,13 @@ CATALOGUE = Catalogue()
 def metric(
     key: str, *, unit: Unit, en: str, fa: str, version: int = 1, better: Better | None = None,
     step: CanonicalStep | None = None, min_n: int | None = None, marketing_only: bool = False,
-    personal: Personal | None = None,
+    personal: Personal | None = None, grain: Grain = Grain.DAY,
 ) -> Callable[[Callable[[], Figure]], Callable[[], Figure]]:  # fmt: skip
     """Publish the figure that a function returns; its docstring is the definition that people read.
 
     With fewer than `min_n` there is no value; unless it says otherwise, a sum or a number can be zero, and a mean or a
-    quotient needs one.
+    quotient needs one. `grain` is the shortest period of which it says something: of a day on which a purchase occasion
+    is one, a rate of repeat purchases says nothing.
     """
 
     def register(function: Callable[[], Figure]) -> Callable[[], Figure]:
@@ -302,6 +316,7 @@ def metric(
             key=key, version=version, unit=unit, figure=figure, labels={"en": en, "fa": fa},
             words=inspect.getdoc(function) or "", step=step, better=better, min_n=least if min_n is None else min_n,
             marketing_only=marketing_only, personal=personal, section=function.__module__.rpartition(".")[2],
+            grain=grain,
         )  # fmt: skip
         CATALOGUE.add(definition)
         return function

@@ -42,6 +42,15 @@ relation(
 )
 
 relation(
+    "usual_gap",
+    """
+    SELECT percentile_cont(0.9) WITHIN GROUP (ORDER BY gap) AS days FROM (
+        SELECT day - lag(day) OVER (PARTITION BY customer_id ORDER BY day) AS gap FROM bought_days
+    ) AS gaps
+    """,
+)  # How many days nine in ten customers let pass at most between two purchases; null where nobody bought twice.
+
+relation(
     "used_days",
     """
     SELECT DISTINCT p.customer_id, d.day FROM activity_days d JOIN people p ON p.id = d.customer_id

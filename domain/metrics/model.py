@@ -11,7 +11,7 @@ from sqlalchemy import ARRAY, Double, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from domain.core.tables import Entity, TenantTable, one_of
-from domain.metrics.rules import Better, Kind, ScopeKind, Unit
+from domain.metrics.rules import Better, Grain, Kind, ScopeKind, Unit
 from domain.purchases.rules import MissingReason
 from domain.stages.rules import CanonicalStep
 
@@ -80,6 +80,7 @@ class MetricDefinition(TenantTable):
     __table_args__ = (
         one_of("unit", Unit),
         one_of("kind", Kind),
+        one_of("grain", Grain),
         one_of("step", CanonicalStep),
         one_of("better", Better),
     )
@@ -88,6 +89,9 @@ class MetricDefinition(TenantTable):
     version: Mapped[int] = mapped_column(primary_key=True, doc="Counts from 1; another formula is another version.")
     unit: Mapped[str] = mapped_column(doc="What it is measured in.")
     kind: Mapped[str] = mapped_column(doc="How it is made of its parts.")
+    grain: Mapped[str | None] = mapped_column(
+        doc="The shortest period of which it says something; null in what was kept before it was told."
+    )
     step: Mapped[str | None] = mapped_column(doc="The canonical step that it measures; null where it is of none.")
     better: Mapped[str | None] = mapped_column(doc="Which way is better; null where neither is.")
     min_n: Mapped[int] = mapped_column(doc="With fewer there is no value.")

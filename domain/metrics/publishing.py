@@ -91,7 +91,7 @@ async def record_definitions(work: Writing, chosen: Iterable[Definition]) -> Non
 def _definition(work: Writing, one: Definition) -> Mapping[str, Any]:
     return {
         "tenant_id": work.tenant_id, "key": one.key, "version": one.version, "unit": one.unit, "kind": one.kind,
-        "step": one.step, "better": one.better, "min_n": one.min_n, "marketing_only": one.marketing_only,
-        "formula": one.words, "digest": one.digest, "labels": msgspec.to_builtins(one.labels),
-        "recorded_at": work.now,
+        "grain": one.grain, "step": one.step, "better": one.better, "min_n": one.min_n,
+        "marketing_only": one.marketing_only, "formula": one.words, "digest": one.digest,
+        "labels": msgspec.to_builtins(one.labels), "recorded_at": work.now,
     }  # fmt: skip

@@ -105,18 +105,19 @@ class Question:
 
 @dataclass(frozen=True)
 class Value:
-    """A value with what it is made of; money in minor units; one that is not known says why."""
+    """A value with what it is made of, in its window; money in minor units; one that is not known says why.
 
+    `censored`: some of those who are counted have not had the time that it takes, so that time alone may change it.
+    """
+
+    window: Window
     value: Decimal | None
     missing: MissingReason | None
     numerator: Decimal
     denominator: Decimal | None
     n: int
-    standard_error: Decimal | None
-
-
-NOT_YET = Value(None, MissingReason.NO_DATA, Decimal(0), None, 0, None)
-"""The value of a period that has not begun."""
+    standard_error: Decimal | None = None
+    censored: bool = False
 
 
 @dataclass(frozen=True)
@@ -159,20 +160,27 @@ async def series(snapshot: Snapshot, question: Question) -> Answer:
     grouping = Grouping.TENANT if groups == [Group()] else Grouping.MEMBERS
     asked = [Asked(one.key, one.figure, one.min_n) for one in chosen]
     sql = statement(asked, grouping, believed=question.as_of is not None, counting=question.counting)
-    spans = [(start, end), *((period.start, period.end) for period in periods)]
+    begun = [period for period in periods if period.start <= today]
+    spans = [(start, end), *((period.start, period.end) for period in begun)]
     values = {"zone": setting.zone, "watermark": watermark, **_spans(spans, today), **_members(groups)}
     values |= question.counting.parameters | await _identities(snapshot, question.as_of)
-    found = {(row["key"], row["g"], row["n"]): _value(row) for row in await _rows(snapshot, sql, values)}
+    rows = await _rows(snapshot, sql, values)
+    found = {(row["key"], row["g"], row["n"]): _value(row, Window(*spans[row["n"] - 1])) for row in rows}
     first = 0 if grouping is Grouping.TENANT else 1
     return Answer(
         series=[
             Series(one, group, found[one.key, g, 1],
-                   [(period, found[one.key, g, n] if period.start <= today else NOT_YET)
+                   [(period, found.get((one.key, g, n)) or _not_yet(period))
                     for n, period in enumerate(periods, start=2)])
             for one in chosen for g, group in enumerate(groups, start=first)
         ],
         window=(start, end), currency=setting.currency, as_of=watermark, watermark=watermark,
     )  # fmt: skip
+
+
+def _not_yet(period: Point) -> Value:
+    """The value of a period that has not begun."""
+    return Value(Window(period.start, period.end), None, MissingReason.NO_DATA, Decimal(0), None, 0)
 
 
 LONG_AGO = date(1970, 1, 1)
@@ -227,9 +235,13 @@ async def customer_values(
         versions=[one.version for one in chosen], parts=parts(chosen, setting),
     )  # fmt: skip
     beside = {(row["customer_id"], row["key"]): row for row in placed}
-    own = {(row["g"], row["key"]): _value(row) for row in rows}
+    windows = _own_windows(chosen, setting.day_of(watermark))
+    own = {(row["g"], row["key"]): _value(row, windows[row["key"]]) for row in rows}
     return Places(
-        {root: [_placed(one, own[root, one.key], beside.get((root, one.key))) for one in chosen] for root in roots},
+        {
+            root: [_placed(one, own[root, one.key], beside.get((root, one.key)), setting) for one in chosen]
+            for root in roots
+        },
         setting.currency, watermark,
     )  # fmt: skip
 
@@ -266,12 +278,13 @@ CROSS JOIN LATERAL (
 """
 
 
-def _placed(one: Definition, value: Value, beside: Any) -> Placed:
+def _placed(one: Definition, value: Value, beside: Any, setting: Setting) -> Placed:
     if beside is None:
         return Placed(one, value, None, None, None, None)
+    window = _own_windows([one], setting.day_of(beside["as_of"]))[one.key]
     missing = MissingReason.NO_DATA if beside["cohort_value"] is None else None
     cohort = Value(
-        beside["cohort_value"], missing, beside["cohort_numerator"], beside["cohort_denominator"], beside["n"], None
+        window, beside["cohort_value"], missing, beside["cohort_numerator"], beside["cohort_denominator"], beside["n"]
     )
     return Placed(one, value, cohort, beside["percentile"], beside["z"], beside["as_of"])
 
@@ -279,7 +292,15 @@ def _placed(one: Definition, value: Value, beside: Any) -> Placed:
 async def cohort(snapshot: Snapshot, chosen: Sequence[Definition], setting: Setting) -> Mapping[str, Value]:
     """The personal figures of all customers together: what a single customer is compared with."""
     rows = await snapshot.rows(statement(personal(chosen), Grouping.TENANT), **personal_values(snapshot, setting))
-    return {row["key"]: _value(row) for row in rows}
+    windows = _own_windows(chosen, setting.day_of(snapshot.now))
+    return {row["key"]: _value(row, windows[row["key"]]) for row in rows}
+
+
+def _own_windows(chosen: Sequence[Definition], today: date) -> Mapping[str, Window]:
+    """The days over which each metric of single customers is read; a whole life has no beginning."""
+    tomorrow = today + timedelta(days=1)
+    windows = {Span.YEAR: Window(tomorrow - timedelta(days=365), tomorrow), Span.LIFETIME: Window(None, tomorrow)}
+    return {one.key: windows[one.personal.over] for one in chosen if one.personal is not None}
 
 
 def personal(chosen: Sequence[Definition]) -> list[Asked]:
@@ -383,8 +404,8 @@ async def _identities(snapshot: Snapshot, as_of: datetime | None) -> dict[str, A
     return {"merged": list(roots), "roots_then": list(roots.values())}
 
 
-def _value(row: Any) -> Value:
+def _value(row: Any, window: Window) -> Value:
     return Value(
-        row["value"], MissingReason(row["missing"]) if row["missing"] else None, row["numerator"], row["denominator"],
-        row["rests_on"], row["standard_error"],
+        window, row["value"], MissingReason(row["missing"]) if row["missing"] else None, row["numerator"],
+        row["denominator"], row["rests_on"], row["standard_error"], row["censored"],
     )  # fmt: skip

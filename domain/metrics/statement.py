@@ -92,16 +92,16 @@ def statement(
     joined = "".join(f" LEFT JOIN made_{name} USING (n, g)" for name in made.facts)
     return f"""
         WITH {", ".join(parts)}
-        SELECT n, g, key, numerator, denominator, rests_on, standard_error, missing,
+        SELECT n, g, key, numerator, denominator, rests_on, standard_error, missing, waiting > 0 AS censored,
             CASE WHEN missing IS NULL THEN round(value, 6) END AS value
         FROM (
-            SELECT f.n, f.g, x.key, x.numerator, x.denominator, x.rests_on, x.standard_error, x.value,
+            SELECT f.n, f.g, x.key, x.numerator, x.denominator, x.rests_on, x.standard_error, x.value, x.waiting,
                 CASE WHEN f.is_known IS NOT TRUE THEN 'NO_DATA' WHEN x.unknown IS NOT NULL THEN x.unknown
                     WHEN x.denominator = 0 THEN x.empty WHEN x.rests_on < x.least THEN 'TOO_FEW'
                     WHEN x.value IS NULL THEN 'NO_DATA' END AS missing
             FROM (SELECT p.n, a.g, {known} AS is_known FROM points p CROSS JOIN asked_groups a) AS f{joined}
             CROSS JOIN LATERAL (VALUES {made.values()})
-                AS x(key, at, numerator, denominator, rests_on, value, standard_error, unknown, least, empty)
+                AS x(key, at, numerator, denominator, rests_on, value, standard_error, waiting, unknown, least, empty)
             WHERE x.at IS NULL OR x.at = f.n
         ) AS told
     """
@@ -196,6 +196,7 @@ class _Made:
             f"CAST({self._name(figure.standard_error)} AS numeric)"
             if figure.standard_error
             else "CAST(NULL AS numeric)",
+            self._of(figure.waiting) if figure.waiting else "0",
             f"CASE {reasons} END" if reasons else "CAST(NULL AS text)",
             str(asked.least),
             f"'{figure.empty}'",

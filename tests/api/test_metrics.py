@@ -33,10 +33,10 @@ if TYPE_CHECKING:
 
 SERIES = """query($keys: [String!]!, $window: WindowInput!, $stages: [StageRef!], $segments: [ID!], $asOf: DateTime) {
   metrics(keys: $keys, window: $window, grain: MONTH, stages: $stages, segments: $segments, asOf: $asOf) {
-    metric { key name unit better step minimum } segment { id } stage { key name }
+    metric { key name unit better step minimum grain } segment { id } stage { key name }
     total { value money { amount currency } missing numerator denominator n unit definition { version }
-      interval { low } }
-    points { start end label complete value { value missing } } } }"""
+      interval { low } window { start end } censored }
+    points { start end label complete value { value missing window { start end } } } } }"""
 JANUARY = {"start": "2026-01-01", "end": "2026-02-01"}
 
 
@@ -53,13 +53,14 @@ async def test_a_series_says_what_it_is_made_of(ask: Asking, business: seeding.B
     size, recency = answer["data"]["metrics"]
     assert size == {
         "metric": {"key": "size_of_transaction", "name": "Size of transaction", "unit": "MONEY", "better": "HIGHER",
-                   "step": "PURCHASE", "minimum": 1},
+                   "step": "PURCHASE", "minimum": 1, "grain": "DAY"},
         "segment": None,
         "stage": None,
         "total": {"value": "15", "money": {"amount": "15.00", "currency": "EUR"}, "missing": None, "numerator": "30",
-                  "denominator": "2", "n": 2, "unit": "MONEY", "definition": {"version": 1}, "interval": None},
+                  "denominator": "2", "n": 2, "unit": "MONEY", "definition": {"version": 1}, "interval": None,
+                  "window": JANUARY, "censored": False},
         "points": [{"start": "2026-01-01", "end": "2026-02-01", "label": "2026-01", "complete": True,
-                    "value": {"value": "15", "missing": None}}],
+                    "value": {"value": "15", "missing": None, "window": JANUARY}}],
     }  # fmt: skip
     assert (recency["total"]["value"], recency["total"]["money"]) == ("22", None)
 
@@ -154,8 +155,8 @@ async def test_metrics_take_a_scope_of_their_own(ask: Asking, business: seeding.
 
 
 OF_CUSTOMERS = """query($keys: [String!]) { customers(first: 20, orderBy: [{field: ID}]) { nodes { displayName
-  metrics(keys: $keys) { metric { key } value { value money { amount } missing n } cohortValue { value n } percentile
-    z } } } }"""
+  metrics(keys: $keys) { metric { key } value { value money { amount } missing n window { start } }
+    cohortValue { value n window { start } } percentile z } } } }"""
 
 
 async def test_customers_stand_beside_all_as_last_published(
@@ -163,14 +164,16 @@ async def test_customers_stand_beside_all_as_last_published(
 ) -> None:
     keys = ["lifespan"]
     first = (await ask(OF_CUSTOMERS, keys=keys))["data"]["customers"]["nodes"]
-    ada = {"metric": {"key": "lifespan"}, "value": {"value": "8", "money": None, "missing": None, "n": 1}}
+    value = {"value": "8", "money": None, "missing": None, "n": 1, "window": {"start": None}}
+    ada = {"metric": {"key": "lifespan"}, "value": value}
     (found,) = [each["metrics"] for each in first if each["displayName"].startswith("Ada")]
     assert found == [{**ada, "cohortValue": None, "percentile": None, "z": None}]
     async with database.unit_of_work(tenant) as work:
         await publish(work)
     nodes = (await ask(OF_CUSTOMERS, keys=keys))["data"]["customers"]["nodes"]
     (found,) = [each["metrics"] for each in nodes if each["displayName"].startswith("Ada")]
-    assert found == [{**ada, "cohortValue": {"value": "8", "n": 1}, "percentile": "100", "z": None}]
+    cohort = {"value": "8", "n": 1, "window": {"start": None}}
+    assert found == [{**ada, "cohortValue": cohort, "percentile": "100", "z": None}]
     others = [each["metrics"][0]["value"]["missing"] for each in nodes if not each["displayName"].startswith("Ada")]
     assert set(others) == {"NO_DATA"}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from domain.metrics.catalogue import Aggregate, Facts, Figure, count, metric, number_of, ratio, total
-from domain.metrics.rules import Better, Unit
+from domain.metrics.rules import Better, Grain, Unit
 from domain.purchases.rules import MissingReason
 from domain.stages.rules import CanonicalStep
 
@@ -89,7 +89,7 @@ def churned_customers() -> Figure:
 
 
 @metric(
-    "gross_revenue_retention", unit=Unit.RATIO, better=Better.HIGHER, step=CanonicalStep.RETAIN,
+    "gross_revenue_retention", grain=Grain.MONTH, unit=Unit.RATIO, better=Better.HIGHER, step=CanonicalStep.RETAIN,
     en="Gross revenue retention", fa="ماندگاری ناخالص درآمد",
 )  # fmt: skip
 def gross_revenue_retention() -> Figure:
@@ -102,7 +102,7 @@ def gross_revenue_retention() -> Figure:
 
 
 @metric(
-    "net_revenue_retention", unit=Unit.RATIO, better=Better.HIGHER, step=CanonicalStep.RETAIN,
+    "net_revenue_retention", grain=Grain.MONTH, unit=Unit.RATIO, better=Better.HIGHER, step=CanonicalStep.RETAIN,
     en="Net revenue retention", fa="ماندگاری خالص درآمد",
 )  # fmt: skip
 def net_revenue_retention() -> Figure:

@@ -7,7 +7,7 @@ from domain.metrics.definitions.kpis import MOVED
 from domain.metrics.definitions.loyalty import CASE_OPENED
 from domain.metrics.definitions.purchases import BOUGHT
 from domain.metrics.definitions.stages import CONTACTED
-from domain.metrics.rules import Better, Kind, Unit
+from domain.metrics.rules import Better, Grain, Kind, Unit
 from domain.purchases.rules import MissingReason
 from domain.stages.rules import CanonicalStep
 
@@ -128,7 +128,7 @@ def unallocated_costs() -> Figure:
 
 
 @metric(
-    "acquisition_cost", version=2, unit=Unit.MONEY, better=Better.LOWER, step=CanonicalStep.PURCHASE,
+    "acquisition_cost", version=2, grain=Grain.WEEK, unit=Unit.MONEY, better=Better.LOWER, step=CanonicalStep.PURCHASE,
     en="Cost of acquisition", fa="هزینهٔ جذب هر مشتری",
 )  # fmt: skip
 def acquisition_cost() -> Figure:
@@ -141,7 +141,7 @@ def acquisition_cost() -> Figure:
 
 
 @metric(
-    "retention_cost", version=3, unit=Unit.MONEY, better=Better.LOWER, step=CanonicalStep.RETAIN,
+    "retention_cost", version=3, grain=Grain.WEEK, unit=Unit.MONEY, better=Better.LOWER, step=CanonicalStep.RETAIN,
     en="Cost of retention", fa="هزینهٔ نگهداشت هر مشتری",
 )  # fmt: skip
 def retention_cost() -> Figure:
@@ -175,7 +175,8 @@ def cost_per_case() -> Figure:
 
 
 @metric(
-    "acquire_retain_ratio", version=2, unit=Unit.RATIO, en="Acquiring against retaining", fa="نسبت هزینهٔ جذب به نگهداشت"
+    "acquire_retain_ratio", version=2, grain=Grain.WEEK, unit=Unit.RATIO, en="Acquiring against retaining",
+    fa="نسبت هزینهٔ جذب به نگهداشت",
 )  # fmt: skip
 def acquire_retain_ratio() -> Figure:
     """Cost of acquisition by cost of retention. That it is five is often said; here it is measured, never assumed.

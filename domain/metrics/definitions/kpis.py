@@ -39,6 +39,16 @@ MOVED = Facts(
 )
 """Who bought in the window or in the period before it: that of the series, else as many days as the window has."""
 
+MISSED = Facts(
+    "missed",
+    """
+    SELECT m.n, m.customer_id FROM moved m JOIN points p ON p.n = m.n CROSS JOIN usual_gap u
+    WHERE m.was_active AND NOT m.came_back
+        AND CAST(CAST(:watermark AS timestamptz) AT TIME ZONE :zone AS date) - p.ends_on + 1 < u.days
+    """,
+)
+"""Who bought in the period before and not since, where less time has passed than nine in ten let pass."""
+
 ORDERED = Facts(
     "ordered",
     """
@@ -91,7 +101,8 @@ RAISED = Facts(
 OWN_GAPS = Facts(
     "own_gaps",
     """
-    SELECT p.n, g.customer_id, p.ends_on - max(g.day) > percentile_cont(0.95) WITHIN GROUP (ORDER BY g.gap) AS is_late
+    SELECT p.n, g.customer_id,
+        p.ends_on - 1 - max(g.day) > percentile_cont(0.95) WITHIN GROUP (ORDER BY g.gap) AS is_late
     FROM points p
     JOIN (
         SELECT customer_id, day, day - lag(day) OVER (PARTITION BY customer_id ORDER BY day) AS gap
@@ -229,9 +240,10 @@ def retention() -> Figure:
 def retention_on_or_after() -> Figure:
     """Of the customers who bought in the period before the window, those who bought in it or at any time since.
 
-    The last periods are censored: who will come back has had little time to.
+    The last periods are censored: who is missing there may still come back, since less time has passed since than nine
+    in ten customers let pass between two purchases.
     """
-    return ratio(count(MOVED, "was_active AND came_back"), count(MOVED, "was_active"))
+    return ratio(count(MOVED, "was_active AND came_back"), count(MOVED, "was_active")).awaiting(count(MISSED))
 
 
 @metric(
@@ -262,11 +274,16 @@ def dormant_customers() -> Figure:
 
 
 @metric(
-    "churn_by_gap", unit=Unit.RATIO, better=Better.LOWER, step=CanonicalStep.RETAIN, en="Churn by own gaps",
+    "churn_by_gap", version=2, unit=Unit.RATIO, better=Better.LOWER, step=CanonicalStep.RETAIN, en="Churn by own gaps",
     fa="ریزش بر پایهٔ فاصلهٔ خود",
+    personal=Personal(ratio(count(OWN_GAPS, "is_late"), count(OWN_GAPS), empty=MissingReason.TOO_FEW), Span.LIFETIME),
 )  # fmt: skip
 def churn_by_gap() -> Figure:
-    """Customers who have not bought for longer than 95 % of their own gaps, of those with five gaps or more."""
+    """Customers who have not bought for longer than 95 % of their own gaps, of those with five gaps or more.
+
+    The silence is counted to the window's last day, as recency is. Of a customer it is 1 for who is gone by it and 0
+    for who is not; with fewer than five gaps it is not known.
+    """
     return ratio(count(OWN_GAPS, "is_late"), count(OWN_GAPS), empty=MissingReason.TOO_FEW)
 
 

@@ -187,8 +187,11 @@ def cases() -> Figure:
     fa="زمان نخستین پاسخ",
 )  # fmt: skip
 def answer_time() -> Figure:
-    """The middle time from the opening of a case to its first answer, of those that were answered."""
-    return median(CASE_OPENED, "answer_minutes")
+    """The middle time from the opening of a case to its first answer, of those that were answered.
+
+    It is censored, and can grow, while others of them wait for one.
+    """
+    return median(CASE_OPENED, "answer_minutes").awaiting(count(CASE_OPENED, "answer_minutes IS NULL"))
 
 
 @metric(
@@ -196,5 +199,8 @@ def answer_time() -> Figure:
     fa="زمان حل",
 )  # fmt: skip
 def resolution_time() -> Figure:
-    """The middle time from the opening of a case until it was resolved, of those that are."""
-    return median(CASE_OPENED, "resolution_minutes")
+    """The middle time from the opening of a case until it was resolved, of those that are.
+
+    It is censored, and can grow, while others of them are open.
+    """
+    return median(CASE_OPENED, "resolution_minutes").awaiting(count(CASE_OPENED, "resolution_minutes IS NULL"))

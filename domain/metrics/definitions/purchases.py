@@ -17,7 +17,7 @@ from domain.metrics.catalogue import (
     total,
     winsorised,
 )
-from domain.metrics.rules import Better, Unit
+from domain.metrics.rules import Better, Grain, Unit
 from domain.purchases.rules import MissingReason
 from domain.stages.rules import CanonicalStep
 
@@ -194,7 +194,7 @@ def active_customers() -> Figure:
 
 
 @metric(
-    "occasions_per_active", unit=Unit.COUNT, better=Better.HIGHER, step=CanonicalStep.RETAIN,
+    "occasions_per_active", grain=Grain.WEEK, unit=Unit.COUNT, better=Better.HIGHER, step=CanonicalStep.RETAIN,
     en="Occasions per active customer", fa="نوبت خرید به ازای هر مشتری فعال",
 )  # fmt: skip
 def occasions_per_active() -> Figure:
@@ -261,8 +261,8 @@ def winsorised_size_of_transaction() -> Figure:
 
 
 @metric(
-    "purchase_gap", unit=Unit.DAYS, better=Better.LOWER, step=CanonicalStep.RETAIN, en="Gap between purchases",
-    fa="فاصلهٔ میان خریدها",
+    "purchase_gap", grain=Grain.WEEK, unit=Unit.DAYS, better=Better.LOWER, step=CanonicalStep.RETAIN,
+    en="Gap between purchases", fa="فاصلهٔ میان خریدها",
     personal=Personal(
         ratio(total(GAP, "days"), count(GAP), empty=_TOO_FEW), Span.LIFETIME,
     ),
@@ -273,7 +273,7 @@ def purchase_gap() -> Figure:
 
 
 @metric(
-    "median_purchase_gap", unit=Unit.DAYS, better=Better.LOWER, step=CanonicalStep.RETAIN,
+    "median_purchase_gap", grain=Grain.WEEK, unit=Unit.DAYS, better=Better.LOWER, step=CanonicalStep.RETAIN,
     en="Median gap between purchases", fa="میانهٔ فاصلهٔ خریدها",
     personal=Personal(median(GAP, "days"), Span.LIFETIME),
 )  # fmt: skip
@@ -310,7 +310,7 @@ def acquaintance() -> Figure:
 
 
 @metric(
-    "repeat_purchase_rate", unit=Unit.RATIO, better=Better.HIGHER, step=CanonicalStep.RETAIN,
+    "repeat_purchase_rate", grain=Grain.WEEK, unit=Unit.RATIO, better=Better.HIGHER, step=CanonicalStep.RETAIN,
     en="Repeat purchase rate", fa="نرخ خرید تکراری",
 )  # fmt: skip
 def repeat_purchase_rate() -> Figure:

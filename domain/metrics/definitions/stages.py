@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from domain.metrics.catalogue import Facts, Figure, count, median, metric, number_of, ratio, sum_of
-from domain.metrics.rules import Better, Unit
+from domain.metrics.rules import Better, Grain, Unit
 from domain.stages.rules import CanonicalStep
 
 CONTACTED = Facts(
@@ -38,6 +38,19 @@ CONSIDERING = Facts(
 )
 """Who entered a stage of the step CONSIDER in the window, in any lifecycle."""
 
+UNDECIDED = Facts(
+    "undecided",
+    """
+    SELECT c.n, c.customer_id
+    FROM considering c
+    JOIN step_entries e ON e.customer_id = c.customer_id AND e.step = 'CONSIDER'
+    JOIN calendar p ON p.day = e.day AND p.n = c.n
+    WHERE NOT c.is_converted
+        AND e.entered_at + CAST(:conversion AS int) * INTERVAL '1 day' > CAST(:watermark AS timestamptz)
+    GROUP BY c.n, c.customer_id
+    """,
+)
+"""Who entered CONSIDER in the window and has not converted, where the days for it are not over."""
 
 LED = Facts(
     "led",
@@ -95,16 +108,16 @@ def leads() -> Figure:
 
 
 @metric(
-    "conversion_rate", version=2, unit=Unit.RATIO, better=Better.HIGHER, step=CanonicalStep.PURCHASE,
+    "conversion_rate", version=2, grain=Grain.MONTH, unit=Unit.RATIO, better=Better.HIGHER, step=CanonicalStep.PURCHASE,
     en="Conversion rate", fa="نرخ تبدیل",
 )  # fmt: skip
 def conversion_rate() -> Figure:
     """Of the customers who entered CONSIDER in the window, those who entered PURCHASE within 90 days of it.
 
     Within another number of days, where the question says so. It belongs to those who came, not to those who were won:
-    of a window that ended less than so many days ago it can grow.
+    it is censored, and can grow, where one of them who has not converted came less than so many days ago.
     """
-    return ratio(count(CONSIDERING, "is_converted"), count(CONSIDERING))
+    return ratio(count(CONSIDERING, "is_converted"), count(CONSIDERING)).awaiting(count(UNDECIDED))
 
 
 @metric(

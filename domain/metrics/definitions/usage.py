@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from domain.metrics.catalogue import Facts, Figure, Personal, count, metric, number_of, ratio, total
-from domain.metrics.rules import Better, Unit
+from domain.metrics.rules import Better, Grain, Unit
 from domain.purchases.rules import MissingReason
 from domain.stages.rules import CanonicalStep
 
@@ -62,7 +62,16 @@ def usage_frequency() -> Figure:
     return ratio(total(OWNER, "used_days"), total(OWNER, "days"), n=count(OWNER))
 
 
-@metric("stickiness", version=2, unit=Unit.RATIO, better=Better.HIGHER, step=_STEP, en="Stickiness", fa="چسبندگی")
+@metric(
+    "stickiness",
+    version=2,
+    grain=Grain.MONTH,
+    unit=Unit.RATIO,
+    better=Better.HIGHER,
+    step=_STEP,
+    en="Stickiness",
+    fa="چسبندگی",
+)
 def stickiness() -> Figure:
     """The mean number of users a day by the number of users in the window."""
     users = "used_days > 0"

@@ -11,6 +11,7 @@ from tenure_sdk.templates import Step, TemplateText
 MetricUnit: TypeAlias = Literal["DAYS", "PER_YEAR", "UNITS", "MONEY", "COUNT", "RATIO", "SCORE", "MINUTES"]
 Better: TypeAlias = Literal["HIGHER", "LOWER"]
 Span: TypeAlias = Literal["YEAR", "LIFETIME"]
+Grain: TypeAlias = Literal["DAY", "WEEK", "MONTH", "QUARTER"]
 
 
 class Where(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -41,7 +42,8 @@ Aggregate: TypeAlias = Total | CustomerCount
 class Metric(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A figure: an aggregate, or one by another. Another formula is another version.
 
-    With `personal` it has a value for a single customer too, over the last 365 days or the whole life.
+    With `personal` it has a value for a single customer too, over the last 365 days or the whole life. `grain` is the
+    shortest period of which it says something.
     """
 
     key: str
@@ -56,3 +58,4 @@ class Metric(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     min_n: int | None = None
     marketing_only: bool = False
     personal: Span | None = None
+    grain: Grain = "DAY"

@@ -30,13 +30,13 @@ if TYPE_CHECKING:
 
 
 def at(day: str, hour: int = 12) -> datetime:
-    """A moment of a day of 2026, such as 05-31."""
+    """A moment of a day, such as 05-31, which is one of 2026."""
     return datetime.combine(on(day), time(hour), UTC)
 
 
 def on(day: str) -> date:
-    """A day of 2026."""
-    return date.fromisoformat(f"2026-{day}")
+    """A day, of 2026 where no year is said."""
+    return date.fromisoformat(day if len(day) > len("05-31") else f"2026-{day}")
 
 
 MAY = Window(on("05-01"), on("06-01"))

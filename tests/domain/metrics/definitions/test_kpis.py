@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from domain import purchases
 from domain.customers import merge
+from domain.metrics.queries import customer_values
+from domain.metrics.reading import snapshot
 from domain.metrics.rules import Grain
 from domain.purchases.rules import MissingReason, NewLine, Window
 from tests.domain.metrics.definitions.conftest import on
@@ -113,9 +116,38 @@ async def test_churn_by_gap_needs_five_gaps_of_ones_own(business: Business) -> N
         for day in days:
             await business.bought(who, f"05-{day:02}")
     await business.settle()
-    found = (await business.measured("churn_by_gap"))["churn_by_gap"]
-    assert (found.numerator, found.denominator, found.value) == (2, 2, 1)
-    earlier = (await business.measured("churn_by_gap", window=Window(on("05-01"), on("05-31"))))["churn_by_gap"]
-    assert (earlier.numerator, earlier.denominator, earlier.value) == (1, 2, Decimal("0.5"))
+    for end, gone in (("05-14", 0), ("05-15", 1), ("06-01", 1), ("06-02", 2)):
+        window = Window(on("05-01"), on(end))
+        found = (await business.measured("churn_by_gap", window=window))["churn_by_gap"]
+        assert (end, found.numerator, found.denominator) == (end, gone, 1 if end < "05-27" else 2)
     first = await business.values("churn_by_gap", window=Window(on("05-01"), on("05-05")))
     assert first == {"churn_by_gap": MissingReason.TOO_FEW}
+
+
+async def test_a_customer_is_gone_by_his_own_gaps_or_not_or_has_too_few(business: Business) -> None:
+    today = business.database.clock.now().date()
+    for who, ago in (("A", (100, 90, 80, 70, 60, 50)), ("B", (60, 50, 40, 30, 20, 10)), ("C", (9, 8))):
+        for days in ago:
+            await business.bought(who, f"{today - timedelta(days)}")
+    await business.settle()
+    roots = [business[who] for who in "ABC"]
+    async with business.database.reading(business.tenant) as reading:
+        found = (await customer_values(await snapshot(reading), roots, ["churn_by_gap"])).by_customer
+    own = [found[root][0].value for root in roots]
+    assert [value.missing or value.value for value in own] == [1, 0, MissingReason.TOO_FEW]
+    assert own[0].window == Window(None, today + timedelta(1))
+
+
+async def test_the_last_periods_are_censored_while_who_is_missing_may_come_back(business: Business) -> None:
+    """Nine in ten gaps have 40 days at most; when a window was over for so long, C is waited for no more."""
+    today = business.database.clock.now().date()
+    for who, ago in (("A", (200, 160, 120, 80)), ("B", (160, 120, 80)), ("C", (160,))):
+        for days in ago:
+            await business.bought(who, f"{today - timedelta(days)}")
+    await business.settle()
+    for since, censored in ((38, True), (39, False)):
+        window = Window(today - timedelta(150), today - timedelta(since))
+        found = await business.measured("retention_on_or_after", "retention", window=window)
+        value = found["retention_on_or_after"]
+        assert (value.numerator, value.denominator, value.censored) == (2, 3, censored)
+        assert not found["retention"].censored

@@ -74,3 +74,5 @@ async def test_how_fast_cases_are_answered_and_resolved(business: Business) -> N
     assert await business.values("cases", "answer_time", "resolution_time") == {
         "cases": 3, "answer_time": 10, "resolution_time": 90,
     }  # fmt: skip
+    waited = await business.measured("answer_time", "resolution_time")
+    assert {key: value.censored for key, value in waited.items()} == {"answer_time": False, "resolution_time": True}

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from domain import stages
 from domain.metrics.rules import Counting
-from domain.purchases.rules import MissingReason
+from domain.purchases.rules import MissingReason, Window
 from domain.stages import queries
 from domain.stages.rules import CanonicalStep, CauseKind
-from tests.domain.metrics.definitions.conftest import at
+from tests.domain.metrics.definitions.conftest import at, on
 
 if TYPE_CHECKING:
     from tests.domain.metrics.definitions.conftest import Business
@@ -53,6 +54,28 @@ async def test_of_those_who_consider_some_buy_within_ninety_days(business: Busin
         within = await business.measured("conversion_rate", counting=Counting(conversion=days + 1))
         assert (days, within["conversion_rate"].numerator) == (days, converted)
     assert (found["lead_to_purchase"].value, found["lead_to_purchase"].n) == (19, 2)
+
+
+async def test_a_cohort_is_censored_while_somebody_in_it_has_time_to_convert(business: Business) -> None:
+    async with business.database.unit_of_work(business.tenant) as work:
+        await stages.create_from_template(work, "buyer")
+        keys = {one.step: one.key for one in (await queries.lifecycle(work, "buyer")).definition.stages}
+        for who, step, moment in (
+            ("A", "CONSIDER", at("05-02")), ("A", "PURCHASE", at("05-20")), ("B", "CONSIDER", at("05-30", hour=9)),
+        ):  # fmt: skip
+            await stages.move(
+                work, business[who], keys[CanonicalStep(step)], occurred_at=moment, cause=CauseKind.CONNECTOR
+            )  # fmt: skip
+    await business.happened("F", "CALL", at("01-05"))
+    await business.settle()
+    age = (business.database.clock.now() - at("05-30", hour=9)).days
+    over, going_on = Counting(conversion=age), Counting(conversion=age + 1)
+    for counting, censored in ((over, False), (going_on, True)):
+        found = await business.measured("conversion_rate", "leads", counting=counting)
+        assert (found["conversion_rate"].value, found["conversion_rate"].censored) == (Decimal("0.5"), censored)
+        assert not found["leads"].censored
+    converted = await business.measured("conversion_rate", window=Window(on("05-01"), on("05-30")), counting=going_on)
+    assert (converted["conversion_rate"].value, converted["conversion_rate"].censored) == (1, False)
 
 
 async def test_without_leads_there_is_no_conversion(business: Business) -> None:

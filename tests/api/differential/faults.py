@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Any
 from api import pages, reading
 from api.problems import BadUserInput
 from api.reads import completion, plan, selection, statement
-from api.reads.plan import Page, Planner
+from api.reads.paging import Page
+from api.reads.plan import Planner
 
 if TYPE_CHECKING:
     import pytest
+
+    from api.reads.statement import Binds
 
 Fault = Callable[["pytest.MonkeyPatch"], None]
 
@@ -55,10 +58,10 @@ def last_ignored(patch: pytest.MonkeyPatch) -> None:
     """`last` gives the first rows."""
     made = Page.__init__
 
-    def forward(self: Page, planner: Planner, spec: Any, arguments: Any, level: Any) -> None:
+    def forward(self: Page, binds: Binds, spec: Any, arguments: Any, level: Any) -> None:
         if arguments.get("first") is None:
             arguments = {**arguments, "first": arguments.get("last"), "last": None}
-        made(self, planner, spec, arguments, level)
+        made(self, binds, spec, arguments, level)
 
     patch.setattr(Page, "__init__", forward)
 
@@ -71,7 +74,7 @@ def limit_off_by_one(patch: pytest.MonkeyPatch) -> None:
 
 def next_page_not_seen(patch: pytest.MonkeyPatch) -> None:
     """No row more than the page is fetched."""
-    patch.setattr(Page, "limit", property(lambda self: self._planner.binds.typed(self.size, "int4")))
+    patch.setattr(Page, "limit", property(lambda self: self._binds.typed(self.size, "int4")))
 
 
 def null_not_propagated(patch: pytest.MonkeyPatch) -> None:

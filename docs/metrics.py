@@ -27,6 +27,7 @@ _SECTIONS = {
     "usage": "Usage",
     "stages": "Stages",
     "marketing": "Marketing",
+    "worth": "Lifetime value",
 }
 
 ELSEWHERE = {
@@ -34,7 +35,7 @@ ELSEWHERE = {
     "stage conversion": "`Lifecycle.funnel`",
     "time in stage, velocity": "`Lifecycle.timeInStage`",
     "regression rate, skip rate": "`Lifecycle.movements`",
-    "historic and predictive CLV, P(alive) as last valued": "`Customer.lifetimeValue`",
+    "predictive CLV, historic CLV and P(alive) as last valued": "`Customer.lifetimeValue`",
     "customer equity": "`customerEquity`",
     "ROI, payback, return on customer": "`Measurement.returns`",
     "retention of cohorts": "`cohortRetention`",
@@ -93,6 +94,7 @@ ASKED: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "response rate": ("response_rate", "raw_response_rate", "deliveries"),
         "purchases after a campaign": ("attributed_purchase_rate",),
     },
+    "Lifetime value": {"historic CLV": ("historic_clv",)},
 }  # fmt: skip
 """Every figure by the name that people ask for it by, and the metrics that tell it."""
 

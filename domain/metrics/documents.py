@@ -86,6 +86,19 @@ _EARLIER = "(p.starts_on - CAST(:lag AS int))", "(p.ends_on - CAST(:lag AS int))
 RELATIONS["earlier_spending"] = _spending(*_EARLIER)
 BELIEVED["earlier_spending"] = _spending(*_EARLIER, _BORNE_THEN)
 
+# What customers bore of all costs up to the end of each window, and the entries of which that is not known.
+RELATIONS["past_spending"] = f"""
+    SELECT p.n, a.customer_id, CAST({borne("a", "a.day", "p.ends_on")} AS numeric) AS amount
+    FROM points p JOIN cost_allocations a ON a.tenant_id = :tenant AND a.day < p.ends_on{{bearing}}
+"""
+RELATIONS["unrated_shares"] = f"""
+    SELECT p.n, coalesce(e.customer_id, w.customer_id) AS customer_id
+    FROM points p
+    JOIN cost_entries e ON e.tenant_id = :tenant AND {NOW.format(t="e")} AND e.base_amount IS NULL
+        AND e.starts_on < p.ends_on
+    LEFT JOIN cost_weights w ON w.tenant_id = :tenant AND w.entry_id = e.id AND e.customer_id IS NULL
+"""
+
 BELIEVED["cost_entries"] = f"""
     SELECT e.tenant_id, e.id, e.category, e.starts_on, e.ends_on, e.rule, e.customer_id, e.campaign_key, e.case_key,
         e.department_id, {base_amount("e", KNOWN, "starts_on")} AS base_amount,

@@ -249,7 +249,8 @@ async def customer_values(
 async def _rows(snapshot: Snapshot, sql: str, values: dict[str, Any]) -> Sequence[Any]:
     """The rows of a statement; one that asks who once bore which costs is told."""
     if ":bearers" in sql:
-        values |= await shared_then(snapshot, values)
+        since = {"since": LONG_AGO} if "past_spending" in sql else {}
+        values |= await shared_then(snapshot, values | since)
     return await snapshot.rows(sql, **values)
 
 

@@ -59,7 +59,7 @@ FROM arrow_{table} d LEFT JOIN arrow_merged m USING (customer_id)
 """
 _BESIDE = {"costs": _COSTS, "contracts": _CONTRACTS, "held": _HELD}
 _FIGURES = ("net",)
-_MORE_FIGURES = ("net", "cost_of_goods", "uncosted", "unrated")
+_MORE_FIGURES = ("net", "adjusted", "cost_of_goods", "uncosted", "unrated")
 
 
 @dataclass(frozen=True)

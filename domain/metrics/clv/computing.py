@@ -123,7 +123,7 @@ _HISTORIC = """
 SELECT customer, CAST(sum(net) AS bigint) AS net, CAST(sum(goods) AS bigint) AS goods,
     CAST(sum(costs) AS bigint) AS costs, sum(unrated) > 0 AS unrated
 FROM (
-    SELECT customer, net, cost_of_goods AS goods, 0 AS costs, unrated FROM days
+    SELECT customer, net + adjusted AS net, cost_of_goods AS goods, 0 AS costs, unrated FROM days
     UNION ALL SELECT customer, 0, 0, amount, 0 FROM costs
     UNION ALL SELECT customer, 0, 0, 0, 0 FROM held
 )

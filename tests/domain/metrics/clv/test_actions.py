@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 
 import numpy as np
 import pytest
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, insert, select, update
 
 from bench.models import simulated
 from domain.costs.model import CostAllocation
@@ -54,6 +54,8 @@ async def test_models_are_kept_and_everybody_is_valued(database: Database, tenan
         work.add(
             CostAllocation(entry_id=uuid4(), customer_id=customers[0], day=BEGIN, category="SERVICE", amount_base=1_000)
         )
+        adjusted = update(PurchaseDay).where(PurchaseDay.tenant_id == tenant, PurchaseDay.customer_id == customers[-1])
+        await work.execute(adjusted.values(adjusted=-50))
     outcome = await fit_models(database, tenant)
     assert outcome is not None
     assert (outcome.as_of, outcome.missing) == (BEGIN + timedelta(273), None)
@@ -85,7 +87,7 @@ async def test_models_are_kept_and_everybody_is_valued(database: Database, tenan
             select(func.sum(CustomerValue.historic)).where(CustomerValue.tenant_id == tenant)
         )
         ((spent,),) = await reading.rows(select(func.sum(PurchaseDay.net)).where(PurchaseDay.tenant_id == tenant))
-    assert net == spent - 1_000
+    assert net == spent - 1_000 - 50
 
     curves = await all_of(database, tenant, EquityCurve)
     assert {each.version_id for each in curves} == {

@@ -93,6 +93,7 @@ _named(
     SELECTED_ON_BASELINE="Customers were chosen by what they did inside the baseline.",
     FEW_UNITS="There are fewer than five departments on a side.",
     OPPOSED="Two measures of the question went opposite ways.",
+    NO_RATE="More than 1 % of the days with purchases, or any cost, wait for an exchange rate.",
 )
 _named(
     findings.Flag,
@@ -107,6 +108,8 @@ _named(
     SELECTED_ON_BASELINE="Customers were chosen by what they did inside the baseline.",
     EXPLORATORY="Something was chosen after the seal; it has no verdict.",
     UNKNOWN_COSTS="The cost of some goods is not known; see `gainBasis`.",
+    UNRATED_SALES="Some sales wait for an exchange rate; they are in no amount.",
+    UNRATED_COSTS="Some costs wait for an exchange rate; what rests on them is not told.",
 )
 _named(
     plans.GroupKind,
@@ -121,6 +124,7 @@ _named(
     NO_COST_OF_GOODS="Of more than half of what was bought it is not known what the goods cost.",
     NO_PURCHASES="Nothing was bought on one of the sides.",
     NO_EQUITY="The customers were worth nothing at the go-live.",
+    NO_RATE="More than 1 % of the days with purchases, a cost of service or one of the initiative waits for a rate.",
     OTHER_CURRENCY="The customers were valued in another currency than that of the seal.",
     NOT_FITTED="No worker has fitted a model of buying yet.",
     TOO_FEW_CUSTOMERS="Too few customers have bought.",
@@ -280,7 +284,7 @@ class StartingPoint:
 class Returns:
     """What an initiative brought and cost, with the ends of each 95 % interval."""
 
-    cost = amount("cost", "currency", null=False, description="What it cost.")
+    cost = amount("cost", "currency", description="What it cost; null while any of it waits for a rate.")
     gain = amount("gain", "currency", description="What it brought beyond what was to be expected.")
     gain_low = amount("gain_low", "currency", description="The lower end of it.")
     gain_high = amount("gain_high", "currency", description="The upper end of it.")

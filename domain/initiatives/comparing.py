@@ -10,8 +10,8 @@ import numpy as np
 from msgspec import structs
 
 from domain.core.problems import Conflict
-from domain.initiatives.findings import Comparison, Flag, Groups, Method, Reason, Span, Verdict
-from domain.initiatives.plans import Question, Selection, Tier
+from domain.initiatives.findings import Comparison, Flag, Groups, Measure, Method, Reason, Span, Verdict
+from domain.initiatives.plans import Missing, Question, Selection, Tier
 from domain.initiatives.statistics import (
     battery,
     contributions,
@@ -25,16 +25,18 @@ from domain.initiatives.statistics import (
     weekly_costs,
 )
 from domain.initiatives.statistics.bootstrap import Resampling
+from domain.initiatives.statistics.contributions import SERVICE
+from domain.initiatives.statistics.effects import without_rate
 from domain.initiatives.statistics.figures import cut_off, figures, retained
 from domain.initiatives.statistics.panel import panel, selected_on_baseline, treated, untouched
 from domain.initiatives.statistics.starting_point import starting_point
-from domain.initiatives.statistics.tallies import RATIOS, change, tally
+from domain.initiatives.statistics.tallies import RATIOS, are_unrated, change, tally, within
 from domain.initiatives.statistics.windows import Calendar, require_known
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from domain.initiatives.findings import Measure, Opportunity, QuestionAnswer, Returns
+    from domain.initiatives.findings import Opportunity, QuestionAnswer, Returns
     from domain.initiatives.history import Amounts, History, Mask
     from domain.initiatives.plans import Plan
     from domain.initiatives.statistics.effects import Effect
@@ -45,6 +47,9 @@ if TYPE_CHECKING:
 
 LEAST_PANEL = 1000
 LEAST_SHARE_OF_PANEL = 0.2
+
+COUNTED = (SERVICE, *(category for categories in weekly_costs.CATEGORIES.values() for category in categories))
+"""The categories of costs that answers rest on."""
 
 RIPE_AFTER = 90
 """Days after which what is known of a day counts as complete: returns, bills and costs of a quarter are in by then."""
@@ -185,8 +190,14 @@ class _Study:
         }[method]()
         if Question.ACQUISITION_AND_RETENTION in self.plan.questions:
             found += self._weekly_costs()
+        if self._service_waits:
+            found = [without_rate(each) if each.measure is Measure.SERVICE_COST else each for each in found]
         selected = Reason.SELECTED_ON_BASELINE if selected_on_baseline(self.plan) else None
         return [replace(effect, blocked=effect.blocked or selected) for effect in found]
+
+    @property
+    def _service_waits(self) -> bool:
+        return contributions.service_waits(self.history, self.windows)
 
     def _before_after(self) -> list[Effect]:
         before, after = self._tallies(self.windows, self.panel)
@@ -226,8 +237,8 @@ class _Study:
 
     def _panel_changes(self, windows: Windows) -> Changes:
         chosen = panel(self.history, windows.before.first, self.scope)
-        before, after = (rows.sum(axis=0) for rows in self._tallies(windows, chosen))
-        found = {measure: float(change(measure, before, after)) for measure in self._measures}
+        sides = self._tallies(windows, chosen)
+        found = {measure: effects.plain_change(measure, *sides) for measure in self._measures}
         return {measure: one if np.isfinite(one) else None for measure, one in found.items()}
 
     def _series_changes(self, windows: Windows) -> Changes:
@@ -264,8 +275,11 @@ class _Study:
         cells = matching.cells_by_occasions(self.history, self.baseline, self.sides) if matched else None
         chosen = self.sides.panel if matched else self.panel
         costed = contributions.completed(self.history, self.windows)
-        gains = returns.gains(costed.history, self.windows, chosen, self.resampling, cells)
         helped = any(answer.verdict is Verdict.BETTER for answer in answers)
+        if self._service_waits or any(are_unrated(rows.sum(axis=0)) for rows in self._tallies(self.windows, chosen)):
+            unknown = replace(self.plan, equity=Missing.NO_RATE)
+            return returns.returns(costed, unknown, self.scope, Missing.NO_RATE, helped=helped)
+        gains = returns.gains(costed.history, self.windows, chosen, self.resampling, cells)
         return returns.returns(costed, self.plan, self.scope, gains, helped=helped)
 
     def _opportunities(self) -> tuple[Opportunity, ...]:
@@ -279,6 +293,7 @@ class _Study:
         plan = self.plan
         sealed_on = plan.go_live if plan.sealed_on is None else plan.sealed_on
         read_on = plan.measured_on if plan.read_on is None else plan.read_on
+        spans = (self.baseline, self.windows.before, self.windows.after)
         found = {
             Flag.RETROSPECTIVE: sealed_on > plan.go_live,
             Flag.SEASONALITY: not self.windows.same_days_of_the_year,
@@ -286,5 +301,8 @@ class _Study:
             Flag.SELECTED_ON_BASELINE: selected_on_baseline(plan),
             Flag.EXPLORATORY: bool(plan.exploratory),
             Flag.UNKNOWN_COSTS: contributions.are_unknown(self.history, self.windows),
+            Flag.UNRATED_SALES: any((self.history.unrated[within(self.history, span)] > 0).any() for span in spans),
+            Flag.UNRATED_COSTS: any(spent.amount is None for spent in plan.spent)
+            or any(self.history.weeks.are_unrated(each, span.first, span.last) for each in COUNTED for span in spans),
         }
         return tuple(flag for flag, holds in found.items() if holds)

@@ -39,6 +39,7 @@ class Reason(StrEnum):
     SELECTED_ON_BASELINE = "SELECTED_ON_BASELINE"
     FEW_UNITS = "FEW_UNITS"
     OPPOSED = "OPPOSED"
+    NO_RATE = "NO_RATE"
 
 
 class Flag(StrEnum):
@@ -54,6 +55,8 @@ class Flag(StrEnum):
     SELECTED_ON_BASELINE = "SELECTED_ON_BASELINE"
     EXPLORATORY = "EXPLORATORY"
     UNKNOWN_COSTS = "UNKNOWN_COSTS"
+    UNRATED_SALES = "UNRATED_SALES"
+    UNRATED_COSTS = "UNRATED_COSTS"
 
 
 class Method(StrEnum):
@@ -261,13 +264,13 @@ class Returns(msgspec.Struct, frozen=True):
 
     `shown_to_have_paid` is false as soon as the lower end of the return's interval is below zero. What cannot be known
     is null, with the reason beside it: no return and no payback without gain, cost, and cost of goods. NET_REVENUE says
-    that the gain has the cost of goods in it, which is not known.
+    that the gain has the cost of goods in it, which is not known. The cost is null while any of it waits for a rate.
     """
 
     gain: Estimate | None
     gain_basis: GainBasis
     gain_missing: Missing | None
-    cost: float
+    cost: float | None
     roi: Estimate | None
     roi_missing: Missing | None
     payback: PaidBack | None

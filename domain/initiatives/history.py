@@ -24,19 +24,22 @@ NEVER = -1
 """The day of what never happened."""
 
 LATEST = np.iinfo(np.int32).max
+WEEK = 7
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Weeks:
     """Costs by category and new customers in whole weeks, counted from the go-live: week k begins on `origin + 7 k`.
 
-    `first` is the number of the first week that is kept; weeks before the go-live are negative.
+    `first` is the number of the first week that is kept; weeks before the go-live are negative. `unrated` are the weeks
+    of a category in which a cost waits for an exchange rate, also those that are not kept; it is in no sum.
     """
 
     origin: int
     first: int
     costs: Mapping[str, Amounts]
     new_customers: Amounts
+    unrated: Mapping[str, frozenset[int]] = field(default_factory=dict)
 
     @classmethod
     def none(cls, origin: int) -> Self:
@@ -48,6 +51,11 @@ class Weeks:
         """The number of the first week that is no longer kept."""
         return self.first + len(self.new_customers)
 
+    def are_unrated(self, category: str, first: int, last: int) -> bool:
+        """Whether a cost of a category waits for a rate in any week that has one of the days `[first, last)`."""
+        begin, end = (first - self.origin) // WEEK, (last - 1 - self.origin) // WEEK
+        return any(begin <= week <= end for week in self.unrated.get(category, ()))
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class History:
@@ -57,7 +65,8 @@ class History:
     customers first seen later follow behind. `unit` numbers who is drawn together: an organisation with its people is
     one. A customer exists from `first_seen` until `erased_at` (NEVER: not erased). `first_occasion` is the day of the
     first purchase that is known at all, also of one before `first`; NEVER where there is none. `occasions_before` is
-    the number of occasions before `first`, of which no rows are kept. A row has one occasion (1) or none (0).
+    the number of occasions before `first`, of which no rows are kept. A row has one occasion (1) or none (0);
+    `unrated` is how many of its documents wait for an exchange rate, so that its amount is not known.
     """
 
     first: int
@@ -77,6 +86,7 @@ class History:
     service_cost: Amounts
     deliveries: Amounts
     responses: Amounts
+    unrated: Amounts
     weeks: Weeks = field(default_factory=lambda: Weeks.none(0))
 
     @property
@@ -117,7 +127,10 @@ class History:
         )
 
 
-ROWS = ("customer", "day", "occasions", "units", "amount", "contribution", "service_cost", "deliveries", "responses")
+ROWS = (
+    "customer", "day", "occasions", "units", "amount", "contribution", "service_cost", "deliveries", "responses",
+    "unrated",
+)  # fmt: skip
 """The columns of a history that have one value per customer and day."""
 
 SUMS = ROWS[3:]
@@ -174,4 +187,8 @@ def _joined_weeks(before: Weeks, after: Weeks) -> Weeks:
             for category in sorted({*before.costs, *after.costs})
         },
         new_customers=np.concatenate((before.new_customers, after.new_customers[new])),
+        unrated={
+            category: before.unrated.get(category, frozenset()) | after.unrated.get(category, frozenset())
+            for category in {*before.unrated, *after.unrated}
+        },
     )

@@ -14,6 +14,7 @@ from domain.core.money import minor_units
 from domain.initiatives import queries, reading, seal, sealing
 from domain.initiatives.comparing import compare
 from domain.initiatives.findings import Comparison, Flag
+from domain.initiatives.history import WEEK
 from domain.initiatives.model import BaselineSnapshot, Initiative, SealedPart
 from domain.initiatives.plans import Equity, Group, MeasurementKind, Missing, Plan, Question, Selection, Tier
 from domain.initiatives.statistics.equity import equity
@@ -179,7 +180,7 @@ async def _after(
 ) -> History:
     who = known.people(parts[SealedPart.CUSTOMERS])
     did = await reading.columns(work, window, known.place)
-    weeks = (window.last - window.first).days // reading.WEEK
+    weeks = (window.last - window.first).days // WEEK
     first = sealing.earliest(who["first_occasion_on"], root)
     new = reading.newcomers(reading.ordinals(first), window.first, 0, weeks)
     costs = await reading.costs(work, window, window.first)
@@ -246,8 +247,8 @@ def _weekly(evidence: Evidence) -> dict[str, Any]:
     """Purchases of the panel in each whole week, counted from go-live; of those left alone, too, where they count."""
     whole = evidence.before.joined(evidence.after)
     plan = evidence.plan
-    first = -((plan.go_live - whole.first) // reading.WEEK)
-    last = (plan.measured_on - plan.go_live) // reading.WEEK
+    first = -((plan.go_live - whole.first) // WEEK)
+    last = (plan.measured_on - plan.go_live) // WEEK
     groups = {"treated": treated(whole, plan)}
     if plan.tier is Tier.RIGOROUS and plan.treated is not None:
         groups["untouched"] = untouched(whole, plan)
@@ -257,7 +258,7 @@ def _weekly(evidence: Evidence) -> dict[str, Any]:
 def _group(whole: History, plan: Plan, scope: Mask, first: int, last: int) -> dict[str, Any]:
     members = np.zeros(whole.customers, dtype=np.bool_)
     members[panel(whole, plan.baseline_begins, scope).customers] = True
-    week = (whole.day - plan.go_live) // reading.WEEK
+    week = (whole.day - plan.go_live) // WEEK
     inside = members[whole.customer] & (week >= first) & (week < last)
     counted = {
         name: np.bincount(week[inside] - first, values[inside], last - first).tolist()

@@ -164,6 +164,9 @@ class SealedDay(_Sealed):
     service_cost: Mapped[int] = mapped_column(doc="What serving the customer cost, in minor units.")
     deliveries: Mapped[int] = mapped_column(doc="Campaigns delivered.")
     responses: Mapped[int] = mapped_column(doc="Campaigns answered, machines left out.")
+    unrated: Mapped[int | None] = mapped_column(
+        doc="Documents of the day that wait for an exchange rate and are in no amount; null in older seals."
+    )
 
 
 class SealedCost(_Sealed):
@@ -175,6 +178,9 @@ class SealedCost(_Sealed):
     week: Mapped[date] = mapped_column(primary_key=True, doc="The first day of the week, counted back from go-live.")
     category: Mapped[str] = mapped_column(primary_key=True)
     amount: Mapped[int] = mapped_column(doc="In minor units.")
+    unrated: Mapped[int | None] = mapped_column(
+        doc="Entries of the week that wait for an exchange rate and are in no amount; null in older seals."
+    )
 
 
 class SealedNewcomers(_Sealed):

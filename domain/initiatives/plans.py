@@ -55,6 +55,7 @@ class Missing(StrEnum):
     NO_COST_OF_GOODS = "NO_COST_OF_GOODS"
     NO_PURCHASES = "NO_PURCHASES"
     NO_EQUITY = "NO_EQUITY"
+    NO_RATE = "NO_RATE"
     OTHER_CURRENCY = "OTHER_CURRENCY"
     # What the models that value customers lack has the names that it has there.
     NOT_FITTED = "NOT_FITTED"
@@ -95,10 +96,10 @@ class Group:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Spent:
-    """What the initiative cost on one local day, in minor units of the base currency."""
+    """What the initiative cost on one local day, in minor units of the base currency; None: it waits for a rate."""
 
     day: int
-    amount: float
+    amount: float | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -10,7 +12,7 @@ import numpy as np
 from sqlalchemy import Date, DateTime, Uuid, bindparam, select, text
 
 from domain.costs.queries import by_day
-from domain.initiatives.history import NEVER, History, Weeks
+from domain.initiatives.history import NEVER, WEEK, History, Weeks
 from domain.initiatives.plans import GroupKind, GroupName, Missing, Spent
 from domain.initiatives.statistics.equity import Model
 from domain.metrics.clv.gamma_gamma import PARAMETERS as SPENDING
@@ -25,7 +27,7 @@ from domain.segments.criteria import decode
 from domain.segments.model import Segment, SegmentMember
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from datetime import date, datetime
     from uuid import UUID
 
@@ -33,9 +35,9 @@ if TYPE_CHECKING:
     from sqlalchemy import Select, TextClause
 
     from domain.core.unit_of_work import Reading
+    from domain.initiatives.history import Amounts
     from domain.initiatives.seal import Columns
 
-WEEK = 7
 RESPONDS_WITHIN = 7
 """Days in which a campaign is answered, if at all; a younger delivery does not count yet."""
 
@@ -62,6 +64,18 @@ class Person:
     first_seen_on: date
     first_occasion_on: date | None
     occasions_before: int
+
+
+@dataclass(slots=True)
+class WeekCost:
+    """What was spent in a week, and how many entries of it wait for an exchange rate: they are in no amount."""
+
+    amount: int = 0
+    unrated: int = 0
+
+
+WeekCosts = Mapping[str, Mapping[int, WeekCost]]
+"""By category and week."""
 
 
 @dataclass(frozen=True)
@@ -97,24 +111,32 @@ async def first_day(reading: Reading) -> date | None:
     return day
 
 
-async def costs(reading: Reading, window: Window, origin: date) -> Mapping[str, Mapping[int, int]]:
+async def costs(reading: Reading, window: Window, origin: date) -> WeekCosts:
     """What was spent by category and week, counted from the origin; an entry is spread evenly over its days."""
     rows = await reading.rows(_COSTS, _values(reading, window))
     spread: dict[str, dict[int, float]] = {}
+    waiting: dict[str, Counter[int]] = {}
     for row in rows:
         weeks = spread.setdefault(row.category, {})
         length = (row.ends_on - row.starts_on).days
         begin, end = max(row.starts_on, window.first), min(row.ends_on, window.last)
-        for day in range(begin.toordinal(), end.toordinal()):
-            week = (day - origin.toordinal()) // WEEK
-            weeks[week] = weeks.get(week, 0.0) + row.base_amount / length
-    return {category: {week: round(amount) for week, amount in weeks.items()} for category, weeks in spread.items()}
+        days = Counter((day - origin.toordinal()) // WEEK for day in range(begin.toordinal(), end.toordinal()))
+        for week, count in days.items():
+            weeks[week] = weeks.get(week, 0.0) + (row.base_amount or 0) * count / length
+        if row.base_amount is None:
+            waiting.setdefault(row.category, Counter()).update(days.keys())
+    return {
+        category: {
+            week: WeekCost(round(amount), waiting.get(category, Counter())[week]) for week, amount in weeks.items()
+        }
+        for category, weeks in spread.items()
+    }
 
 
 async def spent(reading: Reading, initiative_id: UUID) -> tuple[Spent, ...]:
-    """What an initiative cost, by the first day of each entry."""
+    """What an initiative cost, by the first day of each entry; not known of a day on which one waits for a rate."""
     rows = await reading.rows(_SPENT, {"tenant": reading.tenant_id, "initiative": initiative_id})
-    return tuple(Spent(row.starts_on.toordinal(), float(row.amount)) for row in rows)
+    return tuple(Spent(row.starts_on.toordinal(), None if row.amount is None else float(row.amount)) for row in rows)
 
 
 async def members_at(reading: Reading, segment_ids: Sequence[UUID], moment: datetime) -> Members:
@@ -168,16 +190,17 @@ def newcomers(first_occasions: NDArray[np.int32], origin: date, first: int, last
     return np.bincount(inside, minlength=last - first).astype(np.float64)
 
 
-def weeks_of(
-    found: Mapping[str, Mapping[int, int]], new_customers: NDArray[np.float64], origin: date, first: int
-) -> Weeks:
+def weeks_of(found: WeekCosts, new_customers: NDArray[np.float64], origin: date, first: int) -> Weeks:
     """Costs and new customers of the weeks from `first` on."""
-    size = len(new_customers)
+    size, nothing = len(new_customers), WeekCost()
     amounts = {
-        category: np.array([weeks.get(first + place, 0) for place in range(size)], dtype=np.float64)
+        category: np.array([weeks.get(first + place, nothing).amount for place in range(size)], dtype=np.float64)
         for category, weeks in found.items()
     }
-    return Weeks(origin=origin.toordinal(), first=first, costs=amounts, new_customers=new_customers)
+    unrated = {
+        category: frozenset(week for week, cost in weeks.items() if cost.unrated) for category, weeks in found.items()
+    }
+    return Weeks(origin.toordinal(), first, amounts, new_customers, unrated)
 
 
 def ordinals(found: Sequence[date | None]) -> NDArray[np.int32]:
@@ -203,12 +226,23 @@ def history(who: Columns, did: Columns, window: tuple[date, date], weeks: Weeks)
         customer=np.array(did["pseudonym"], dtype=np.int32),
         day=ordinals(did["day"]),
         weeks=weeks,
-        **{name: np.array(did[name], dtype=np.float64) for name in FIGURES},
+        **_figures(did),
     )
 
 
-FIGURES = ("occasions", "units", "amount", "contribution", "service_cost", "deliveries", "responses")
+FIGURES = ("occasions", "units", "amount", "contribution", "service_cost", "deliveries", "responses", "unrated")
 """What is counted of a customer on a day."""
+
+
+def _figures(did: Columns) -> dict[str, Amounts]:
+    """The columns of the days as numbers; what is not known is NaN.
+
+    Seals of before it was kept do not say what waits for a rate: there it may be a purchase of nothing of which nobody
+    knows what it left.
+    """
+    found = {name: np.array(did[name], dtype=np.float64) for name in FIGURES}
+    of_nothing = (found["occasions"] > 0) & (found["amount"] == 0) & np.isnan(found["contribution"])
+    return found | {"unrated": np.where(np.isnan(found["unrated"]), of_nothing, found["unrated"])}
 
 
 def _statement(sql: str, **types: Any) -> TextClause:
@@ -261,19 +295,21 @@ def _days(whose: str = "") -> str:
         CASE WHEN sum(unknown) = 0
             THEN CAST(sum(amount) - sum(cost_of_goods) - sum(service_cost) AS bigint) END AS contribution,
         CAST(sum(service_cost) AS bigint) AS service_cost,
-        CAST(sum(deliveries) AS bigint) AS deliveries, CAST(sum(responses) AS bigint) AS responses
+        CAST(sum(deliveries) AS bigint) AS deliveries, CAST(sum(responses) AS bigint) AS responses,
+        CAST(sum(unrated) AS bigint) AS unrated
     FROM (
         SELECT p.customer_id, p.day, CASE WHEN {_IS_OCCASION} THEN 1 ELSE 0 END AS occasions,
             CASE WHEN :paid_only THEN p.paid_units ELSE p.units END - p.returned_units AS units, p.net AS amount,
-            p.cost_of_goods, p.uncosted + p.unrated AS unknown, 0 AS service_cost, 0 AS deliveries, 0 AS responses
+            p.cost_of_goods, p.uncosted + p.unrated AS unknown, 0 AS service_cost, 0 AS deliveries, 0 AS responses,
+            p.unrated
         FROM purchase_days p WHERE p.tenant_id = :tenant AND p.day >= :first AND p.day < :last{whose.format(t="p")}
         UNION ALL
-        SELECT b.customer_id, b.day, 0, 0, 0, 0, 0, b.minor, 0, 0
+        SELECT b.customer_id, b.day, 0, 0, 0, 0, 0, b.minor, 0, 0, 0
         FROM ({by_day(":first", ":last", "a.category = 'SERVICE'" + whose.format(t="a"))}) AS b
         WHERE b.minor <> 0
         UNION ALL
         SELECT r.customer_id, r.delivered_on, 0, 0, 0, 0, 0, 0, 1,
-            CASE WHEN r.human_at <= r.delivered_at + make_interval(days => {RESPONDS_WITHIN}) THEN 1 ELSE 0 END
+            CASE WHEN r.human_at <= r.delivered_at + make_interval(days => {RESPONDS_WITHIN}) THEN 1 ELSE 0 END, 0
         FROM campaign_responses r
         WHERE r.tenant_id = :tenant AND r.delivered_on >= :first
             AND r.delivered_on < CAST(:last AS date) - {RESPONDS_WITHIN}{whose.format(t="r")}
@@ -319,16 +355,16 @@ _FIRST_DAY = _statement("SELECT min(day) AS day FROM purchase_days WHERE tenant_
 _COSTS = _statement(
     """
     SELECT category, starts_on, ends_on, base_amount FROM cost_entries
-    WHERE tenant_id = :tenant AND superseded_at IS NULL AND base_amount IS NOT NULL
-        AND starts_on < :last AND ends_on > :first
+    WHERE tenant_id = :tenant AND superseded_at IS NULL AND starts_on < :last AND ends_on > :first
     """,
     first=Date(), last=Date(),
 )  # fmt: skip
 
 _SPENT = _statement(
     """
-    SELECT starts_on, CAST(sum(base_amount) AS bigint) AS amount FROM cost_entries
-    WHERE tenant_id = :tenant AND superseded_at IS NULL AND base_amount IS NOT NULL AND initiative_id = :initiative
+    SELECT starts_on, CASE WHEN bool_and(base_amount IS NOT NULL) THEN CAST(sum(base_amount) AS bigint) END AS amount
+    FROM cost_entries
+    WHERE tenant_id = :tenant AND superseded_at IS NULL AND initiative_id = :initiative
     GROUP BY starts_on ORDER BY starts_on
     """,
     initiative=Uuid(),

@@ -102,14 +102,15 @@ def chained(header: BaselineSnapshot, parts: Parts) -> Chain:
     """The chain over a seal.
 
     The digest of the header is the SHA-256 of its columns as JSON with sorted keys. Each link covers up to 10,000 rows
-    of a part in the order of their keys: its digest is the SHA-256 of them as JSON, without what is personal; its hash
-    is the SHA-256 of the hash before it (of the first: the digest of the header) and itself as JSON.
+    of a part in the order of their keys: its digest is the SHA-256 of them as JSON, without what is personal and what
+    was not kept yet; its hash is the SHA-256 of the hash before it (of the first: the digest of the header) and itself
+    as JSON.
     """
     begin = hashlib.sha256(_written(_header(header))).digest()
     links: list[Link] = []
     previous = begin
     for part in SealedPart:
-        for rows in _batches(parts[part], without=personal_columns(_TABLES[part])):
+        for rows in _batches(parts[part], without=(*personal_columns(_TABLES[part]), *_not_kept(parts[part]))):
             digest = hashlib.sha256(_written(rows)).digest()
             told = {"position": len(links) + 1, "part": part, "rows": len(rows), "digest": digest}
             previous = hashlib.sha256(previous + _written(told)).digest()
@@ -164,6 +165,14 @@ def _batches(columns: Columns, without: Sequence[str] = ()) -> Iterator[list[dic
     for begin in range(0, len(kept[0]), BATCH):
         cut = (column[begin : begin + BATCH] for column in kept)
         yield [dict(zip(names, row, strict=True)) for row in zip(*cut, strict=True)]
+
+
+def _not_kept(columns: Columns) -> list[str]:
+    """The columns that there were not when a part was sealed: all of them are null there, and never in a later seal."""
+    return [name for name in _CAME_LATER if name in columns and not any(each is not None for each in columns[name])]
+
+
+_CAME_LATER = ("unrated",)
 
 
 def _written(value: Any) -> bytes:

@@ -17,9 +17,10 @@ from msgspec import structs
 from domain.core.problems import NotEnoughData
 from domain.initiatives import queries, reading, seal
 from domain.initiatives.findings import Flag
-from domain.initiatives.history import History, Mask, Weeks
+from domain.initiatives.history import WEEK, History, Mask, Weeks
 from domain.initiatives.model import BaselineSnapshot, Initiative, SealedPart
 from domain.initiatives.plans import DEFAULT_MINIMUM_EFFECT, Question, Selection
+from domain.initiatives.reading import WeekCost
 from domain.initiatives.statistics.windows import WindowBeforeData, first_day_to_seal
 from domain.initiatives.waiting import InsufficientData, TooEarly, Waiting, waiting
 from domain.metrics import definitions  # noqa: F401 - who imports it has all metrics in the catalogue
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from domain.core.unit_of_work import Reading
-    from domain.initiatives.reading import Person, Window
+    from domain.initiatives.reading import Person, WeekCosts, Window
     from domain.initiatives.seal import Columns, Parts
 
 METRICS = (
@@ -191,19 +192,22 @@ def _people(who: Sequence[Person], place: Mapping[UUID, int], scope: Scope) -> C
     }
 
 
-def _costs(found: Mapping[str, Mapping[int, int]], go_live: date) -> Columns:
-    rows = sorted((week, category, amount) for category, weeks in found.items() for week, amount in weeks.items())
+def _costs(found: WeekCosts, go_live: date) -> Columns:
+    rows = sorted(
+        (week, category, cost.amount, cost.unrated) for category, weeks in found.items() for week, cost in weeks.items()
+    )
     return {
-        "week": [_week(go_live, week) for week, _, _ in rows],
-        "category": [category for _, category, _ in rows],
-        "amount": [amount for _, _, amount in rows],
+        "week": [_week(go_live, week) for week, *_ in rows],
+        "category": [category for _, category, *_ in rows],
+        "amount": [amount for *_, amount, _ in rows],
+        "unrated": [unrated for *_, unrated in rows],
     }
 
 
 def _newcomers(people: Columns, who: Sequence[Person], window: Window) -> Columns:
     """Whole weeks only: one that began before the first sealed day would look poor."""
     first = earliest(people["first_occasion_on"], survivors([one.root_id for one in who]))
-    weeks = (window.last - window.first).days // reading.WEEK
+    weeks = (window.last - window.first).days // WEEK
     counts = reading.newcomers(reading.ordinals(first), window.last, -weeks, 0)
     return {
         "week": [_week(window.last, number - weeks) for number in range(weeks)],
@@ -212,18 +216,21 @@ def _newcomers(people: Columns, who: Sequence[Person], window: Window) -> Column
 
 
 def _week(go_live: date, number: int) -> date:
-    return date.fromordinal(go_live.toordinal() + reading.WEEK * number)
+    return date.fromordinal(go_live.toordinal() + WEEK * number)
 
 
 def _weeks(parts: Parts, origin: int) -> Weeks:
     new, costs = parts[SealedPart.NEWCOMERS], parts[SealedPart.COSTS]
     if not new["week"]:
         return Weeks.none(origin)
-    first = (new["week"][0].toordinal() - origin) // reading.WEEK
-    found: dict[str, dict[int, int]] = {}
-    for week, category, amount in zip(costs["week"], costs["category"], costs["amount"], strict=True):
-        found.setdefault(category, {})[(week.toordinal() - origin) // reading.WEEK] = amount
+    first = (new["week"][0].toordinal() - origin) // WEEK
+    found: dict[str, dict[int, WeekCost]] = {}
+    for week, category, amount, unrated in zip(*(costs[name] for name in _COST), strict=True):
+        found.setdefault(category, {})[(week.toordinal() - origin) // WEEK] = WeekCost(amount, unrated or 0)
     return reading.weeks_of(found, np.array(new["customers"], dtype=np.float64), date.fromordinal(origin), first)
+
+
+_COST = ("week", "category", "amount", "unrated")
 
 
 def _waiting(before: History, of: Initiative, treated: Mask) -> Waiting | None:
@@ -263,8 +270,10 @@ def _minimum_effects(of: Initiative) -> dict[str, float]:
 
 
 def _size_cutoff(before: History, of: Initiative) -> int | None:
-    """The 99th percentile of what a purchase of the baseline was worth."""
-    inside = (before.day >= of.go_live_on.toordinal() - of.baseline_days) & (before.occasions > 0)
+    """The 99th percentile of what a purchase of the baseline was worth, of those of which that is known."""
+    inside = (
+        (before.day >= of.go_live_on.toordinal() - of.baseline_days) & (before.occasions > 0) & (before.unrated == 0)
+    )
     return ceil(np.quantile(before.amount[inside], 0.99)) if inside.any() else None
 
 

@@ -90,7 +90,7 @@ def _returns(of: Returns, currency: str) -> dict[str, Any]:
     payback, customer = of.payback, of.return_on_customer
     return {
         "currency": currency,
-        "cost": round(of.cost),
+        "cost": None if of.cost is None else round(of.cost),
         **_ends("gain", of.gain, whole=True),
         **_ends("roi", of.roi),
         **_ends("return_on_customer", customer.value if customer else None),

@@ -11,23 +11,33 @@ from domain.initiatives.findings import GainBasis
 from domain.initiatives.statistics.tallies import within
 
 if TYPE_CHECKING:
-    from domain.initiatives.findings import Span
-    from domain.initiatives.history import History
+    from domain.initiatives.history import Amounts, History
+    from domain.initiatives.statistics.bootstrap import Indexes
     from domain.initiatives.statistics.windows import Windows
 
 LEAST_KNOWN = 0.5
 """With less of the net amount whose costs are known, nothing is said of what the rest leaves."""
 
 
+SERVICE = "SERVICE"
+"""The category of costs that customers bear for being served."""
+
+
+def service_waits(history: History, windows: Windows) -> bool:
+    """Whether a cost of service on the compared days waits for an exchange rate: nobody knows then who bears what."""
+    return any(history.weeks.are_unrated(SERVICE, span.first, span.last) for span in (windows.before, windows.after))
+
+
 def are_unknown(history: History, windows: Windows) -> bool:
-    """Whether the contribution of any day is unknown that is compared."""
-    return any(np.isnan(history.contribution[within(history, span)]).any() for span in _spans(windows))
+    """Whether the cost of anything is unknown that was bought on the days that are compared."""
+    rows = _rows(history, windows)
+    return bool((np.isnan(history.contribution[rows]) & (history.unrated[rows] == 0)).any())
 
 
 def margin(history: History, windows: Windows) -> float | None:
     """The share of the net amount that stays, of the days of which it is known; none where they are less than half."""
-    rows = np.concatenate([within(history, span) for span in _spans(windows)])
-    amount, left = history.amount[rows], history.contribution[rows] + history.service_cost[rows]
+    rows = _rows(history, windows)
+    amount, left = _amounts(history, windows)[rows], history.contribution[rows] + history.service_cost[rows]
     known = ~np.isnan(left)
     bought = float(amount[known].sum())
     if bought <= 0 or bought < LEAST_KNOWN * amount.sum():
@@ -45,16 +55,25 @@ class Contributions:
 
 def completed(history: History, windows: Windows) -> Contributions:
     """What is unknown is taken to leave as much as the rest; where the rest is too little, all is net revenue."""
-    if not are_unknown(history, windows):
+    if not np.isnan(history.contribution[_rows(history, windows)]).any():
         return Contributions(history, GainBasis.CONTRIBUTION)
-    share = margin(history, windows)
+    share, amount = margin(history, windows), _amounts(history, windows)
     if share is None:
-        revenue = history.amount - history.service_cost
+        revenue = amount - history.service_cost
         return Contributions(replace(history, contribution=revenue), GainBasis.NET_REVENUE)
-    guessed = history.amount * share - history.service_cost
+    guessed = amount * share - history.service_cost
     known = np.where(np.isnan(history.contribution), guessed, history.contribution)
     return Contributions(replace(history, contribution=known), GainBasis.CONTRIBUTION)
 
 
-def _spans(windows: Windows) -> tuple[Span, Span]:
-    return windows.before, windows.after
+def _rows(history: History, windows: Windows) -> Indexes:
+    """Where the days are that are compared."""
+    return np.concatenate([within(history, span) for span in (windows.before, windows.after)])
+
+
+def _amounts(history: History, windows: Windows) -> Amounts:
+    """The amount of each day; a purchase that waits for a rate is taken to be as large as the others."""
+    rows = _rows(history, windows)
+    rated = rows[(history.occasions[rows] > 0) & (history.unrated[rows] == 0)]
+    usual = history.amount[rated].mean() if len(rated) else 0.0
+    return np.where(history.unrated > 0, usual * history.occasions, history.amount)

@@ -58,15 +58,15 @@ def _customers(history: History, as_of: int) -> Customers:
     """How each customer had bought up to a day.
 
     Of purchases before the first day that is kept only their number is known: the last of several is taken to be as
-    late as it can be, and what they were worth to be like what came later.
+    late as it can be, and what they were worth to be like what came later. So is what waits for an exchange rate.
     """
     rows = (history.occasions > 0) & (history.day <= as_of)
     customer, day = history.customer[rows], history.day[rows]
     x = np.bincount(customer, minlength=history.customers) + history.occasions_before - 1
     first = history.first_occasion.astype(np.int64)
-    repeated = day > first[customer]
-    amounts = np.bincount(customer[repeated], history.amount[rows][repeated], history.customers)
-    times = np.bincount(customer[repeated], minlength=history.customers)
+    told = (day > first[customer]) & (history.unrated[rows] == 0)
+    amounts = np.bincount(customer[told], history.amount[rows][told], history.customers)
+    times = np.bincount(customer[told], minlength=history.customers)
     mean = np.divide(amounts, times, out=np.zeros(history.customers), where=times > 0)
     return Customers(
         np.maximum(x, 0).astype(np.float64), (_last(history, customer, day) - first) / DAYS_PER_WEEK,

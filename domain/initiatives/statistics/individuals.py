@@ -10,7 +10,7 @@ import numpy as np
 from domain.initiatives.findings import Alike, Interval, Measure, Spread, Spreads
 from domain.initiatives.statistics.battery import FEWEST
 from domain.initiatives.statistics.matching import occasions_of_cells
-from domain.initiatives.statistics.tallies import MONEY, RATIOS, Column, change, tally, value
+from domain.initiatives.statistics.tallies import MONEY, RATIOS, Column, are_unrated, change, tally, value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -103,8 +103,10 @@ def individual(
 
 
 def tallied(history: History, span: Span, cap: int) -> Amounts:
-    """The columns of all customers; a rate over less than 30 days is not known."""
+    """The columns of all customers; a rate over less than 30 days is not known, nor an amount that waits for a rate."""
     rows = tally(history, span, cap)
+    unrated = are_unrated(rows)
+    rows[unrated, Column.AMOUNT] = rows[unrated, Column.RATED] = np.nan
     rows[rows[:, Column.EXPOSURE] < SHORTEST_EXPOSURE, Column.EXPOSURE] = np.nan
     return rows
 

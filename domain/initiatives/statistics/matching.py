@@ -9,8 +9,8 @@ import numpy as np
 
 from domain.initiatives.findings import Measure, Reason, Span
 from domain.initiatives.statistics.bootstrap import Draws, Resampling, add_up
-from domain.initiatives.statistics.effects import Effect, missing, ratio, too_few
-from domain.initiatives.statistics.tallies import RATIOS, Column, change, tally, total, value
+from domain.initiatives.statistics.effects import Effect, missing, ratio, too_few, without_rate
+from domain.initiatives.statistics.tallies import RATIOS, Column, are_unrated, change, tally, total, value
 from domain.initiatives.statistics.windows import Windows
 
 if TYPE_CHECKING:
@@ -42,8 +42,11 @@ class Sides:
 
     @property
     def few_units(self) -> bool:
-        """Whether whole departments were chosen, and too few of them."""
-        return self.departments and any(self.units_of(treated=side) < FEWEST_DEPARTMENTS for side in (True, False))
+        """Whether whole departments were chosen, and too few of them are on a side: that of most of their customers."""
+        if not self.departments:
+            return False
+        chosen = int((np.bincount(self.panel.unit, self.treated) > np.bincount(self.panel.unit) / 2).sum())
+        return min(chosen, self.panel.units - chosen) < FEWEST_DEPARTMENTS
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,7 +86,10 @@ def effects(
     measures: Sequence[Measure],
     resampling: Resampling,
 ) -> list[Effect]:
-    """The change of the treated against what the untouched of the same cells tell, measure by measure."""
+    """The change of the treated against what the untouched of the same cells tell, measure by measure.
+
+    Nobody is alike by what he spent where too much of that waits for a rate.
+    """
     rows = _rows(history, windows, sides, _columns(measures))
     cells = cells_by_amount(history, baseline, sides)
     once = add_up(rows, cells.group, 2 * len(cells.names))[np.newaxis]
@@ -101,6 +107,8 @@ def effects(
         else coarse.effect(measure, treated, matched[1], untouched)
         for measure in measures
     ]
+    if are_unrated(_tallied(history, baseline, sides).sum(axis=0)):
+        found = [without_rate(effect) if effect.measure is Measure.SIZE else effect for effect in found]
     return [replace(effect, blocked=Reason.FEW_UNITS) for effect in found] if sides.few_units else found
 
 
@@ -128,8 +136,8 @@ def cells_by_occasions(history: History, baseline: Span, sides: Sides) -> Cells:
 def cells_by_amount(history: History, baseline: Span, sides: Sides) -> Cells:
     """Customers are alike who, besides, belong to the same tercile of what they spent each time."""
     names = _occasion_names(history, baseline, sides) * TERCILES
-    bought, spent = (total(history, baseline, column)[sides.panel.customers] for column in ("occasions", "amount"))
-    return Cells.of(names + _tercile(spent, bought), sides.treated)
+    rows = _tallied(history, baseline, sides)
+    return Cells.of(names + _tercile(rows[:, Column.AMOUNT], rows[:, Column.RATED]), sides.treated)
 
 
 def occasions_of_cells(history: History, baseline: Span, customers: Indexes) -> tuple[Indexes, Indexes]:
@@ -238,6 +246,10 @@ def _tercile(amount: Amounts, occasions: Amounts) -> Indexes:
     each = np.divide(amount, occasions, out=np.zeros_like(amount), where=bought)
     cuts = np.quantile(each[bought], (1 / 3, 2 / 3)) if bought.any() else np.zeros(2)
     return np.where(bought, np.searchsorted(cuts, each), 0).astype(np.intp)
+
+
+def _tallied(history: History, span: Span, sides: Sides) -> Amounts:
+    return tally(history, span, span.days)[sides.panel.customers]
 
 
 def _z(effect: Effect) -> float | None:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import isfinite, sqrt
+from math import sqrt
 from statistics import NormalDist
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from domain.initiatives.findings import GainBasis, Measure, Opportunity
-from domain.initiatives.statistics.effects import missing
+from domain.initiatives.findings import GainBasis, Measure, Opportunity, Reason
+from domain.initiatives.statistics.contributions import service_waits
+from domain.initiatives.statistics.effects import missing, ratio
 from domain.initiatives.statistics.panel import grown
-from domain.initiatives.statistics.tallies import RATIOS, tally, value
+from domain.initiatives.statistics.tallies import RATIOS, tally
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -53,7 +54,8 @@ def cells(
     before, after = (
         tally(history, span, windows.recency_cap)[panel.customers] for span in (windows.before, windows.after)
     )
-    measures = [measure for measure in RATIOS if not missing(measure, (before, after))]
+    unknown = {Measure.SERVICE_COST} if service_waits(history, windows) else set()
+    measures = [measure for measure in RATIOS if measure not in unknown and not missing(measure, (before, after))]
     found = []
     for group in groups:
         inside = grown(group.members, history.customers)[panel.customers]
@@ -82,10 +84,10 @@ def _cells(
     name: GroupName, measures: Sequence[Measure], sides: tuple[Amounts, Amounts], unit: Indexes, margin: float | None
 ) -> Iterator[Cell]:
     before, after = sides
-    size, frequency = (float(value(measure, after.sum(axis=0))) for measure in (Measure.SIZE, Measure.FREQUENCY))
+    size, frequency = (ratio(measure, after).value for measure in (Measure.SIZE, Measure.FREQUENCY))
     for measure in measures:
         now, then = _estimate(measure, after, unit), _estimate(measure, before, unit)
-        if now is not None:
+        if now is not None and missing(measure, sides) is not Reason.NO_RATE:
             yield Cell(
                 name, measure, now.customers, now.value, now.error, then and then.value, then and then.error,
                 worth=_worth(measure, size, frequency, 1.0 if margin is None else margin),
@@ -114,12 +116,12 @@ def _estimate(measure: Measure, rows: Amounts, unit: Indexes) -> _Estimate | Non
     return _Estimate(found, sqrt(small_sample * float(by_unit @ by_unit)) / divisor, int(known.sum()))
 
 
-def _worth(measure: Measure, size: float, frequency: float, margin: float) -> float | None:
+def _worth(measure: Measure, size: float | None, frequency: float | None, margin: float) -> float | None:
     """What one unit of a measure is worth: a purchase its margin, money at each purchase that of a year's."""
     if measure is Measure.SERVICE_COST:
         return 1.0
     of = {Measure.FREQUENCY: size, Measure.SIZE: frequency}.get(measure)
-    return None if of is None or not isfinite(of) else of * margin
+    return None if of is None else of * margin
 
 
 def _discovered(found: list[Opportunity]) -> list[Opportunity]:

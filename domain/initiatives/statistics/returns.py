@@ -70,10 +70,10 @@ def returns(
 
     A gain that has the cost of goods in it is no return on anything.
     """
-    cost = float(sum(spent.amount for spent in plan.spent if spent.day < plan.measured_on))
+    cost = _cost(plan)
     missing = _why_no_return(known, found, cost)
     gained = None if isinstance(found, Missing) else found
-    roi = None if gained is None or missing else _estimate(gained.total / cost - 1)
+    roi = None if gained is None or missing or not cost else _estimate(gained.total / cost - 1)
     customer = _return_on_customer(known, plan, scope)
     return Returns(
         gain=None if gained is None else _estimate(gained.total),
@@ -89,11 +89,20 @@ def returns(
     )
 
 
-def _why_no_return(known: Contributions, found: Gains | Missing, cost: float) -> Missing | None:
+def _cost(plan: Plan) -> float | None:
+    """What the initiative cost up to the measurement; None while any of it waits for a rate."""
+    amounts = [spent.amount for spent in plan.spent if spent.day < plan.measured_on]
+    known = [amount for amount in amounts if amount is not None]
+    return float(sum(known)) if len(known) == len(amounts) else None
+
+
+def _why_no_return(known: Contributions, found: Gains | Missing, cost: float | None) -> Missing | None:
     if isinstance(found, Missing):
         return found
     if known.basis is GainBasis.NET_REVENUE:
         return Missing.NO_COST_OF_GOODS
+    if cost is None:
+        return Missing.NO_RATE
     return None if cost > 0 else Missing.NO_COST
 
 
@@ -163,7 +172,7 @@ def _paid_back(found: Gains, plan: Plan) -> PaidBack:
     spent = np.zeros(days)
     for one in plan.spent:
         if one.day < plan.measured_on:
-            spent[max(0, one.day - plan.go_live)] += one.amount
+            spent[max(0, one.day - plan.go_live)] += one.amount or 0.0
     ahead = found.curves >= spent.cumsum()
     stays = np.logical_and.accumulate(ahead[:, ::-1], axis=1)[:, ::-1]
     first = np.where(stays.any(axis=1), stays.argmax(axis=1), days)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,17 +15,22 @@ if TYPE_CHECKING:
 
 
 class Column(IntEnum):
-    """What is added up over customers. EXPOSURE is days, RECENCY capped days, CUSTOMERS one each."""
+    """What is added up over customers. EXPOSURE is days, RECENCY capped days, CUSTOMERS one each.
+
+    AMOUNT is that of the days of which it is known, RATED the occasions among these, UNRATED the other days.
+    """
 
     OCCASIONS = 0
     EXPOSURE = 1
     RECENCY = 2
     CUSTOMERS = 3
     AMOUNT = 4
-    SERVICE_COST = 5
-    RESPONSES = 6
-    DELIVERIES = 7
-    CONTRIBUTION = 8
+    UNRATED = 5
+    RATED = 6
+    SERVICE_COST = 7
+    RESPONSES = 8
+    DELIVERIES = 9
+    CONTRIBUTION = 10
 
 
 DAYS_PER_YEAR = 365.25
@@ -33,7 +38,7 @@ DAYS_PER_YEAR = 365.25
 RATIOS = {
     Measure.FREQUENCY: (Column.OCCASIONS, Column.EXPOSURE, DAYS_PER_YEAR),
     Measure.RECENCY: (Column.RECENCY, Column.CUSTOMERS, 1.0),
-    Measure.SIZE: (Column.AMOUNT, Column.OCCASIONS, 1.0),
+    Measure.SIZE: (Column.AMOUNT, Column.RATED, 1.0),
     Measure.SERVICE_COST: (Column.SERVICE_COST, Column.EXPOSURE, DAYS_PER_YEAR),
     Measure.RESPONSE: (Column.RESPONSES, Column.DELIVERIES, 1.0),
 }
@@ -42,9 +47,15 @@ RATIOS = {
 MONEY = frozenset({Measure.SIZE, Measure.SERVICE_COST, Measure.ACQUISITION_COST, Measure.RETENTION_COST})
 """The measures that are amounts, in minor units."""
 
+MOST_UNRATED = 0.01
+"""With a greater share of days that wait for an exchange rate no amount is told.
+
+Sales in another currency are of another size: where they are three times as large as the others, one in a hundred of
+them left out is 2 % of the mean, the smallest change that counts unless a seal says otherwise.
+"""
+
 _SUMMED = {
     Column.OCCASIONS: "occasions",
-    Column.AMOUNT: "amount",
     Column.SERVICE_COST: "service_cost",
     Column.RESPONSES: "responses",
     Column.DELIVERIES: "deliveries",
@@ -61,10 +72,18 @@ def tally(history: History, span: Span, recency_cap: int) -> Amounts:
         values = getattr(history, name)[rows]
         if values.any():
             columns[:, column] = np.bincount(customer, values, history.customers)
+    _add_amounts(columns, history, rows)
     columns[:, Column.EXPOSURE] = _exposure(history, span)
     columns[:, Column.RECENCY] = _recency(history, span, recency_cap, rows)
     columns[:, Column.CUSTOMERS] = 1.0
     return columns
+
+
+def are_unrated(rows: Amounts) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """Whether too much of what columns (the last axis) count waits for a rate to tell an amount."""
+    unrated = rows[..., Column.UNRATED]
+    found: np.ndarray[Any, np.dtype[np.bool_]] = unrated > MOST_UNRATED * (rows[..., Column.RATED] + unrated)
+    return found
 
 
 def total(history: History, span: Span, column: str) -> Amounts:
@@ -93,6 +112,17 @@ def value(measure: Measure, sums: Amounts) -> Amounts:
     with np.errstate(divide="ignore", invalid="ignore"):
         found: Amounts = sums[..., numerator] * factor / sums[..., denominator]
     return found
+
+
+def _add_amounts(columns: Amounts, history: History, rows: np.ndarray[tuple[int], np.dtype[np.intp]]) -> None:
+    customer, amount, unrated = history.customer[rows], history.amount[rows], history.unrated[rows] > 0
+    columns[:, Column.RATED] = columns[:, Column.OCCASIONS]
+    if unrated.any():
+        columns[:, Column.UNRATED] = np.bincount(customer[unrated], minlength=history.customers)
+        columns[:, Column.RATED] -= np.bincount(customer, history.occasions[rows] * unrated, history.customers)
+        amount = np.where(unrated, 0.0, amount)
+    if amount.any():
+        columns[:, Column.AMOUNT] = np.bincount(customer, amount, history.customers)
 
 
 def _exposure(history: History, span: Span) -> Amounts:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from domain.initiatives.findings import Measure, Span
+from domain.initiatives.findings import Measure, Reason, Span
 from domain.initiatives.statistics.bootstrap import Normal
 from domain.initiatives.statistics.effects import Effect, missing, ratio, too_few
 from domain.initiatives.statistics.tallies import RATIOS, tally
@@ -60,7 +60,10 @@ def changes(
     """The same as bare fractions: what the method finds at a fake go-live."""
     series = weekly(history, windows, panel)
     before = weeks_on_each_side(windows)[0]
-    return {measure: _change(interruption(_of(measure, series), before)) for measure in measures}
+    sides = series[:before], series[before:]
+    known = [measure for measure in measures if missing(measure, sides) is not Reason.NO_RATE]
+    found = {measure: _change(interruption(_of(measure, series), before)) for measure in known}
+    return dict.fromkeys(measures) | found
 
 
 def weekly(history: History, windows: Windows, panel: Panel) -> Amounts:

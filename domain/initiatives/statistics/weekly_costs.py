@@ -28,16 +28,21 @@ CATEGORIES = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Series:
-    """Costs and the customers they brought or kept, week by week; none where they are not known."""
+    """Costs and the customers they brought or kept, week by week; none where they are not known.
+
+    `unrated`: some of the costs wait for an exchange rate.
+    """
 
     costs: Amounts
     customers: Amounts
+    unrated: bool = False
 
     @property
     def ratio(self) -> Ratio:
         """The cost of one customer over all these weeks."""
         costs, customers = float(self.costs.sum()), float(self.customers.sum())
-        return Ratio(costs / customers if customers else None, costs, customers, len(self.costs))
+        known = customers and not self.unrated
+        return Ratio(costs / customers if known else None, costs, customers, len(self.costs))
 
     def drawn(self, generator: np.random.Generator, draws: int) -> Amounts:
         """The cost of one customer over weeks drawn in blocks, so that what follows each other stays together."""
@@ -63,6 +68,8 @@ def change(measure: Measure, history: History, windows: Windows, plan: Plan) -> 
 def _effect(measure: Measure, history: History, windows: Windows, plan: Plan) -> Effect:
     before, after = (_series(measure, history, span, plan) for span in (windows.before, windows.after))
     plain = Effect(measure, before.ratio, after.ratio)
+    if before.unrated or after.unrated:
+        return replace(plain, blocked=Reason.NO_RATE)
     if not (before.ratio.value and after.ratio.value):
         return replace(plain, blocked=Reason.NOT_MEASURED)
     found = after.ratio.value / before.ratio.value - 1
@@ -87,9 +94,11 @@ def _series(measure: Measure, history: History, span: Span, plan: Plan) -> Serie
         return Series(np.zeros(0), np.zeros(0))
     paid = slice(first - lag - weeks.first, first - lag - weeks.first + count)
     costs = sum((weeks.costs[name][paid] for name in CATEGORIES[measure] if name in weeks.costs), np.zeros(count))
+    ahead = lag * DAYS_OF_WEEK
+    unrated = any(weeks.are_unrated(name, whole.first - ahead, whole.last - ahead) for name in CATEGORIES[measure])
     if measure is Measure.RETENTION_COST:
-        return Series(costs, _kept_customers(history, whole))
-    return Series(costs, weeks.new_customers[first - weeks.first : first - weeks.first + count])
+        return Series(costs, _kept_customers(history, whole), unrated)
+    return Series(costs, weeks.new_customers[first - weeks.first : first - weeks.first + count], unrated)
 
 
 def _kept_customers(history: History, span: Span) -> Amounts:

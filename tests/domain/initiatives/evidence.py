@@ -47,6 +47,21 @@ async def add_days(database: Database, tenant: UUID, days: Iterable[tuple[UUID, 
     await _insert(database, tenant, _DAYS, rows)
 
 
+async def unrate(database: Database, tenant: UUID, days: Iterable[tuple[UUID, date]]) -> None:
+    """Have what was bought on these days wait for an exchange rate."""
+    await _insert(database, tenant, _UNRATE, [{"customer_id": str(of), "day": day.isoformat()} for of, day in days])
+
+
+async def spend(database: Database, tenant: UUID, *costs: tuple[str, date, int, int | None, UUID | None]) -> None:
+    """Record costs: category, first day, days, minor units (None: it waits for a rate) and for which initiative."""
+    rows: list[dict[str, object]] = [
+        {"id": str(uuid4()), "category": category, "starts_on": first.isoformat(), "minor": minor,
+         "ends_on": (first + timedelta(days=days)).isoformat(), "initiative_id": initiative and str(initiative)}
+        for category, first, days, minor, initiative in costs
+    ]  # fmt: skip
+    await _insert(database, tenant, _COSTS, rows)
+
+
 def every(step: int, first: date, count: int) -> list[date]:
     """So many days, each so many after the one before."""
     return [first + timedelta(days=step * place) for place in range(count)]
@@ -69,4 +84,17 @@ _DAYS = """
     SELECT :tenant, customer_id, day, 1, CASE WHEN amount > 0 THEN 1 ELSE 0 END, amount, amount, 0, 0, 1,
         CASE WHEN amount > 0 THEN 1 ELSE 0 END, 0, amount / 2, 0, 0
     FROM json_to_recordset(CAST(:rows AS json)) AS given (customer_id uuid, day date, amount bigint)
+"""
+_UNRATE = """
+    UPDATE purchase_days d SET net = 0, gross = 0, cost_of_goods = 0, uncosted = 1, unrated = 1
+    FROM json_to_recordset(CAST(:rows AS json)) AS given (customer_id uuid, day date)
+    WHERE d.tenant_id = :tenant AND d.customer_id = given.customer_id AND d.day = given.day
+"""
+_COSTS = """
+    INSERT INTO cost_entries (tenant_id, id, version, category, starts_on, ends_on, currency, amount, base_amount,
+        base_currency, initiative_id, recorded_at, content_hash)
+    SELECT :tenant, id, 1, category, starts_on, ends_on, 'USD', 1, minor, CASE WHEN minor IS NOT NULL THEN 'EUR' END,
+        initiative_id, now(), ''
+    FROM json_to_recordset(CAST(:rows AS json)) AS given
+        (id uuid, category text, starts_on date, ends_on date, minor bigint, initiative_id uuid)
 """

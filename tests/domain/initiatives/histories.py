@@ -100,6 +100,7 @@ def cdnow(*, paid_only: bool = False) -> History:
         service_cost=nothing,
         deliveries=nothing,
         responses=nothing,
+        unrated=nothing,
     )
 
 

@@ -134,6 +134,21 @@ async def test_what_became_known_later_stands_beside(desk: Desk, went_on: eviden
     assert comparison.figures_before.occasions == 120
 
 
+async def test_what_waits_for_a_rate_decides_nothing(desk: Desk, went_on: evidence.Book) -> None:
+    """A fifth of what was bought after go-live waits, and so do one of two costs of the initiative."""
+    initiative = await desk.planned(tier=Tier.QUICK)
+    header = await desk.seal(initiative)
+    later = [(of, day) for of, day, _ in went_on.days if LIVE <= day < LIVE + timedelta(days=12)]
+    await evidence.unrate(desk.database, desk.tenant, later)
+    for minor in (500, None):
+        await evidence.spend(desk.database, desk.tenant, ("INITIATIVE", LIVE, 5, minor, initiative))
+    gathered, found = await desk.at(FINAL).compared(header.initiative_id)
+    (size,) = found.comparison.answer(Question.SIZE).measures
+    assert (size.change, size.before.value, size.after.value) == (None, 1009.5, None)
+    assert {Flag.UNRATED_SALES, Flag.UNRATED_COSTS} <= set(found.comparison.flags)
+    assert [spent.amount for spent in gathered.plan.spent] == [None]
+
+
 async def test_a_broken_seal_is_not_compared_with(
     desk: Desk, went_on: evidence.Book, logins: Logins, unchanged: Unchanged
 ) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from domain.initiatives.findings import Measure, Reason, Verdict
+from domain.initiatives.history import ROWS
 from domain.initiatives.plans import Plan, Question, Tier
 from domain.initiatives.statistics import matching, verdicts
 from domain.initiatives.statistics.bootstrap import Resampling
@@ -159,7 +160,7 @@ def removed(chance: np.random.Generator, treated: Mask) -> History:
     return with_rows(cdnow(), kept)
 
 
-_COLUMNS = ("customer", "occasions", "units", "amount", "contribution", "service_cost", "deliveries", "responses")
+_COLUMNS = tuple(name for name in ROWS if name != "day")
 
 
 def _chosen(chance: np.random.Generator, treated: Mask) -> np.ndarray[tuple[int], np.dtype[np.intp]]:

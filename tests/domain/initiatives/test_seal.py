@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from domain.core.problems import NotEnoughData
 from domain.customers import privacy
-from domain.initiatives import actions, queries, seal
+from domain.initiatives import actions, queries, reading, seal, sealing
 from domain.initiatives.model import SealedPart
 from domain.initiatives.statistics.windows import WindowBeforeData
 from domain.initiatives.waiting import TooEarly
@@ -42,8 +42,8 @@ async def sealed(database: Database, tenant: UUID, **asked: object) -> BaselineS
 
 
 async def opened(database: Database, tenant: UUID, header: BaselineSnapshot) -> seal.Parts:
-    async with database.reading(tenant) as reading:
-        return await seal.read(reading, await queries.seal_of(reading, header.initiative_id))
+    async with database.reading(tenant) as work:
+        return await seal.read(work, await queries.seal_of(work, header.initiative_id))
 
 
 async def test_a_seal_holds_who_was_there_and_what_they_did(
@@ -118,6 +118,9 @@ async def test_the_chain_tells_what_was_altered(
     tampering = {
         "seals SET tier = 'QUICK'": "seals SET tier = 'STANDARD'",
         "sealed_days SET amount = amount + 1": "sealed_days SET amount = amount - 1",
+        "sealed_days SET unrated = NULL": "sealed_days SET unrated = 0",
+        "sealed_days SET unrated = NULL WHERE day = (SELECT min(day) FROM baseline.sealed_days)":
+            "sealed_days SET unrated = 0",
         "sealed_customers SET is_treated = false": "sealed_customers SET is_treated = true",
         "sealed_newcomers SET customers = customers + 1": "sealed_newcomers SET customers = customers - 1",
         "sealed_links SET key = '\\x00' || key": "sealed_links SET key = substring(key FROM 2)",
@@ -132,6 +135,52 @@ async def test_the_chain_tells_what_was_altered(
     finally:
         await superuser.close()
     await opened(database, tenant, header)
+
+
+async def test_a_seal_says_what_waits_for_a_rate(database: Database, tenant: UUID, book: evidence.Book) -> None:
+    """Sales of a day, by customer, and costs by category and week; neither is in any amount."""
+    who, day = book.customers[0], FIRST + timedelta(days=10)
+    await evidence.unrate(database, tenant, [(who, day)])
+    await evidence.spend(database, tenant, ("SERVICE", LIVE - timedelta(days=10), 4, None, None),
+                         ("SERVICE", LIVE - timedelta(days=1), 2, 800, None))  # fmt: skip
+    parts = await opened(database, tenant, await sealed(database, tenant))
+    did, costs = parts[SealedPart.DAYS], parts[SealedPart.COSTS]
+    waiting = [place for place, unrated in enumerate(did["unrated"]) if unrated]
+    place = parts[SealedPart.LINKS]["customer_id"].index(who)
+    assert [(did["pseudonym"][at], did["day"][at], did["amount"][at], did["unrated"][at]) for at in waiting] == [
+        (place, day, 0, 1)
+    ]
+    assert list(zip(costs["week"], costs["amount"], costs["unrated"], strict=True)) == [
+        (LIVE - timedelta(days=14), 0, 1), (LIVE - timedelta(days=7), 400, 1),
+    ]  # fmt: skip
+
+
+async def test_a_seal_of_before_that_was_kept_still_holds(
+    database: Database, tenant: UUID, book: evidence.Book, logins: Logins
+) -> None:
+    """What it does not say may wait: a purchase of nothing of which nobody knows what it left."""
+    await evidence.unrate(database, tenant, [(book.customers[0], FIRST + timedelta(days=10))])
+    await evidence.spend(database, tenant, ("SERVICE", LIVE - timedelta(days=1), 1, 800, None))
+    header = await sealed(database, tenant)
+    parts = await opened(database, tenant, header)
+    older = {part: {name: rows for name, rows in of.items() if name != "unrated"} for part, of in parts.items()}
+    chain = seal.chained(header, older)
+    superuser = await asyncpg.connect(dsn(logins.superuser))
+    try:
+        for table in ("sealed_days", "sealed_costs"):
+            await superuser.execute(f"UPDATE baseline.{table} SET unrated = NULL WHERE seal_id = $1", header.id)
+        await superuser.executemany(
+            "UPDATE baseline.seal_batches SET digest = $3, hash = $4 WHERE seal_id = $1 AND position = $2",
+            [(header.id, link.position, link.digest, link.hash) for link in chain.links],
+        )
+        await superuser.execute("UPDATE baseline.seals SET head = $2 WHERE id = $1", header.id, chain.head)
+    finally:
+        await superuser.close()
+    found = await opened(database, tenant, header)
+    assert set(found[SealedPart.DAYS]["unrated"]) == set(found[SealedPart.COSTS]["unrated"]) == {None}
+    window = reading.Window(header.first_day, LIVE, "UTC", paid_only=False)
+    before = sealing.of_parts(found, window, LIVE)
+    assert (before.unrated.sum(), before.weeks.unrated) == (1, {"SERVICE": frozenset()})
 
 
 async def test_the_application_can_neither_change_nor_remove_a_seal(

@@ -30,7 +30,7 @@ def test_recency_is_capped_to_what_both_windows_can_show() -> None:
 
 def test_a_group_is_a_ratio_of_sums() -> None:
     sums = np.zeros(len(Column))
-    sums[[Column.OCCASIONS, Column.EXPOSURE, Column.AMOUNT]] = 4, 730.5, 1_000
+    sums[[Column.OCCASIONS, Column.EXPOSURE, Column.AMOUNT, Column.RATED]] = 4, 730.5, 1_000, 4
     assert value(Measure.FREQUENCY, sums) == 2.0
     assert value(Measure.SIZE, sums) == 250.0
     assert not np.isfinite(value(Measure.RESPONSE, sums))

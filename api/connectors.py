@@ -12,7 +12,7 @@ from api.expose import computed, describe
 from api.scalars import JSON
 from domain.core.unit_of_work import Reading
 from domain.integrations.model import Enablement
-from sync.access import config, readiness
+from sync.access import calling, config, readiness
 from sync.registry import Loaded
 from sync.switchboard import Switchboard
 from tenure_sdk import (
@@ -50,6 +50,22 @@ class ConnectorCategory(StrEnum):
 
 
 describe(ConnectorCategory)
+
+
+class ConnectorTier(StrEnum):
+    """How much of what is asked of connectors one was seen to keep, by the conformance kit's report that it ships."""
+
+    BRONZE = "bronze"
+    SILVER = "silver"
+    GOLD = "gold"
+
+
+describe(
+    ConnectorTier,
+    BRONZE="What it reads is right, and nothing is lost where it is cut off.",
+    SILVER="It also holds under faults, and what it writes arrives once.",
+    GOLD="Both sides can also be compared, to the record.",
+)
 
 
 @strawberry.type(description="A field that a connector can write, with what the other side takes in it.")
@@ -123,6 +139,12 @@ class Connector:
     streams: list[ConnectorStream] = strawberry.field(description="What it reads and writes.")
     actions: list[ConnectorAction] = strawberry.field(description="What else it can do.")
     webhooks: bool = strawberry.field(description="Whether the other side can tell of changes by itself.")
+    webhook_help: list[str] = strawberry.field(
+        description="What a person does so that it does, step by step, with the address to copy; empty where it cannot."
+    )
+    tier: ConnectorTier | None = strawberry.field(
+        description="The tier of its report of the conformance kit; null where none ships with this version of it."
+    )
 
 
 _CATEGORY = Annotated[ConnectorCategory | None, strawberry.argument(description="Only of this category.")]
@@ -166,16 +188,14 @@ async def catalogue(work: Reading, board: Switchboard) -> list[Connector]:
 
 def _shown(board: Switchboard, connector: type[Installed[Any]], enabled: Collection[str]) -> Connector:
     missing = readiness.missing(board.settings, connector)
-    hook = f"{board.settings.public_url}/hooks/app/{connector.key}" if board.settings.public_url else None
-    webhooks = connector.declared(Webhook)
-    by_app = [each for each in webhooks if each.door == "app"]
+    tier = board.registry.tiers.get(connector.key)
     return Connector(
         key=connector.key, title=connector.title, version=connector.version, category=_category(connector.category),
         docs_url=connector.docs_url, icon=_icon(connector.icon), enabled=connector.key in enabled, load_error=None,
         readiness=Readiness(
             ready=not missing, missing=missing,
             redirect_url=readiness.redirect_uri(board.settings) if readiness.needs_a_person(connector.auth) else None,
-            webhook_url=f"{hook}/{by_app[0].path}" if hook and by_app else None,
+            webhook_url=calling.app_url(board.settings, connector),
         ),
         auth=_auth(connector.auth), config_schema=JSON(config.schema_of(connector)),
         streams=[_stream(connector, stream) for stream in connector.streams()],
@@ -185,7 +205,8 @@ def _shown(board: Switchboard, connector: type[Installed[Any]], enabled: Collect
             )
             for action in connector.declared(Action)
         ],
-        webhooks=bool(webhooks),
+        webhooks=bool(connector.declared(Webhook)), webhook_help=calling.steps(board.settings, connector),
+        tier=None if tier is None else ConnectorTier(tier),
     )  # fmt: skip
 
 
@@ -226,6 +247,7 @@ def _failed(loaded: Loaded) -> Connector:
         icon=None, enabled=False, load_error=loaded.error,
         readiness=Readiness(ready=False, missing=[loaded.error or ""], redirect_url=None, webhook_url=None),
         auth=_auth(None), config_schema=JSON({}), streams=[], actions=[], webhooks=False,
+        webhook_help=[], tier=None,
     )  # fmt: skip
 
 

@@ -1,22 +1,24 @@
 """What is connected, over GraphQL: integrations, their streams and runs, and what waits there for a person."""
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import orjson
 import strawberry
 
-from api import ids
+from api import filters, ids
 from api.expose import Node, column, describe, embedded, entry, expose, listing, many, one, page_of
 from api.reads.mapping import Argument, Order
 from api.scalars import JSON
 from api.survivors import survivor
 from domain.integrations import model
+from sync.access import pace
 from sync.repair import RepairDirection
 from sync.two_way.conflicts import Choice
 
 ADMIN = "integrations:admin"
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 describe(
     model.IntegrationState,
@@ -103,6 +105,43 @@ def _value(sql: str, description: str) -> Any:
 
 def _counter(name: str) -> str:
     return f"coalesce(({{t}}.counters ->> '{name}')::bigint, 0)"
+
+
+# The buckets of an account, as sync.access.parties and .limiter name them: connector:account:digest/requests/seconds.
+_QUOTA = f"""(select coalesce(jsonb_agg(jsonb_build_object('requests', n.requests, 'seconds', n.seconds,
+  'remaining', floor(least(greatest(1, n.requests * {pace.BURST}), greatest(0, b.tokens + n.passed * n.flow))),
+  'pace', round(least(1, b.factor + {pace.RECOVERY} * n.passed / 60), 4)::text,
+  'rests_until', case when b.parked_until > {{now}} then extract(epoch from b.parked_until) * 1000000 end)
+  order by n.seconds), '[]')
+ from directory.rate_buckets b
+ cross join lateral (select split_part(b.scope, '/', 2)::numeric as requests,
+  split_part(b.scope, '/', 3)::int as seconds, greatest(0, extract(epoch from {{now}} - b.refilled_at)) as passed) r
+ cross join lateral (select r.*, r.requests * {1 - pace.BURST} / r.seconds * b.factor as flow) n
+ cross join lateral (select {{t}}.connector || ':account:' || encode(substring(sha256(convert_to(
+  coalesce({{t}}.account, replace({{t}}.id::text, '-', '')), 'UTF8')) for 16), 'hex') as scope) of
+ where b.scope >= of.scope || '/' and b.scope < of.scope || '0')"""
+
+
+def _of_microseconds(value: Any, _reader: Any) -> datetime:
+    return EPOCH + timedelta(microseconds=int(value))
+
+
+@expose()
+class Quota:
+    """How fast an account may be asked, over all workers."""
+
+    requests = entry(int, "requests", description="How many requests the vendor allows.")
+    seconds = entry(int, "seconds", description="In how many seconds.")
+    remaining = entry(int, "remaining", description="How many may be sent at once now; the others flow in evenly.")
+    pace = entry(
+        Decimal,
+        "pace",
+        description="The share of it that is used, 0 to 1: less for a while after a protest.",
+    )
+    rests_until = entry(
+        datetime, "rests_until", null=True, finish=_of_microseconds,
+        description="Until when nothing is asked, as the vendor wants; null when it may be.",
+    )  # fmt: skip
 
 
 @expose(model.SyncRun, prefix="run", scope=ADMIN)
@@ -376,6 +415,11 @@ class Integration(Node):
         description="The streams that it is about; null before. Of mail and meetings only those with customers are "
         "kept here, so they are not compared.",
     )  # fmt: skip
+    quota = embedded(
+        "integrations.Quota", _QUOTA, scope=ADMIN,
+        description="How fast its account may be asked; empty before it was, and where the vendor names no limit or "
+        "counts for all tenants together.",
+    )  # fmt: skip
     streams = listing(
         "integrations.IntegrationStream", "stream_settings {t} where {t}.tenant_id = $1", keys="{p}.id",
         link="integration_id", order="{t}.stream", scope=ADMIN, description="Its streams.",
@@ -460,6 +504,18 @@ ReconciliationReportConnection = page_of(ReconciliationReport, "reconciliation r
 ReconciliationDifferenceConnection = page_of(ReconciliationDifference, "differences")
 
 
+IntegrationFilter = filters.filter_input(
+    "IntegrationFilter",
+    "Conditions on integrations.",
+    "api.integrations",
+    id=filters.id_of("ing", "{t}.id", "Which integrations."),
+    connector=filters.text("{t}.connector", "The key of the connector."),
+    account=filters.text("{t}.account", "The account at the other side, by its id there."),
+    label=filters.text("{t}.label", "How people call it."),
+    state=filters.choice(model.IntegrationState, "{t}.state", "Where it is in its life."),
+)
+
+
 def _by_id(target: str, table: str, prefix: str, description: str) -> Any:
     """One thing of an admin's by its id."""
     return one(
@@ -481,6 +537,8 @@ class Queries:
 
     integrations = many(
         "integrations.Integration", "integrations {t} where {t}.tenant_id = $1", **_NEWEST_FIRST, scope=ADMIN,
+        filter="IntegrationFilter",
+        arguments={"filter": Argument(IntegrationFilter | None, "Only integrations that fit.")},
         description="What is connected for this tenant, the newest first.",
     )  # fmt: skip
     outgoing_webhook = one(

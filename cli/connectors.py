@@ -27,8 +27,8 @@ Level = Literal["loop", "process"]
 
 @connectors.command("list")
 def list_connectors(data: Data = None) -> None:
-    """Print every connector that is installed: its version, where its code runs, and what keeps it from being used."""
-    columns = ("connector", "version", "distribution", "status", "runs in", "what is in its way")
+    """Print every connector that is installed: its version and tier, where it runs, what keeps it from being used."""
+    columns = ("connector", "version", "tier", "distribution", "status", "runs in", "what is in its way")
     terminal.table(columns, terminal.run(_rows(terminal.settings(data))))
 
 
@@ -105,6 +105,7 @@ def _of_plugin(
         yield (
             loaded.entry,
             loaded.version,
+            "",
             *came,
             "",
             "; ".join([loaded.error, *unknown] if loaded.error else unknown),
@@ -114,7 +115,8 @@ def _of_plugin(
         blocked = [f"blocked{f': {policy.reason}' if policy.reason else ''}"] if policy.blocked else []
         obstacles = [*blocked, *readiness.missing(settings, connector), *unknown]
         place = _PLACES[policies.level(policy, registry.origins[key])]
-        yield (key, connector.version, *came, place, " ".join(obstacles) or "nothing")
+        tier = registry.tiers.get(key, "none")
+        yield (key, connector.version, tier, *came, place, " ".join(obstacles) or "nothing")
 
 
 def _registry(settings: Settings) -> Registry:

@@ -14,7 +14,7 @@ from domain.stages.templates import KEYS
 from sync import metrics
 from sync.entries import GROUP, Plugin
 from sync.templates import translated
-from tenure_sdk import Connector
+from tenure_sdk import Connector, report
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -102,6 +102,8 @@ class Registry:
     templates: dict[str, LifecycleTemplate] = field(default_factory=dict)
     metrics: dict[str, Definition] = field(default_factory=dict)
     listeners: list[Listener] = field(default_factory=list)
+    tiers: dict[str, str] = field(default_factory=dict)
+    """The tiers that the connectors' own reports of the conformance kit give them; those without one have none."""
 
     def connector(self, key: str) -> type[Connector[Any]]:
         """The connector with a key. Raises UnknownConnector, which says why where loading it failed."""
@@ -180,6 +182,7 @@ def _loaded(entry: EntryPoint, registry: Registry, admission: Admission) -> Load
         told = f"{type(problem).__name__}: {problem}"
         return Loaded(entry.name, distribution, version, Status.FAILED, error=told)
     registry.connectors.update(brought.connectors)
+    registry.tiers.update({key: tier for key, each in brought.connectors.items() if (tier := report.tier(each))})
     registry.origins.update(dict.fromkeys(brought.connectors, Origin(entry.value, _normal(distribution))))
     registry.templates.update(brought.templates)
     registry.metrics.update(brought.metrics)

@@ -339,11 +339,28 @@ class StreamInput:
     stream: str = needed("The name of the stream.")
 
 
+@strawberry.input(description="A stream that is to be read from its start again.")
+class ResetCursorInput:
+    """A stream that is to be read from its start again."""
+
+    id: strawberry.ID = needed(_INTEGRATION)
+    stream: str = needed("The name of the stream.")
+    confirm: bool = given(
+        "That this is meant: reading all of it again takes time and many requests.", default=False
+    )
+
+
+class NotConfirmed(Conflict):
+    """The whole stream would be read again. Nothing is lost by that; say confirm: true if it is meant."""
+
+
 @mutation("integration", "integrations.Integration", scope=ADMIN)
-async def reset_cursor(work: Writing, asked: StreamInput) -> Done:
+async def reset_cursor(work: Writing, asked: ResetCursorInput) -> Done:
     """Have a stream read from its start the next time; what is known is compared, and nothing is lost or doubled."""
     integration = await locked(work, asked.id)
     rules.check_streams([asked.stream], await queries.settings(work, integration.id))
+    if not asked.confirm:
+        raise NotConfirmed(path=("confirm",))
     await requests.reset_cursor(work, integration.id, asked.stream)
     return done(integration)
 

@@ -120,6 +120,11 @@ class QuickBooks(Connector[QuickBooksConfig]):
     key, title, version, category = "quickbooks", "QuickBooks Online", "1.0.0", "accounting"
     docs_url = "https://developer.intuit.com/app/developer/qbo/docs/get-started"
     icon = tile("QB", "#2b8a3e")
+    webhook_help = (
+        "At developer.intuit.com that is the endpoint URL under Webhooks of the app.",
+        "Choose Customer, Item, Invoice, SalesReceipt, Payment, CreditMemo and RefundReceipt, with all operations.",
+        "Intuit shows a verifier token beside them: it signs the calls.",
+    )
     hosts = tuple(HOSTS.values())
     rate = RateLimit(per_minute=500, concurrency=10)
     auth = OAuth2(
@@ -170,7 +175,7 @@ class QuickBooks(Connector[QuickBooksConfig]):
     @stream(CreditNote, cursor="LastUpdatedTime", deletes="inline", overlap="2m", depends_on=("customers", "invoices"))
     async def credit_memos(self, ctx: Ctx, cursor: Cursor) -> AsyncIterator[Page]:
         """Credit memos, with the invoices that they settle."""
-        async for found, page in Company(ctx).pages(rows.CREDIT_MEMO, cursor):
+        async for found, page in Company(ctx).pages(rows.CREDIT_MEMO, lambda *row: row, cursor):
             yield msgspec.structs.replace(page, records=await self._credit_notes(ctx, found))
 
     @stream(Refund, cursor="LastUpdatedTime", deletes="inline", overlap="2m", depends_on=("customers", "items"))
@@ -316,8 +321,8 @@ class QuickBooks(Connector[QuickBooksConfig]):
     async def _pages(
         self, ctx: Ctx, kind: Kind, made: Made, cursor: Cursor, *, deletes: bool = True
     ) -> AsyncIterator[Page]:
-        async for found, page in Company(ctx).pages(kind, cursor, deletes=deletes):
-            yield msgspec.structs.replace(page, records=[made(*each) for each in found])
+        async for found, page in Company(ctx).pages(kind, made, cursor, deletes=deletes):
+            yield msgspec.structs.replace(page, records=found)
 
     async def _fetched(self, ctx: Ctx, kind: Kind, made: Made, wanted: Sequence[str]) -> list[AnyRecord]:
         return [made(*each) for each in await Company(ctx).by_id(kind, wanted)]

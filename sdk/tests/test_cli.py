@@ -88,7 +88,7 @@ def test_it_installs_and_writes_its_report(tmp_path: Path) -> None:
     assert (site / "tiny" / "py.typed").exists()
     shutil.rmtree(tmp_path / "tiny" / "src")
     checked = subprocess.run(
-        [sys.executable, "-m", "tenure_sdk.cli", "check", str(tmp_path / "tiny")],
+        [sys.executable, "-m", "tenure_sdk.cli", "check", str(tmp_path / "tiny"), "--ship"],
         env=environment | {"PYTHONPATH": str(site), "MYPY_CACHE_DIR": str(CACHE)},
         capture_output=True, text=True, check=False,
     )  # fmt: skip
@@ -96,7 +96,10 @@ def test_it_installs_and_writes_its_report(tmp_path: Path) -> None:
     assert "tiny: silver (" in checked.stdout
     assert "  gold: REC-1 The totals are those of the stream: no @totals of customers\n" in checked.stdout
     report = json.loads((tmp_path / "tiny" / "conformance.json").read_text())["tiny"]
-    assert report["tier"] == "silver"
+    assert (report["version"], report["tier"]) == ("0.1.0", "silver")
+    shipped = json.loads((site / "tiny" / "conformance.json").read_text())["tiny"]
+    assert shipped["checks"]["REC-1"].keys() == report["checks"]["REC-1"].keys() - {"where"}
+    assert shipped["checks"]["WEB-1"] == report["checks"]["WEB-1"]
     assert report["checks"]["CUR-3"]["outcome"] == "passed"
     assert report["checks"]["REC-1"]["seen"] == "no @totals of customers"
     assert report["checks"]["WEB-1"] == {

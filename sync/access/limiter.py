@@ -142,4 +142,5 @@ def _row(name: str, bucket: Bucket) -> dict[str, Any]:
 
 
 def _name(scope: str, rate: Rate) -> str:
-    return scope if rate == UNLIMITED else f"{scope}/{rate.seconds:g}s"
+    """What the directory calls the bucket of a rate; `quota` of integrations reads the rate off it."""
+    return scope if rate == UNLIMITED else f"{scope}/{rate.allowed:g}/{rate.seconds:g}"

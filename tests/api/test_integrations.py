@@ -92,6 +92,45 @@ async def test_what_is_connected_is_found_by_its_id(desk: Desk) -> None:
     assert [each["name"] for each in told["streams"] if each["lagSeconds"] is not None]
 
 
+async def test_the_catalogue_says_the_tier_and_how_to_be_called(desk: Desk) -> None:
+    asked = '{ connector(key: "quickbooks") { tier webhookHelp } }'
+    shown = (await desk.read(asked))["connector"]
+    assert shown["tier"] is None
+    assert shown["webhookHelp"][0].endswith(": https://crm.example.com/hooks/app/quickbooks/events")
+    desk.board.registry.tiers["quickbooks"] = "gold"
+    assert (await desk.read(asked))["connector"]["tier"] == "GOLD"
+
+
+async def test_integrations_are_found_by_what_they_are(desk: Desk) -> None:
+    books, notes = await desk.quickbooks(), await _noted(desk)
+    asked = "query ($filter: IntegrationFilter) { integrations(first: 9, filter: $filter) { nodes { id } totalCount } }"
+
+    async def found(**chosen: Any) -> list[str]:
+        page = (await desk.read(asked, filter=chosen))["integrations"]
+        assert page["totalCount"] == len(page["nodes"])
+        return [each["id"] for each in page["nodes"]]
+
+    assert await found() == [notes, books]
+    assert await found(connector={"eq": "quickbooks"}) == [books]
+    assert await found(state={"in": ["DRAFT", "PAUSED"]}) == [notes, books]
+    assert await found(label={"startsWith": "The"}, state={"eq": "ACTIVE"}) == []
+
+
+async def test_an_integration_says_how_fast_it_may_be_asked(desk: Desk) -> None:
+    id_ = await desk.active()
+    await desk.work()
+    (quota,) = (await desk.integration(id_, "quota { requests seconds remaining pace restsUntil }"))["quota"]
+    assert 0 <= quota.pop("remaining") <= 50
+    assert quota == {"requests": 500, "seconds": 60, "pace": "1.0000", "restsUntil": None}
+
+
+async def test_a_stream_is_read_from_its_start_only_when_that_is_meant(desk: Desk) -> None:
+    id_ = await _read(desk, n1="Ada")
+    problem = await desk.caller.refused("resetCursor", {"id": id_, "stream": "people"})
+    assert (problem["code"], problem["path"]) == ("NOT_CONFIRMED", ["confirm"])
+    await desk.caller.do("resetCursor", {"id": id_, "stream": "people", "confirm": True}, "integration { id }")
+
+
 async def test_an_icon_is_a_drawing_that_runs_and_loads_nothing(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     shipped = load().connectors
     assert {icon_problem(shipped[key].icon or "") for key in ("files", "outlook", "quickbooks")} == {None}

@@ -82,7 +82,7 @@ ROWS = {
     "previewPush": Row(INTEGRATIONS, _of("active"), changes=False),
     "startSync": Row(INTEGRATIONS, _of("active", streams=["people"])),
     "cancelSync": Row(INTEGRATIONS, _of("run")),
-    "resetCursor": Row(INTEGRATIONS, _of("active", stream="people")),
+    "resetCursor": Row(INTEGRATIONS, _of("active", stream="people", confirm=True)),
     "resumeStream": Row(INTEGRATIONS, _of("active", stream="people"), changes=False),
     "approveBulkDelete": Row(INTEGRATIONS, _of("deletion")),
     "rejectBulkDelete": Row(INTEGRATIONS, _of("deletion")),

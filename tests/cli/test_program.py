@@ -276,12 +276,13 @@ def test_connectors_are_listed_and_decided_about(program: Program, acme: str) ->
         return {line.split()[0]: " ".join(line.split()[2:]) for line in lines}
 
     before = listed()
-    assert before["files"] == "tenure LOADED the worker nothing"
+    assert before["files"] == "none tenure LOADED the worker nothing"
+    assert before["quickbooks"].startswith("gold tenure LOADED the worker QuickBooks Online needs an app")
     assert "the operator sets TENURE_OAUTH_QUICKBOOKS_ID" in before["quickbooks"]
     told = program.run("connectors", "isolate", "files", "process").stderr
     assert told == "files runs in a process of its own from its next run on.\n"
     program.run("connectors", "block", "files", "--reason", "It lost orders")
-    assert listed()["files"] == "tenure LOADED a process of its own blocked: It lost orders"
+    assert listed()["files"] == "none tenure LOADED a process of its own blocked: It lost orders"
     assert program.run("connectors", "unblock", "files").stderr == "files is used again.\n"
     assert program.refused("connectors", "block", "nothing").startswith("No connector nothing is installed; ")
     refused = program.refused("connectors", "release", "files", "--tenant", "acme")

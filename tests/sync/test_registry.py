@@ -34,6 +34,10 @@ if TYPE_CHECKING:
     from tenure_sdk import Context, Cursor, Page
 
 
+def test_what_ships_with_the_server_is_gold() -> None:
+    assert registry.load().tiers == {"outlook": "gold", "quickbooks": "gold"}
+
+
 class Config(msgspec.Struct):
     url: str = ""
 

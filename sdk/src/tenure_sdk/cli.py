@@ -78,9 +78,11 @@ def check(given: argparse.Namespace) -> int:
         raise Slip('the kit needs more: pip install "tenure-sdk[testing]"')
     if not Path(given.folder).is_dir():
         raise Slip(f"there is no folder {given.folder}")
-    live = ["--live"] if given.live else []
+    if given.ship and (given.live or given.only):
+        raise Slip("--ship writes what every check found: leave --only and --live out")
+    how = [f"--{name}" for name in ("live", "ship") if getattr(given, name)]
     only = [part for name in given.only for part in ("--only", name)]
-    command = [sys.executable, "-m", "pytest", "-q", "-k", "test_conformance", *live, *only]
+    command = [sys.executable, "-m", "pytest", "-q", "-k", "test_conformance", *how, *only]
     status = subprocess.run(command, cwd=given.folder, check=False).returncode  # noqa: S603 - our own interpreter
     if status == NOTHING_FOUND:
         raise Slip(f"no Conformance class in the tests of {Path(given.folder).resolve()}: is it a connector's folder?")
@@ -209,6 +211,9 @@ def _parser() -> argparse.ArgumentParser:
     checked.add_argument("folder", nargs="?", default=".", help="where the tests are")
     checked.add_argument("--only", action="append", default=[], metavar="CHECK", help="one check, such as CUR-3")
     checked.add_argument("--live", action="store_true", help="read the account that the environment names")
+    checked.add_argument(
+        "--ship", action="store_true", help="put the report into the package, for its tier to be shown"
+    )
     checked.set_defaults(command=check)
     ran = commands.add_parser("run", help="print the first records of a stream")
     ran.add_argument("connector", help="its key, or module:Class")

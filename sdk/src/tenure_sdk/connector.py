@@ -325,6 +325,8 @@ class Connector(Generic[Config]):
     docs_url: ClassVar[str | None] = None
     icon: ClassVar[str | None] = None
     """An SVG that a catalogue shows beside the title, such as `tile("AB")`; `icon_problem` says what it may be."""
+    webhook_help: ClassVar[tuple[str, ...]] = ()
+    """What a person does at the vendor to be called, in steps, once the host has given him the address."""
 
     async def check(self, ctx: Context[Config]) -> Account:
         """The account that these settings lead to; raises a ConnectorError when they do not work."""

@@ -103,6 +103,7 @@ FIELD_SCOPES = {
             "Integration.secrets",
             "Integration.streams",
             "Integration.drifts",
+            "Integration.quota",
             *(f"Integration.refused{name}" for name in ("Calls", "CallAt", "CallReason")),
         ),
         _INTEGRATIONS,
@@ -112,7 +113,7 @@ FIELD_SCOPES = {
 
 _IDS = {
     "CustomerFilter.id": "cus", "CustomerFilter.segment": "seg",
-    "InteractionFilter.integration": "ing", "OrderFilter.customer": "cus",
+    "IntegrationFilter.id": "ing", "InteractionFilter.integration": "ing", "OrderFilter.customer": "cus",
     "CustomerFilter.department": "dep", "CostFilter.customer": "cus", "CostFilter.department": "dep",
     "CostFilter.integration": "ing", "CostFilter.initiative": "ini",
     "OrderFilter.integration": "ing", "RefundFilter.customer": "cus", "RefundFilter.integration": "ing",

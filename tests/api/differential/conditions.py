@@ -167,6 +167,13 @@ CONDITIONS: dict[str, dict[str, Condition]] = {
         "closedOn": _time("closed_on"),
         "expectedCloseOn": _time("expected_close_on"),
     },
+    "IntegrationFilter": {
+        "id": _same_id("id", "ing"),
+        "connector": _text("connector"),
+        "account": _text("account"),
+        "label": _text("label"),
+        "state": _text("state"),
+    },
     "ProductFilter": {"sku": _text("sku"), "name": _text("name")},
 }
 

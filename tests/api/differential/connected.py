@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from decimal import Decimal
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
+
+from sqlalchemy.dialects.postgresql import insert
 
 from domain.integrations.model import (
     BulkDelete,
@@ -17,6 +21,7 @@ from domain.integrations.model import (
     OutboundChange,
     OutgoingWebhook,
     Ownership,
+    RateBucket,
     ReconciliationDifference,
     ReconciliationReport,
     RecordLink,
@@ -78,6 +83,7 @@ async def _integration(world: World, connector: str, account: str, state: str) -
             version=world.random.randrange(1, 9),
         )
     )  # fmt: skip
+    await _buckets(world, f"{connector}:account:{sha256(account.encode()).hexdigest()[:32]}")
     for name in ("token", "api_key"):
         world.work.add(
             IntegrationSecret(
@@ -86,6 +92,17 @@ async def _integration(world: World, connector: str, account: str, state: str) -
         )
     await world.work.flush()
     return integration_id
+
+
+async def _buckets(world: World, scope: str) -> None:
+    """What is left of the limits of an account; both tenants have the same accounts."""
+    for rate in ("", "/500/60", "/9000/86400"):
+        bucket = insert(RateBucket).values(
+            scope=scope + rate, tokens=Decimal(world.random.randrange(-9, 700)), factor=Decimal("0.25"),
+            parked_until=world.maybe(world.work.now + world.random.choice([_HOUR, -_HOUR])),
+            refilled_at=world.work.now - world.random.randrange(9) * timedelta(minutes=1),
+        )  # fmt: skip
+        await world.work.execute(bucket.on_conflict_do_nothing())
 
 
 async def _streams(world: World, integration_id: UUID) -> None:

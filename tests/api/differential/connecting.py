@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from decimal import Decimal
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
+from sync.access import pace
 from tests.api.differential.things import read_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from tests.api.differential.naive import Naive
     from tests.api.differential.tables import Row
@@ -137,6 +140,7 @@ def _of_integrations(naive: Naive, on: Callable[..., None]) -> None:
         accuracy=accuracy,
         compared=lambda row: (latest := last_report(row)) and latest["compared"],
         comparedStreams=lambda row: (latest := last_report(row)) and [each["stream"] for each in latest["streams"]],
+        quota=lambda row: _quota(of.rows["rate_buckets"], row, naive.reading.now),
         streams=lambda row: sorted(of_it("stream_settings", row), key=lambda each: each["stream"]),
         drifts=lambda row: sorted(of_it("schema_drifts", row), key=lambda each: (each["stream"], each["field"])),
         **{
@@ -146,6 +150,25 @@ def _of_integrations(naive: Naive, on: Callable[..., None]) -> None:
             for type_, (field, table, fits) in _WAITING.items()
         },
     )
+
+
+def _quota(buckets: list[Row], integration: Row, now: datetime) -> list[Row]:
+    account = sha256((integration["account"] or integration["id"].hex).encode()).hexdigest()[:32]
+    scope = f"{integration['connector']}:account:{account}"
+    return sorted(
+        (_limit(row, now) for row in buckets if row["scope"].startswith(f"{scope}/")), key=lambda each: each["seconds"]
+    )
+
+
+def _limit(bucket: Row, now: datetime) -> Row:
+    requests, seconds = map(int, bucket["scope"].split("/")[1:])
+    rate = pace.Rate(requests, seconds)
+    known = pace.Bucket(float(bucket["tokens"]), float(bucket["factor"]), bucket["parked_until"], bucket["refilled_at"])
+    left, until = pace.refilled(known, rate, now), bucket["parked_until"]
+    return {
+        "requests": requests, "seconds": seconds, "remaining": int(max(0, left.tokens)),
+        "pace": round(Decimal(left.factor), 4), "restsUntil": until if until and until > now else None,
+    }  # fmt: skip
 
 
 def _of_streams(naive: Naive, on: Callable[..., None]) -> None:

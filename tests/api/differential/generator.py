@@ -602,7 +602,7 @@ class Generator:
 
 _LEAF_FILTERS = {
     "StringFilter", "IdFilter", "DateTimeFilter", "DateFilter", "ChannelFilter", "DirectionFilter",
-    "CostCategoryFilter", "AllocationRuleFilter",
+    "CostCategoryFilter", "AllocationRuleFilter", "IntegrationStateFilter",
 }  # fmt: skip
 _KIND_OF_ID = {
     "CustomerFilter.id": "cus", "CustomerFilter.segment": "seg", "OrderFilter.customer": "cus",
@@ -610,6 +610,7 @@ _KIND_OF_ID = {
     "OrderFilter.integration": "ing", "RefundFilter.integration": "ing", "InteractionFilter.integration": "ing",
     "CustomerFilter.department": "dep", "CostFilter.customer": "cus", "CostFilter.department": "dep",
     "CostFilter.integration": "ing", "CostFilter.initiative": "ini",
+    "IntegrationFilter.id": "ing",
     "Query.integration.id": "ing", "Query.syncRun.id": "run", "Query.reconciliationReport.id": "rec",
     "CustomerRef.id": "cus", "OrderRef.id": "ord", "InvoiceRef.id": "inv",
     **{

@@ -21,6 +21,8 @@ _COLUMN_OF = {
     "name": ("products", "name"),
     "lifecycle": ("lifecycles", "key"),
     "connector": ("integrations", "connector"),
+    "account": ("integrations", "account"),
+    "label": ("integrations", "label"),
     "campaignKey": ("cost_entries", "campaign_key"),
     "caseKey": ("cost_entries", "case_key"),
 }

@@ -50,11 +50,12 @@ class Tables:
 
 
 async def load(superuser: asyncpg.Connection, tenant_id: UUID) -> Tables:
-    """Everything that a tenant has."""
+    """Everything that a tenant has, and what is left of the limits of all accounts."""
     rows = {}
     for name in NAMES:
         found = await superuser.fetch(f"SELECT * FROM {name} WHERE tenant_id = $1", tenant_id)
         rows[name] = [_plain(row) for row in found]
+    rows["rate_buckets"] = [_plain(row) for row in await superuser.fetch("SELECT * FROM directory.rate_buckets")]
     return Tables(rows)
 
 

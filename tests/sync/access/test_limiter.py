@@ -151,7 +151,7 @@ async def test_protests_at_once_count_once(moving: Database, scope: str) -> None
     await asyncio.gather(*(limiter.slow_down(scope, limit, 5) for _ in range(4)))
     async with moving.directory() as connection:
         rows = await connection.execute(
-            select(RateBucket.factor).where(RateBucket.scope.in_([f"{scope}/1s", f"{scope}/60s"]))
+            select(RateBucket.factor).where(RateBucket.scope.in_([f"{scope}/10/1", f"{scope}/100/60"]))
         )
         assert [float(row.factor) for row in rows] == [0.5, 0.5]
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from tenure_sdk.testing.bench import TIERS, Bench, Result, Tier, examine
+from tenure_sdk import report
+from tenure_sdk.testing.bench import CHECKS, TIERS, Bench, Result, Tier, examine
 from tenure_sdk.testing.live import LiveAccount
 
 if TYPE_CHECKING:
@@ -43,11 +44,34 @@ class Conformance:
         remote = partial(LiveAccount, made.connector) if conformance_live else made.remote
         bench = Bench(made.connector, remote, previous_config=made.previous_config, old_cursors=made.old_cursors)
         result = examine(bench, conformance_check, made.bypass)
-        record_property("conformance", {"connector": made.connector.key, **as_plain(result)})
+        record_property("conformance", {**_named(made.connector), **as_plain(result)})
         if result.outcome == "failed" and TIERS.index(result.tier) <= TIERS.index(made.tier):
             pytest.fail(f"{result}", pytrace=False)
+        if not conformance_live and (stale := _stale(made.connector, result)) is not None:
+            pytest.fail(f"{stale}: `tenure-sdk check --ship` writes {report.NAME} anew", pytrace=False)
         if result.outcome != "passed":
             pytest.skip(f"{result}")
+
+
+def _named(connector: type[Connector[Any]]) -> dict[str, Any]:
+    """What a finding says of its connector."""
+    place = report.place(connector)
+    return {"connector": connector.key, "version": connector.version, "place": None if place is None else str(place)}
+
+
+def _stale(connector: type[Connector[Any]], result: Result) -> str | None:
+    """How the report that ships beside a connector differs from what was found; None where it does not, or is none."""
+    from tenure_sdk.testing import plugin
+
+    shipped = None if plugin.is_shipping() else report.shipped(connector)
+    if shipped is None:
+        return None
+    if shipped.version != connector.version:
+        return f"the report that ships is of version {shipped.version}, and this is {connector.version}"
+    if shipped.checks.keys() != CHECKS.keys():
+        return "the report that ships has other checks than the kit"
+    said, found = shipped.checks[result.id], report.Finding(result.tier, result.outcome, result.reason)
+    return None if said == found else f"the report that ships says of {result.id} {said.outcome}, not {found.outcome}"
 
 
 def as_plain(result: Result) -> dict[str, Any]:

@@ -16,6 +16,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("tenure", "conformance of connectors")
     group.addoption("--only", metavar="CHECK", action="append", default=[], help="run this check alone, such as CUR-3")
     group.addoption("--live", action="store_true", help="read the account that the environment names, and nothing else")
+    group.addoption(
+        "--ship", action="store_true", help="write the results beside the connector, to go with its package"
+    )
     parser.addini("conformance_report", "where the results are written", default="conformance.json")
 
 
@@ -58,9 +61,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     if not results or config.getoption("--only") or config.getoption("--live"):
         return
     written = {key: _summary(found) for key, found in sorted(results.items())}
-    path = config.rootpath / Path(str(config.getini("conformance_report")))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(written, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    _write(config.rootpath / Path(str(config.getini("conformance_report"))), written)
+    for place, keys in _places(results).items() if config.getoption("--ship") else ():
+        _write(place, {key: _without_lines(written[key]) for key in keys})
     for key, summary in written.items():
         count = {outcome: sum(each["outcome"] == outcome for each in summary["checks"].values()) for outcome in
                  ("passed", "failed", "bypassed", "not applicable")}  # fmt: skip
@@ -69,6 +72,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         for name, each in summary["checks"].items():
             if each["outcome"] == "failed":
                 terminalreporter.write_line(f"  {each['tier']}: {name} {each['title']}: {each['seen']}")
+
+
+def is_shipping() -> bool:
+    """Whether the reports that ship are written anew."""
+    return _config is not None and bool(_config.getoption("--ship"))
 
 
 _config: pytest.Config | None = None
@@ -81,12 +89,36 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     _config = session.config
 
 
+_OF_CONNECTOR = {"connector", "version", "place"}
+"""What a finding says of its connector, which the report says once."""
+
+
 def _summary(found: list[dict[str, Any]]) -> dict[str, Any]:
     from tenure_sdk.testing import CHECKS, Result, tier_of
 
     ordered = sorted(found, key=lambda each: list(CHECKS).index(each["id"]))
-    results = [Result(**{name: value for name, value in each.items() if name != "connector"}) for each in ordered]
-    checks = {
-        each["id"]: {name: value for name, value in each.items() if name not in {"id", "connector"}} for each in ordered
-    }
-    return {"tier": tier_of(results), "checks": checks}
+    plain = [{name: value for name, value in each.items() if name not in _OF_CONNECTOR} for each in ordered]
+    checks = {each["id"]: {name: value for name, value in each.items() if name != "id"} for each in plain}
+    tier = tier_of([Result(**each) for each in plain])
+    return {"version": ordered[0]["version"], "tier": tier, "checks": checks}
+
+
+def _places(results: dict[str, list[dict[str, Any]]]) -> dict[Path, list[str]]:
+    """Where reports ship, with the connectors of each place."""
+    places: dict[Path, list[str]] = {}
+    for key, found in results.items():
+        if found[0]["place"] is not None:
+            places.setdefault(Path(found[0]["place"]), []).append(key)
+    return places
+
+
+def _without_lines(summary: dict[str, Any]) -> dict[str, Any]:
+    """A report without the lines of source files, which are elsewhere where it is read."""
+    checks = summary["checks"].items()
+    bare = {name: {key: value for key, value in each.items() if key != "where"} for name, each in checks}
+    return {**summary, "checks": bare}
+
+
+def _write(path: Path, reports: dict[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(reports, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

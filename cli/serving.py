@@ -155,7 +155,7 @@ class Server(uvicorn.Server):
 async def _working(settings: Settings, database: Database, stopping: asyncio.Event) -> AsyncIterator[None]:
     """A worker beside whatever runs inside; at the end it may finish its transactions."""
     async with Hints(database) as hints, Switchboard(database, settings) as board, asyncio.TaskGroup() as tasks:
-        heard = events.Reactions({name: [*each] for name, each in events.reactions.by_name.items()})
+        heard = events.reactions.copy()
         jobs = due.Jobs(dict(due.jobs.by_kind))
         reactions.register(heard, jobs, board.registry)
         idle.register(jobs, board.remotes)

@@ -6,6 +6,7 @@ from uuid import UUID
 import strawberry
 from sqlalchemy import select
 
+from api import ids
 from api.changes import Around, mutation
 from api.changing.inputs import given, id_of, needed, several
 from api.changing.integrations import ADMIN, IntegrationInput, connector_of, done, id_in, locked
@@ -130,7 +131,7 @@ async def bulk_resolve_conflicts(work: Writing, asked: BulkResolveConflictsInput
     found = list(await work.all(waiting))
     for conflict_id in found:
         await conflicts.resolve(work, around.switchboard.registry, conflict_id, conflicts.Choice(asked.policy))
-    return Done(Reference("Integration", integration.id), {"resolved": [f"cft_{each.hex}" for each in found]})
+    return Done(Reference("Integration", integration.id), {"resolved": [ids.encode("cft", each) for each in found]})
 
 
 @strawberry.input(description="Whether a record of the other side is a customer of ours.")
@@ -169,7 +170,7 @@ async def retry_dead_letters(work: Writing, asked: DeadLettersInput) -> Done:
     integration = await locked(work, asked.id)
     tried = await dead_letters.retry(work, await _letters(work, integration, asked))
     outcome = {"landed": tried.landed, "refused": tried.refused, "fetching": tried.fetching}
-    told = {name: [f"dlt_{each.hex}" for each in ids] for name, ids in outcome.items()}
+    told = {name: [ids.encode("dlt", each) for each in letters] for name, letters in outcome.items()}
     return Done(Reference("Integration", integration.id), told)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import strawberry
 from graphql import GraphQLResolveInfo
 
-from api import connectors
+from api import connectors, ids
 from api.changes import Around, mutation
 from api.changing.inputs import given, id_of, needed, several
 from api.reference import Reference
@@ -313,7 +313,7 @@ async def start_sync(work: Writing, asked: StartSyncInput) -> Done:
     made = await requests.request_sync(
         work, integration.id, streams, asked.mode, window, requested_by=work.actor.principal_id
     )
-    return Done(Reference("Integration", integration.id), {"runs": [f"run_{run_id.hex}" for run_id in made]})
+    return Done(Reference("Integration", integration.id), {"runs": [ids.encode("run", run_id) for run_id in made]})
 
 
 @strawberry.input(description="A run.")

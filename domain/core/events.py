@@ -81,14 +81,22 @@ class Reactions:
 
     by_name: dict[str, list[Reaction]] = field(default_factory=dict)
 
-    def on(self, name: str) -> Callable[[Reaction], Reaction]:
-        """Register a reaction: `async def (work, event)`, run in a transaction of its own after the commit."""
+    def on(self, name: str, *, first: bool = False) -> Callable[[Reaction], Reaction]:
+        """Register a reaction: `async def (work, event)`, run in a transaction of its own after the commit.
+
+        All reactions to an event run in the order in which they were registered; with `first`, before those.
+        """
 
         def register(reaction: Reaction) -> Reaction:
-            self.by_name.setdefault(name, []).append(reaction)
+            registered = self.by_name.setdefault(name, [])
+            registered.insert(0 if first else len(registered), reaction)
             return reaction
 
         return register
+
+    def copy(self) -> Reactions:
+        """The same, to which more can be added for one worker."""
+        return Reactions({name: [*each] for name, each in self.by_name.items()})
 
 
 reactions = Reactions()

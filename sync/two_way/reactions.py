@@ -47,9 +47,9 @@ def register(reactions: Reactions, jobs: Jobs, registry: Registry) -> None:
 
     jobs.due(switching.COMPARE)(go_on)
     for name in (*_ABOUT_MANY, *_ABOUT_ONE):
-        reactions.by_name.setdefault(name, []).insert(0, compare)
+        reactions.on(name, first=True)(compare)
     for name in _MERGES:
-        reactions.by_name.setdefault(name, []).insert(0, rebase)
+        reactions.on(name, first=True)(rebase)
 
 
 def _customers(body: dict[str, Any]) -> list[UUID]:

@@ -91,7 +91,7 @@ class Desk:
     async def work(self, rounds: int = 12) -> None:
         """Do everything that is due, until nothing is: readings, errands, events and jobs."""
         stopping = asyncio.Event()
-        heard = events.Reactions({name: [*each] for name, each in events.reactions.by_name.items()})
+        heard = events.reactions.copy()
         jobs = due.Jobs(dict(due.jobs.by_kind))
         reactions.register(heard, jobs, self.board.registry)
         errands = Errands(

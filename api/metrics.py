@@ -225,6 +225,10 @@ class MetricOptions:
         default=strawberry.UNSET,
         description="Below which probability of still buying a customer counts as gone; 0.5 without it.",
     )
+    expansion_is_upsell: bool | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="Whether more of the same tier than ever before is an upsell, too; it is none without it.",
+    )
 
 
 def _counting(asked: Mapping[str, Any]) -> Counting:
@@ -239,6 +243,7 @@ def _counting(asked: Mapping[str, Any]) -> Counting:
         "conversion": options.get("conversionDays"),
         "response": options.get("responseDays"),
         "alive_threshold": options.get("aliveThreshold"),
+        "expansion": options.get("expansionIsUpsell"),
     }
     return Counting(**{name: value for name, value in told.items() if value is not None})
 

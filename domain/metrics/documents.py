@@ -72,6 +72,12 @@ def _spending(start: str, end: str, borne_in_all: str = "e.allocated_amount") ->
     FROM points p
     JOIN cost_entries e ON e.tenant_id = :tenant AND {NOW.format(t="e")} AND e.starts_on >= {start}
         AND e.starts_on < {end}
+    UNION ALL
+    SELECT p.n, coalesce(e.customer_id, a.customer_id), e.category, 0, 1, true
+    FROM points p
+    JOIN cost_entries e ON e.tenant_id = :tenant AND {NOW.format(t="e")} AND e.base_amount IS NULL
+        AND e.starts_on < {end} AND e.ends_on > {start} AND (e.rule = 'BY_TIME' OR e.starts_on >= {start})
+    LEFT JOIN cost_weights a ON a.tenant_id = :tenant AND a.entry_id = e.id AND e.customer_id IS NULL{{bearing}}
     """
 
 
@@ -175,9 +181,9 @@ relation(
 )  # The terms of contracts, as `purchases.contracts.due_within` sees them.
 
 relation(
-    "sold_families",
+    "sold_tiers",
     """
-    SELECT p.customer_id, f.family_id, o.local_day AS day, max(f.tier_rank) AS tier,
+    SELECT p.customer_id, f.family_id, f.tier_rank AS tier, o.local_day AS day, sum(l.quantity) AS units,
         sum(CASE WHEN o.amount = 0 THEN 0 ELSE round(CAST(l.amount AS numeric) * o.base_amount / o.amount) END)
             AS amount,
         count(*) FILTER (WHERE o.base_amount IS NULL) AS unrated
@@ -186,13 +192,28 @@ relation(
     JOIN order_lines l ON l.tenant_id = :tenant AND l.order_id = o.id AND l.order_version = o.version
     JOIN products f ON f.tenant_id = :tenant AND f.id = l.product_id AND f.valid_to IS NULL AND f.family_id IS NOT NULL
     WHERE o.tenant_id = :tenant AND o.kind = 'SALE' AND o.status = 'COMPLETED' AND o.local_day < :until AND CURRENT(o)
-        AND (o.amount <= 0 OR o.amount > coalesce((
+        {paid} AND (o.amount <= 0 OR o.amount > coalesce((
             SELECT sum(b.amount) FROM refunds b
             WHERE b.tenant_id = :tenant AND b.order_id = o.id AND b.currency = o.currency AND CURRENT(b)
         ), 0))
-    GROUP BY p.customer_id, f.family_id, o.local_day
+    GROUP BY p.customer_id, f.family_id, f.tier_rank, o.local_day
     """,
-)  # Each day on which a customer bought of a product family: the highest tier, and for how much.
+)  # Each day on which a customer bought of a tier of a product family: how many, and for how much.
+
+relation(
+    "sold_families",
+    """
+    SELECT customer_id, family_id, day, max(tier) AS tier, sum(amount) AS amount, sum(unrated) AS unrated,
+        bool_or(units > units_before) AS is_more
+    FROM (
+        SELECT *, max(units) OVER (
+            PARTITION BY customer_id, family_id, tier ORDER BY day ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+        ) AS units_before
+        FROM sold_tiers
+    ) AS tiers
+    GROUP BY customer_id, family_id, day
+    """,
+)  # Each day on which a customer bought of a family: the highest tier, how much, and whether more of a tier than ever.
 
 relation(
     "step_entries",

@@ -116,7 +116,7 @@ class Counting:
     `contract_gap`: how many days without a contract are no end, when another one follows. `unused_after`: for how many
     days nobody used what lies unused. `conversion`: within how many days a lead converts. `response`: how many days a
     campaign is given: younger deliveries are left out, later purchases not told with it. `alive_threshold`: below which
-    probability of still buying a customer is gone.
+    probability of still buying a customer is gone. `expansion`: more of the same tier than ever before is an upsell.
     """
 
     paid_only: bool = False
@@ -127,6 +127,7 @@ class Counting:
     conversion: int = 90
     response: int = 7
     alive_threshold: Decimal = Decimal("0.5")
+    expansion: bool = False
 
     def __post_init__(self) -> None:
         for name, least in _LEAST_DAYS.items():
@@ -141,6 +142,7 @@ class Counting:
         return {
             "lag": self.acquisition_lag, "gap": self.contract_gap, "idle": self.unused_after,
             "conversion": self.conversion, "response": self.response, "alive": self.alive_threshold,
+            "expansion": self.expansion,
         }  # fmt: skip
 
 

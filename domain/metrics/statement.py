@@ -125,8 +125,9 @@ def _filled(sql: str, grouping: Grouping, counting: Counting, *, believed: bool)
     people = f" AND {root} = ANY(:roots)" if grouping is Grouping.CUSTOMERS else ""
     bearing = " AND a.customer_id = ANY(array(SELECT id FROM people))" if grouping is Grouping.CUSTOMERS else ""
     names = {"{people}": people, "{bearing}": bearing, "{orders}": "orders", "{units}": "units", "{net}": "d.net"}
+    names["{paid}"] = ""
     if counting.paid_only:
-        names |= {"{orders}": "paid_orders", "{units}": "paid_units"}
+        names |= {"{orders}": "paid_orders", "{units}": "paid_units", "{paid}": "AND o.amount > 0"}
     if counting.view is RevenueView.CASH:
         names["{net}"] = "(d.gross - d.cash_refunds)"
     for name, filled in names.items():

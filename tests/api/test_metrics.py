@@ -132,6 +132,7 @@ async def test_what_figures_count_by_can_be_said(ask: Asking, business: seeding.
     assert await ask(counted, options={}) == usual
     everything = {"paidOnly": False, "view": "BOOKED", "acquisitionLagDays": 0, "contractGapDays": 0}
     everything |= {"unusedAfterDays": 30, "conversionDays": 90, "responseDays": 7, "aliveThreshold": "0.5"}
+    everything |= {"expansionIsUpsell": False}
     assert await ask(counted, options=everything) == usual
     for wrong, problem in (
         ({"unusedAfterDays": 0}, "DAYS_OUT_OF_RANGE"), ({"conversionDays": 0}, "DAYS_OUT_OF_RANGE"),

@@ -64,10 +64,13 @@ ORDERED = Facts(
 SOLD_FAMILY = Facts(
     "sold_family",
     """
-    SELECT p.n, h.customer_id, h.amount, h.unrated, coalesce(h.tier > h.tier_before, false) AS is_upsell,
-        h.amount - h.amount_before AS more, h.amount_before IS NULL AND h.day > s.first_on AS is_cross_sell
+    SELECT p.n, h.customer_id, h.amount, h.unrated,
+        coalesce(h.tier > h.tier_before OR (CAST(:expansion AS boolean) AND h.is_more), false) AS is_upsell,
+        h.amount - h.amount_before AS more, h.unrated + h.unrated_before AS more_unrated,
+        h.day_before IS NULL AND h.day > s.first_on AS is_cross_sell
     FROM (
-        SELECT f.*, lag(f.amount) OVER earlier AS amount_before, max(f.tier) OVER (
+        SELECT f.*, lag(f.day) OVER earlier AS day_before, lag(f.amount) OVER earlier AS amount_before,
+            lag(f.unrated) OVER earlier AS unrated_before, max(f.tier) OVER (
                 PARTITION BY f.customer_id, f.family_id ORDER BY f.day ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
             ) AS tier_before
         FROM sold_families f
@@ -78,8 +81,10 @@ SOLD_FAMILY = Facts(
     """,
     {
         "amount": "What was bought of the family on the day.",
-        "is_upsell": "Whether of a higher tier than ever before.",
+        "unrated": "Documents of it that wait for an exchange rate.",
+        "is_upsell": "Whether of a higher tier than ever before, or more of the same tier, where the question says so.",
         "more": "How much more than the customer's last time in the family.",
+        "more_unrated": "Documents of both times that wait for an exchange rate.",
         "is_cross_sell": "Whether the family is new to a customer who bought other things on an earlier day.",
     },
 )
@@ -168,20 +173,26 @@ def repeat_orders() -> Figure:
     return sum_of(ORDERED, "orders - first_orders")
 
 
-@metric("upsells", unit=Unit.COUNT, better=Better.HIGHER, step=CanonicalStep.RETAIN, en="Upsells", fa="فروش‌های ارتقایی")
+@metric(
+    "upsells", version=2, unit=Unit.COUNT, better=Better.HIGHER, step=CanonicalStep.RETAIN, en="Upsells",
+    fa="فروش‌های ارتقایی",
+)  # fmt: skip
 def upsells() -> Figure:
-    """Days on which a customer bought a higher tier of a product family than ever before. More of the same is none."""
+    """Days on which a customer bought a higher tier of a product family than ever before.
+
+    More of the same tier than ever before is expansion and no upsell, unless the question says so.
+    """
     return number_of(count(SOLD_FAMILY, "is_upsell"))
 
 
 @metric(
-    "upsell_revenue", unit=Unit.MONEY, better=Better.HIGHER, step=CanonicalStep.RETAIN, en="Upsell revenue",
+    "upsell_revenue", version=2, unit=Unit.MONEY, better=Better.HIGHER, step=CanonicalStep.RETAIN, en="Upsell revenue",
     fa="درآمد فروش ارتقایی",
 )  # fmt: skip
 def upsell_revenue() -> Figure:
     """How much more these purchases were worth than the customer's last one in the family."""
     figure = sum_of(SOLD_FAMILY, "more", "is_upsell")
-    return figure.unless(total(SOLD_FAMILY, "unrated", "is_upsell"), _NO_RATE)
+    return figure.unless(total(SOLD_FAMILY, "more_unrated", "is_upsell"), _NO_RATE)
 
 
 @metric(
@@ -203,7 +214,7 @@ def contract_upsell_revenue() -> Figure:
 
 
 @metric(
-    "cross_sells", unit=Unit.COUNT, better=Better.HIGHER, step=CanonicalStep.RETAIN, en="Cross-sells",
+    "cross_sells", version=2, unit=Unit.COUNT, better=Better.HIGHER, step=CanonicalStep.RETAIN, en="Cross-sells",
     fa="فروش‌های مکمل",
 )  # fmt: skip
 def cross_sells() -> Figure:
@@ -212,8 +223,8 @@ def cross_sells() -> Figure:
 
 
 @metric(
-    "cross_sell_revenue", unit=Unit.MONEY, better=Better.HIGHER, step=CanonicalStep.RETAIN, en="Cross-sell revenue",
-    fa="درآمد فروش مکمل",
+    "cross_sell_revenue", version=2, unit=Unit.MONEY, better=Better.HIGHER, step=CanonicalStep.RETAIN,
+    en="Cross-sell revenue", fa="درآمد فروش مکمل",
 )  # fmt: skip
 def cross_sell_revenue() -> Figure:
     """What was bought of these families on the first day."""

@@ -53,10 +53,12 @@ class Business:
     def __getitem__(self, name: str) -> UUID:
         return self.people[name]
 
-    async def bought(self, who: str, day: str, euros: str = "10", *, lines: Sequence[NewLine] = ()) -> UUID:
+    async def bought(
+        self, who: str, day: str, amount: str = "10", *, currency: str = "EUR", lines: Sequence[NewLine] = ()
+    ) -> UUID:
         """A completed order."""
-        total = None if lines else Decimal(euros)
-        order = NewOrder(occurred_at=at(day), currency="EUR", total=total, lines=lines, customer_id=self[who])
+        total = None if lines else Decimal(amount)
+        order = NewOrder(occurred_at=at(day), currency=currency, total=total, lines=lines, customer_id=self[who])
         async with self.database.unit_of_work(self.tenant) as work:
             return (await purchases.record_order(work, order)).id
 

@@ -10,7 +10,7 @@ from domain import purchases
 from domain.customers import merge
 from domain.metrics.queries import customer_values
 from domain.metrics.reading import snapshot
-from domain.metrics.rules import Grain
+from domain.metrics.rules import Counting, Grain
 from domain.purchases.rules import MissingReason, NewLine, Window
 from tests.domain.metrics.definitions.conftest import on
 
@@ -96,9 +96,28 @@ async def test_a_higher_tier_is_an_upsell_and_a_new_family_a_cross_sell(business
     for who, day, lines in told:
         await business.bought(who, day, lines=lines)
     await business.settle()
-    assert await business.values("upsells", "upsell_revenue", "cross_sells", "cross_sell_revenue") == {
+    keys = ("upsells", "upsell_revenue", "cross_sells", "cross_sell_revenue")
+    assert await business.values(*keys) == {
         "upsells": 1, "upsell_revenue": 15_00, "cross_sells": 1, "cross_sell_revenue": 10_00,
     }  # fmt: skip
+    assert await business.values(*keys, counting=Counting(expansion=True)) == {
+        "upsells": 2, "upsell_revenue": 55_00, "cross_sells": 1, "cross_sell_revenue": 10_00,
+    }  # fmt: skip
+
+
+async def test_what_was_bought_without_a_rate_is_not_forgotten(business: Business) -> None:
+    await _products(business)
+    for day, currency, line in (
+        ("05-02", "USD", _line("small", 20)), ("05-03", "EUR", _line("bulb", 0)), ("05-20", "EUR", _line("large", 75)),
+    ):  # fmt: skip
+        await business.bought("A", day, currency=currency, lines=[line])
+    await business.settle()
+    keys = ("upsells", "upsell_revenue", "cross_sells", "cross_sell_revenue")
+    found = {"upsells": 1, "upsell_revenue": MissingReason.NO_RATE, "cross_sells": 1, "cross_sell_revenue": 0}
+    assert await business.values(*keys) == found
+    without_the_bulb = found | {"cross_sells": 0}
+    assert await business.values(*keys, window=Window(on("05-10"), on("06-01"))) == without_the_bulb
+    assert await business.values(*keys, counting=Counting(paid_only=True)) == without_the_bulb
 
 
 async def test_a_raise_within_the_family_is_a_contract_upsell(business: Business) -> None:

@@ -20,7 +20,7 @@ from domain.tenants import actions as tenants
 from tests import results
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
 
 SHARED = Path(os.environ.get("TENURE_SHARED", Path(__file__).parents[2] / "shared"))
 KEY = bytes(range(32))
@@ -29,6 +29,7 @@ LOGINS = {"tenure_owner": "LOGIN CREATEROLE", "tenure_server": "LOGIN", "tenure_
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--full-size", action="store_true", help="run the fault matrices at full size")
+    parser.addoption("--seed", type=int, default=7, help="what the matrices draw by chance")
 
 
 TOGETHER = {
@@ -144,6 +145,14 @@ async def database(logins: Logins) -> AsyncIterator[Database]:
     """The database as the server sees it."""
     async with as_the_server_sees_it(logins) as opened:
         yield opened
+
+
+@pytest.fixture
+def seed(request: pytest.FixtureRequest, record_property: Callable[[str, object], None]) -> int:
+    """What a matrix draws by chance; its results tell of it."""
+    drawn: int = request.config.getoption("--seed")
+    record_property("seed", drawn)
+    return drawn
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,27 +18,33 @@ if TYPE_CHECKING:
 RESULTS = Path(__file__).parents[1] / "bench" / "results"
 
 
+COLUMNS = ("what", "how many", "seed", "", "when", "seconds")
+
+
 def keep(reports: Iterable[pytest.TestReport], results: Path = RESULTS) -> None:
-    """Write what ran, in the place of what the same test found at the same size before."""
+    """Write what ran, in the place of what the same test found at the same size and with the same seed before."""
     rows = {_key(row): row for row in _before(results / "faults.json")}
     rows |= {_key(row): row for row in map(_row, reports)}
     if not rows:
         return
-    failed = sum(row[2] != "passed" for row in rows.values())
+    failed = sum("passed" not in row for row in rows.values())
     Report(
-        name="faults", title="The matrices of faults at full size", columns=("", "size", "", "seconds"),
-        rows=sorted(rows.values()), verdicts=[Verdict("tests that failed", failed, at_most=0)],
+        name="faults", title="The matrices of faults at full size", columns=COLUMNS,
+        rows=[rows[key] for key in sorted(rows)], verdicts=[Verdict("runs that failed", failed, at_most=0)],
     ).publish(results)  # fmt: skip
 
 
 def _row(report: pytest.TestReport) -> list[Any]:
     name = report.nodeid.rpartition("::")[2].removeprefix("test_").replace("_", " ")
-    size = ", ".join(f"{value} {what}" for what, value in report.user_properties)
-    return [name, size, report.outcome, round(report.duration)]
+    told = dict(report.user_properties)
+    seed = str(told.pop("seed", ""))
+    size = ", ".join(f"{value} {what}" for what, value in told.items())
+    ended = datetime.fromtimestamp(report.stop, UTC)
+    return [name, size, seed, report.outcome, f"{ended:%Y-%m-%d %H:%M}", round(report.duration)]
 
 
-def _key(row: list[Any]) -> tuple[str, str]:
-    return row[0], row[1].partition(",")[0]
+def _key(row: list[Any]) -> tuple[str, str, str]:
+    return row[0], row[1].partition(",")[0], row[2]
 
 
 def _before(kept: Path) -> list[list[Any]]:

@@ -367,7 +367,7 @@ class RecordLink(TenantTable):
     agreed: Mapped[dict[str, Any] | None] = personal()
     pushed_version: Mapped[str | None]
     pushed_hash: Mapped[bytes | None]
-    hops: Mapped[int] = mapped_column(server_default=text("0"), doc="Over how many integrations its last change came.")
+    hops: Mapped[int] = mapped_column(server_default=text("0"), doc="How often of late it was sent its last change.")
 
 
 class DeadLetter(Entity):

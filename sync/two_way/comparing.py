@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
     from domain.core.unit_of_work import Reading, Writing
     from sync.registry import Registry
+    from sync.two_way.queue import Hops
     from sync.two_way.views import Known
     from tenure_sdk import Connector
 
@@ -115,14 +116,14 @@ async def roads(work: Reading, registry: Registry) -> list[Road]:
     ]
 
 
-async def compare(work: Writing, registry: Registry, customers: Sequence[UUID], *, hops: int = 0) -> int:
+async def compare(work: Writing, registry: Registry, customers: Sequence[UUID]) -> int:
     """Bring these customers together with their records at every integration that takes them; how many were queued."""
     open_roads = await roads(work, registry)
     if not open_roads:
         return 0
     await lock_identities(work)  # before any link is locked: whoever lands has it first, too
     roots = await roots_of(work, customers)
-    return sum([await _compare(work, road, roots, hops) for road in open_roads])
+    return sum([await _compare(work, road, roots) for road in open_roads])
 
 
 async def rebase(work: Writing, registry: Registry, customers: Sequence[UUID]) -> None:
@@ -184,13 +185,19 @@ async def _give(work: Writing, road: Road, known: Known, link: RecordLink, their
     return bool(differing)
 
 
-async def _compare(work: Writing, road: Road, roots: Sequence[UUID], hops: int) -> int:
+async def _compare(work: Writing, road: Road, roots: Sequence[UUID]) -> int:
     known = await views.known(work, roots)
     linked = await _linked(work, road, known)
     whose = [*known, *(each.link.local_id for _, each in linked)]
     on_their_way = await queue.open_for(work, road.integration.id, whose)
     asked = await _asked(work, road, linked)
-    merged = [(root, each, _merged(work, road, known[root], each, asked, hops)) for root, each in linked]
+    merged = [(root, each, _merged(work, road, known[root], each, asked)) for root, each in linked]
+    hops = await queue.hops(work, road.integration.id, [each.link.local_id for _, each, said in merged if said.send])
+    for root, each, said in merged:
+        if said.send:
+            _end_ring(road, known[root], each, said, hops)
+        if said.ask:
+            _ask(work, road, known[root], each, said.ask)
     known = await _taken(work, road, known, merged)
     queued = 0
     for root, each, said in merged:
@@ -202,7 +209,7 @@ async def _compare(work: Writing, road: Road, roots: Sequence[UUID], hops: int) 
     for root in await matching.unmatched(work, road.integration.id, await _wanted(work, road, sorted(missing))):
         values = views.cut(known[root].values, road.most)
         record = views.record(root.hex, values)
-        await queue.enqueue(work, road.integration.id, root, "create", record, list(values), hops=hops + 1)
+        await queue.enqueue(work, road.integration.id, root, "create", record, list(values), hops=1)
         queued += 1
     return queued
 
@@ -229,26 +236,35 @@ async def _taken(
 
 
 def _merged(
-    work: Writing, road: Road, known: Known, linked: Linked, asked: Mapping[tuple[UUID, str], list[SyncConflict]],
-    hops: int,
-) -> Merged:  # fmt: skip
+    work: Writing, road: Road, known: Known, linked: Linked, asked: Mapping[tuple[UUID, str], list[SyncConflict]]
+) -> Merged:
     """What each field needs, without those that wait for a person already."""
     ours, theirs = _sides(road, known, linked.record)
     waiting = _still_asked(work, asked.get((linked.link.local_id, linked.link.remote_id), []), ours, theirs)
     base = {name: (pair[0], pair[1]) for name, pair in (linked.link.agreed or {}).items()}
-    merged = merge([name for name in road.most if name not in waiting], base, ours, theirs, road.owner)
-    if hops >= queue.MOST_HOPS:  # systems that rewrite each other's values would go on for ever
-        merged.ask, merged.send = merged.ask + merged.send, []
-    for name in merged.ask:
-        mine, their = ours.values.get(name), theirs.values.get(name)
+    return merge([name for name in road.most if name not in waiting], base, ours, theirs, road.owner)
+
+
+def _end_ring(road: Road, known: Known, linked: Linked, merged: Merged, hops: Hops) -> None:
+    """Ask a person instead of sending what was rewritten over there too often: systems that differ never tire."""
+    record = _record(road, known, linked)
+    ringing = [name for name in merged.send if hops.of(linked.link.remote_id, record, [name]) >= queue.MOST_HOPS]
+    merged.send = [name for name in merged.send if name not in ringing]
+    merged.ask += ringing
+
+
+def _ask(work: Writing, road: Road, known: Known, linked: Linked, fields: Sequence[str]) -> None:
+    """Make a conflict of each of these fields, for a person to decide."""
+    ours, theirs = _sides(road, known, linked.record)
+    for name in fields:
+        base = (linked.link.agreed or {}).get(name)
         conflict = SyncConflict(
             id=work.ids(), integration_id=road.integration.id, type=TYPE, remote_id=linked.link.remote_id,
-            local_id=linked.link.local_id, field=name, policy=road.owner(name), base={"value": base.get(name)},
-            ours={"value": mine}, theirs={"value": their}, recorded_at=work.now,
+            local_id=linked.link.local_id, field=name, policy=road.owner(name), base={"value": base},
+            ours={"value": ours.values.get(name)}, theirs={"value": theirs.values.get(name)}, recorded_at=work.now,
         )  # fmt: skip
         work.add(conflict)
         work.emit("integrations.ConflictFound", conflict.id, integration=road.integration.id.hex, field=name)
-    return merged
 
 
 async def _asked(
@@ -281,20 +297,24 @@ def _still_asked(work: Writing, asked: Sequence[SyncConflict], ours: Side, their
 
 async def _send(
     work: Writing, road: Road, known: Known, linked: Linked, fields: list[str],
-    on_their_way: Mapping[UUID, OutboundChange], hops: int,
+    on_their_way: Mapping[UUID, OutboundChange], hops: Hops,
 ) -> int:  # fmt: skip
     """Queue what we have of these fields, unless it is on its way; how many changes that made."""
-    values = views.cut(known.values, road.most)
-    record = views.record(linked.link.local_id.hex, values)
+    record = _record(road, known, linked)
     underway = on_their_way.get(linked.link.local_id)
     if underway is not None and (underway.status == ChangeStatus.SENDING or _is_same(underway, record, fields)):
         return 0  # what is being sent is compared again when its outcome is known
     base = {name: (linked.link.agreed or {}).get(name) for name in fields}
     await queue.enqueue(
         work, road.integration.id, linked.link.local_id, "update", record, fields, remote_id=linked.link.remote_id,
-        remote_version=linked.record.version, base=base, hops=hops + 1,
+        remote_version=linked.record.version, base=base, hops=hops.of(linked.link.remote_id, record, fields) + 1,
     )  # fmt: skip
     return 1
+
+
+def _record(road: Road, known: Known, linked: Linked) -> Record:
+    """What we have of a customer, as the other side is to have it."""
+    return views.record(linked.link.local_id.hex, views.cut(known.values, road.most))
 
 
 def _is_same(underway: OutboundChange, record: Record, fields: Iterable[str]) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
@@ -26,7 +28,10 @@ PUSH = "push"
 
 OPEN = (ChangeStatus.QUEUED, ChangeStatus.SENDING, ChangeStatus.WAITING)
 MOST_HOPS = 3
-"""Over how many integrations a change may travel: a ring of systems that rewrite each other's values ends here."""
+"""How often the same value is sent to the same record: a ring of systems that rewrite each other's values ends here."""
+
+RING = timedelta(hours=1)
+"""How long a value that was sent counts: systems rewrite at once, and people may change their minds."""
 
 _FIRST = ("customer", "product", "order", "invoice", "payment", "credit_note", "refund")
 """In which order types are sent: what others refer to comes before them."""
@@ -67,6 +72,32 @@ async def open_for(work: Reading, integration_id: UUID, local_ids: Sequence[UUID
         .order_by(OutboundChange.id)
     )
     return {change.local_id: change for change in found}
+
+
+@dataclass(frozen=True)
+class Hops:
+    """What was sent to an integration of late."""
+
+    sent: Sequence[OutboundChange]
+
+    def of(self, remote_id: str, record: Record, fields: Sequence[str]) -> int:
+        """How often a remote record was sent what one of these fields is to be now: the most of them."""
+        values = msgspec.to_builtins(record)
+        there = [change for change in self.sent if change.remote_id == remote_id]
+        return max(sum(_sent(change, name, values.get(name)) for change in there) for name in fields)
+
+
+async def hops(work: Reading, integration_id: UUID, local_ids: Sequence[UUID]) -> Hops:
+    """What was sent to an integration of these things, of late."""
+    if not local_ids:
+        return Hops(())
+    lately = OutboundChange.sent_at > work.now - RING
+    sent = select(OutboundChange).where(*_of(work, integration_id), within(OutboundChange.local_id, local_ids), lately)
+    return Hops(await work.all(sent))
+
+
+def _sent(change: OutboundChange, field: str, value: Any) -> bool:
+    return field in change.fields and (change.record or {}).get(field) == value
 
 
 async def open_of(work: Reading, integration_id: UUID, kind: str) -> Sequence[OutboundChange]:

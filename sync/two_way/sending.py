@@ -240,7 +240,7 @@ class _Sender:
             await comparing.agree_on(work, self.registry, self.integration_id, owed)
             if current:
                 await self._land(work, Page(list(current)), owed.type)
-            await comparing.compare(work, self.registry, [owed.local_id], hops=owed.hops)
+            await comparing.compare(work, self.registry, [owed.local_id])
         work.emit("integrations.ChangeSent", owed.id, integration=self.integration_id.hex, type=owed.type, op=owed.op)
 
     async def _link(self, work: Writing, owed: OutboundChange, pushed: Pushed) -> None:
@@ -292,7 +292,7 @@ class _Sender:
             mine.status, mine.error = ChangeStatus.SUPERSEDED, str(problem)
             await work.flush()
             await self._land(work, Page(list(found), [] if found else [owed.remote_id]), owed.type)
-            await comparing.compare(work, self.registry, [owed.local_id], hops=owed.hops)
+            await comparing.compare(work, self.registry, [owed.local_id])
         return None
 
     async def _failed(self, owed: OutboundChange, problem: ConnectorError) -> datetime | None:

@@ -174,11 +174,11 @@ class Nursery:
     async def ready(self) -> AsyncIterator[Nursery]:
         """It, while this lasts."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith("TENURE_")}
-        self._process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "tests.faults.sync_worker", stdin=PIPE, stdout=PIPE,
-            stderr=None if os.environ.get("SHOW_WORKERS") else asyncio.subprocess.DEVNULL,
-            env=kept, cwd=Path(__file__).parents[2],
-        )  # fmt: skip
+        with self._log.open("wb") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "tests.faults.sync_worker", stdin=PIPE, stdout=PIPE, stderr=log, env=kept,
+                cwd=Path(__file__).parents[2],
+            )  # fmt: skip
         try:
             yield self
         finally:
@@ -203,6 +203,15 @@ class Nursery:
         os.kill(pid, signal.SIGTERM)
         assert await self._heard() == b"back\n"
 
+    @property
+    def last_words(self) -> str:
+        """The end of what its workers wrote into their log."""
+        return "\n".join(self._log.read_text(errors="replace").splitlines()[-30:])
+
+    @property
+    def _log(self) -> Path:
+        return self.directory / "workers.log"
+
     async def _heard(self) -> bytes:
         assert self._process.stdout is not None
         return await self._process.stdout.readline()
@@ -216,6 +225,8 @@ class Workers:
     environment: dict[str, str]
     fault: str = ""
     pid: int | None = None
+    ended: list[str] = field(default_factory=list)
+    """What was last heard of workers that ended by themselves."""
 
     async def start(self) -> int:
         """A worker."""
@@ -224,9 +235,21 @@ class Workers:
 
     def kill(self) -> None:
         """End the worker as a power cut does."""
-        if self.pid is not None:
-            os.kill(self.pid, signal.SIGKILL)
+        self._signal(signal.SIGKILL)
         self.pid = None
+
+    def look(self) -> None:
+        """Note it where the worker has ended by itself."""
+        self._signal(0)
+
+    def _signal(self, number: int) -> None:
+        if self.pid is None:
+            return
+        try:
+            os.kill(self.pid, number)
+        except ProcessLookupError:
+            self.ended.append(f"worker {self.pid} has ended by itself: {self.nursery.last_words}")
+            self.pid = None
 
 
 @dataclass
@@ -482,11 +505,12 @@ class World:
         return bool(found >= sum(map(len, STREAMS.values())))
 
     async def _is_hopeless(self) -> bool:
-        """Whether an integration waits for a person, or there is no end to what is written."""
+        """Whether the worker is gone, an integration waits for a person, or there is no end to what is written."""
         if self.writes > MOST_WRITES * len(self.people):
             self.wrong.append(f"{self.writes} writes about {len(self.people)} people, and no end")
+        self.workers.look()
         given_up = "SELECT count(*) FROM integrations WHERE tenant_id = $1 AND state IN ('NEEDS_REAUTH', 'QUARANTINED')"
-        return bool(self.wrong or await self.superuser.fetchval(given_up, self.tenant))
+        return bool(self.wrong or self.workers.ended or await self.superuser.fetchval(given_up, self.tenant))
 
     async def owing(self) -> dict[str, int]:
         """What is on its way or waits for something."""
@@ -502,7 +526,7 @@ class World:
 
     async def faults_found(self) -> list[str]:
         """Everything that is lost, twice, stuck or different; nothing, where all is well."""
-        found = [*self.wrong]
+        found = [*self.wrong, *self.workers.ended]
         found += [f"{what}: {count}" for what, count in (await self.owing()).items() if count]
         for row in await self.superuser.fetch(
             "SELECT connector, state, reason FROM integrations WHERE tenant_id = $1 AND state <> 'ACTIVE'", self.tenant

@@ -9,6 +9,7 @@ import signal
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from domain.core.database import Database
     from tests.conftest import Logins
     from tests.faults.sync_world import Call
+
+    Begun = Callable[..., AbstractAsyncContextManager[World]]
 
 MOMENT = 60.0
 """Seconds in which a moment has to come for which a worker is to die; then it dies anyway."""
@@ -278,6 +281,12 @@ async def nursery(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Nur
 
 
 @pytest.fixture
+def begun(database: Database, logins: Logins, tenant: UUID, nursery: Nursery, seed: int) -> Begun:
+    """Begins the world of a test."""
+    return partial(world, database, logins, tenant, nursery, seed=seed)
+
+
+@pytest.fixture
 def kills(request: pytest.FixtureRequest) -> int:
     if not request.config.getoption("--full-size"):
         return 20
@@ -286,10 +295,9 @@ def kills(request: pytest.FixtureRequest) -> int:
 
 @pytest.mark.slow
 async def test_kills_anywhere_lose_nothing_and_make_nothing_twice(
-    database: Database, logins: Logins, tenant: UUID, nursery: Nursery, kills: int,
-    record_property: Callable[[str, object], None],
-) -> None:  # fmt: skip
-    async with world(database, logins, tenant, nursery) as between:
+    begun: Begun, kills: int, record_property: Callable[[str, object], None]
+) -> None:
+    async with begun() as between:
         killer = Killer(between)
         for wire in between.wires.values():
             wire.lost = LOST
@@ -325,22 +333,18 @@ OFTEN = {
 @pytest.mark.slow
 @pytest.mark.parametrize("fault", PLANTED)
 @pytest.mark.usefixtures("at_full_size")
-async def test_a_planted_fault_shows_at_its_moment(
-    database: Database, logins: Logins, tenant: UUID, nursery: Nursery, fault: str
-) -> None:
+async def test_a_planted_fault_shows_at_its_moment(begun: Begun, fault: str) -> None:
     moment, sign = PLANTED[fault]
-    found = await found_after(moment, world(database, logins, tenant, nursery, fault=fault, first=1))
+    found = await found_after(moment, begun(fault=fault, first=1))
     assert [each for each in found if re.search(sign, each)] != []
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("fault", PLANTED)
 @pytest.mark.usefixtures("at_full_size")
-async def test_the_same_moment_does_no_harm_without_the_fault(
-    database: Database, logins: Logins, tenant: UUID, nursery: Nursery, fault: str
-) -> None:
+async def test_the_same_moment_does_no_harm_without_the_fault(begun: Begun, fault: str) -> None:
     moment, _ = PLANTED[fault]
-    assert await found_after(moment, world(database, logins, tenant, nursery, first=1)) == []
+    assert await found_after(moment, begun(first=1)) == []
 
 
 async def found_after(
@@ -361,11 +365,9 @@ async def found_after(
 @pytest.mark.slow
 @pytest.mark.parametrize("fault", OFTEN)
 @pytest.mark.usefixtures("at_full_size")
-async def test_a_planted_fault_makes_the_run_fail(
-    database: Database, logins: Logins, tenant: UUID, nursery: Nursery, fault: str
-) -> None:
+async def test_a_planted_fault_makes_the_run_fail(begun: Begun, fault: str) -> None:
     moment, count = OFTEN[fault]
-    async with world(database, logins, tenant, nursery, fault=fault) as between:
+    async with begun(fault=fault) as between:
         killer = Killer(between)
         for _ in range(count):
             await MOMENTS[moment](killer)
@@ -374,10 +376,8 @@ async def test_a_planted_fault_makes_the_run_fail(
 
 
 @pytest.mark.slow
-async def test_writes_reach_zero_within_two_rounds_of_the_last_change(
-    database: Database, logins: Logins, tenant: UUID, nursery: Nursery
-) -> None:
-    async with world(database, logins, tenant, nursery) as between:
+async def test_writes_reach_zero_within_two_rounds_of_the_last_change(begun: Begun) -> None:
+    async with begun() as between:
         await between.settle()
         for _ in range(10):
             await between.go_on(3)

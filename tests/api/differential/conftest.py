@@ -30,17 +30,11 @@ class Unobserved(Engine):
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--operations", type=int, help="how many operations are asked three ways")
-    parser.addoption("--seed", type=int, help="which operations they are")
 
 
 @pytest.fixture(scope="session")
 def operations(pytestconfig: pytest.Config) -> int:
-    return pytestconfig.getoption("--operations", None) or 2_000
-
-
-@pytest.fixture(scope="session")
-def seed(pytestconfig: pytest.Config) -> int:
-    return pytestconfig.getoption("--seed", None) or 1
+    return pytestconfig.getoption("--operations", None) or (50_000 if pytestconfig.getoption("--full-size") else 2_000)
 
 
 @pytest.fixture(scope="session")

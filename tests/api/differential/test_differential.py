@@ -22,7 +22,11 @@ MORE = 40
 """How many further portions may be asked until everything is reached."""
 
 
-async def test_the_three_ways_agree(ways: Callable[..., Ways], operations: int, seed: int) -> None:
+@pytest.mark.slow
+async def test_the_three_ways_agree(
+    ways: Callable[..., Ways], operations: int, seed: int, record_property: Callable[[str, object], None]
+) -> None:
+    record_property("operations", operations)
     asked = ways(seed)
     found = await asked.run(operations)
     for _ in range(MORE):

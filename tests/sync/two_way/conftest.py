@@ -44,7 +44,7 @@ from tenure_sdk import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
     from uuid import UUID
 
     from domain.core.database import Database
@@ -69,6 +69,8 @@ class Remote:
     lose_reply: Callable[[Change], bool] = lambda _: False
     writes_as: Callable[[Customer], Customer] = lambda record: record
     """How it writes down what it is given."""
+    meanwhile: Callable[[], Awaitable[None]] | None = None
+    """What happens here while it writes."""
 
     def put(self, id_: str, **said: Any) -> Customer:
         self.clock += 1
@@ -108,6 +110,8 @@ def books_of(side: Remote) -> type[Connector[NoConfig]]:
             id_ = change.remote_id or f"r{len(side.rows) + 1}"
             said = {name: getattr(change.record, name) for name in change.fields & FIELDS.keys()}
             row = side.put(id_, **said, extra={"key": change.key})
+            if side.meanwhile is not None:
+                await side.meanwhile()
             side.writes.append((change.op, id_))
             if side.lose_reply(change):
                 raise Transient("The reply was lost.", unknown_outcome=True)

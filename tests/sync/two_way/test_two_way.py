@@ -110,6 +110,37 @@ async def test_a_value_that_they_write_their_way_is_no_change_of_theirs(books: B
     assert list(books.there()) == ["BEA"]
 
 
+async def test_who_edits_faster_than_it_is_sent_is_asked_nothing(books: Books) -> None:
+    ada = await books.buyer("Ada")
+    await books.go_round()
+    last_digits = iter(range(6))
+
+    async def edit() -> None:
+        for digit in last_digits:
+            await books.edit(ada, phones=[f"+44207946000{digit}"])
+            return
+
+    books.side.meanwhile = edit
+    await edit()
+    await books.go_round()
+    assert await books.conflicts() == []
+    assert books.there() == {"Ada": (None, "+442079460005")} == await books.here()
+    assert books.side.writes == [("create", "r1"), *[("update", "r1")] * 6]
+
+
+async def test_systems_that_rewrite_each_other_come_to_rest_and_a_person_is_asked(books: Books) -> None:
+    ada = await books.buyer("Ada")
+    await books.go_round()
+    for _ in range(5):
+        books.side.put("r1", name="ADA")
+        await books.go_round()
+        await books.edit(ada, name="Ada")  # as another system has it
+        await books.go_round()
+    (conflict,) = await books.conflicts()
+    assert (conflict.field, conflict.ours, conflict.theirs) == ("name", {"value": "Ada"}, {"value": "ADA"})
+    assert books.side.writes == [("create", "r1"), ("update", "r1"), ("update", "r1")]
+
+
 async def test_a_lost_reply_makes_nobody_twice(books: Books) -> None:
     books.side.lose_reply = EVERYONE
     await books.buyer("Ada")

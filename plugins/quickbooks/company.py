@@ -108,17 +108,15 @@ class Company:
     async def _walk(
         self, kind: Kind, place: _Place, read: Callable[[Raw], Row | Broken], made: Callable[..., Made]
     ) -> AsyncIterator[tuple[list[Made | Broken], _Place]]:
-        """What is made of portions of rows in order of change, each with the place behind it, until there are no more.
-
-        Something is made of each row as soon as it is read: that takes half the time of making it of rows that stand in
-        a row, a page of which no processor keeps at hand.
-        """
+        """What is made of portions of rows in order of change, each with the place behind it, until there are no more."""
         while True:
             answer = await self._page(kind, place)
             if place.gone_since is None:
                 place.gone_since = answer.time
             found: list[Made | Broken] = []
             seen: list[tuple[str, datetime]] = []
+            # Each row is used as soon as it is read: a page of rows is more than a processor keeps at hand, which takes
+            # twice the time.
             for raw in answer.rows(kind):
                 row = read(raw)
                 before = seen[-1][1] if seen else place.since

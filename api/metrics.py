@@ -443,7 +443,9 @@ class Queries:
             "keys": Argument(list[str], "Which metrics."),
             "window": Argument(WindowInput, "Of which days; both sides are needed."),
             "grain": Argument(Grain | None, "How long each point of the series is; without it there are none."),
-            "segments": Argument(list[strawberry.ID] | None, "One series for each of these segments."),
+            "segments": Argument(
+                list[strawberry.ID] | None, "One series for each of these segments, of those who belong to it now."
+            ),
             "stages": Argument(list[StageRef] | None, "One for each of these stages, for those who are there now."),
             "asOf": Argument(datetime | None, "As it was known at this moment, under the identities of then."),
             "options": Argument(MetricOptions | None, "What the figures count by, where that is a choice."),

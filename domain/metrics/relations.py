@@ -36,12 +36,14 @@ RELATIONS: dict[str, str] = {
     ),
     "people": "SELECT c.id, c.root_id AS customer_id FROM customers c WHERE c.tenant_id = :tenant{people}",
     "lives": """
-        SELECT p.customer_id, min(CAST(coalesce(c.own_first_seen_at, c.first_seen_at) AT TIME ZONE :zone AS date))
-                AS first_seen_on,
+        SELECT p.customer_id, least(min(s.first_on), min(
+                CAST(coalesce(c.own_first_seen_at, c.first_seen_at) AT TIME ZONE :zone AS date)
+            )) AS first_seen_on,
             min(CAST(e.requested_at AT TIME ZONE :zone AS date)) FILTER (WHERE c.id = p.customer_id) AS gone_on
         FROM people p JOIN customers c ON c.tenant_id = :tenant AND c.id = p.id
         LEFT JOIN privacy_requests e ON e.tenant_id = :tenant AND e.customer_id = c.id AND e.kind = 'ERASE'
             AND e.requested_at <= :watermark
+        LEFT JOIN bought_spans s ON s.customer_id = p.customer_id
         GROUP BY p.customer_id
     """,
     "purchases": _EVERY_PURCHASE.replace("{days}", f"{_DAYS} AND d.day >= :since"),
@@ -68,7 +70,7 @@ RELATIONS: dict[str, str] = {
 - `calendar`: every day of every window; `n`, `day`, `starts_on`, `ends_on`. Join days with it by
   `JOIN calendar p ON p.day = d.day`.
 - `people`: every customer as recorded (`id`) with the survivor (`customer_id`).
-- `lives`: every survivor with `first_seen_on` and `gone_on` (erased).
+- `lives`: every survivor with `first_seen_on` (by the first purchase at the latest) and `gone_on` (erased).
 - `purchases`: the days of survivors with purchases, refunds or adjustments within the windows; `past_purchases`: all
   such days up to the end of the last window.
 - `activity`: the days of survivors with interactions within the windows.

@@ -159,8 +159,8 @@ def recency() -> Figure:
 
 
 @metric(
-    "frequency", unit=Unit.PER_YEAR, better=Better.HIGHER, step=CanonicalStep.RETAIN, en="Purchase frequency",
-    fa="دفعات خرید در سال",
+    "frequency", version=2, unit=Unit.PER_YEAR, better=Better.HIGHER, step=CanonicalStep.RETAIN,
+    en="Purchase frequency", fa="دفعات خرید در سال",
     personal=Personal(
         ratio(total(AT_RISK, "occasions"), total(EXPOSURE, "days"), scale="365.25", empty=_TOO_FEW), least=30,
     ),
@@ -168,9 +168,9 @@ def recency() -> Figure:
 def frequency() -> Figure:
     """Purchase occasions by exposure, per year of 365.25 days.
 
-    Exposure are the days of the window on which the customer existed: from first seen, to erased. The occasion that
-    opens a customer's exposure does not count. Of a group it is the sum of the occasions by the sum of the exposure,
-    never the mean of personal rates; a personal rate needs 30 days of exposure.
+    Exposure are the days of the window on which the customer existed: from first seen, by a purchase at the latest, to
+    erased. The occasion that opens a customer's exposure does not count. Of a group it is the sum of the occasions by
+    the sum of the exposure, never the mean of personal rates; a personal rate needs 30 days of exposure.
     """
     return ratio(total(AT_RISK, "occasions"), total(EXPOSURE, "days"), n=count(EXPOSURE), scale="365.25")
 
@@ -292,8 +292,8 @@ def lifespan() -> Figure:
 
 
 @metric(
-    "tenure", unit=Unit.DAYS, better=Better.HIGHER, step=CanonicalStep.RETAIN, en="Duration of the relationship",
-    fa="مدت رابطه", personal=Personal(mean(RELATION, "since_bought"), Span.LIFETIME),
+    "tenure", version=2, unit=Unit.DAYS, better=Better.HIGHER, step=CanonicalStep.RETAIN,
+    en="Duration of the relationship", fa="مدت رابطه", personal=Personal(mean(RELATION, "since_bought"), Span.LIFETIME),
 )  # fmt: skip
 def tenure() -> Figure:
     """Days from the first purchase until the customer churned or was erased, or else to the window's last day."""
@@ -301,8 +301,8 @@ def tenure() -> Figure:
 
 
 @metric(
-    "acquaintance", unit=Unit.DAYS, better=Better.HIGHER, step=CanonicalStep.RETAIN, en="Duration since first seen",
-    fa="مدت آشنایی", personal=Personal(mean(RELATION, "since_seen"), Span.LIFETIME),
+    "acquaintance", version=2, unit=Unit.DAYS, better=Better.HIGHER, step=CanonicalStep.RETAIN,
+    en="Duration since first seen", fa="مدت آشنایی", personal=Personal(mean(RELATION, "since_seen"), Span.LIFETIME),
 )  # fmt: skip
 def acquaintance() -> Figure:
     """Days from when the customer was first seen until he churned or was erased, or else to the last day."""

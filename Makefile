@@ -77,7 +77,7 @@ bench-sync: $(READY) ## Measure a sync from QuickBooks' sandbox (ARGS="--custome
 differential: $(READY) ## Ask random reads three ways (ARGS="--operations 50000 --seed 7")
 	@$(BIN)/python -m pytest tests/api/differential/test_differential.py -k three_ways $(ARGS)
 
-faults: $(READY) ## The fault matrices at full size
+faults: $(READY) ## The fault matrices at full size (FULL=1 for 500 kills, ARGS="--seed 8")
 	@$(BIN)/python -m pytest -m slow --full-size $(ARGS)
 
 calibrate: $(READY) ## How often verdicts err: 1,000 worlds made of CDNOW (needs TENURE_SHARED)

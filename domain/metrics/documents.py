@@ -23,10 +23,11 @@ def relation(name: str, sql: str) -> None:
 relation(
     "compared_periods",
     """
-    SELECT p.n, p.starts_on, p.ends_on, coalesce(q.starts_on, p.starts_on - (p.ends_on - p.starts_on)) AS before_on
-    FROM points p LEFT JOIN points q ON p.n > 1 AND q.n > 1 AND q.ends_on = p.starts_on
+    SELECT n, starts_on, ends_on, coalesce(before_on, starts_on - (ends_on - starts_on)) AS before_on
+    FROM unnest(CAST(:starts AS date[]), CAST(:ends AS date[]), CAST(:befores AS date[]))
+        WITH ORDINALITY AS p(starts_on, ends_on, before_on, n)
     """,
-)  # Every window with the beginning of the one before it: the period before in a series, else as many days.
+)  # Every window with the beginning of the one before it: the calendar's in a series, else as many days.
 
 relation(
     "bought_days",

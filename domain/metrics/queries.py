@@ -162,7 +162,8 @@ async def series(snapshot: Snapshot, question: Question) -> Answer:
     sql = statement(asked, grouping, believed=question.as_of is not None, counting=question.counting)
     begun = [period for period in periods if period.start <= today]
     spans = [(start, end), *((period.start, period.end) for period in begun)]
-    values = {"zone": setting.zone, "watermark": watermark, **_spans(spans, today), **_members(groups)}
+    befores = [None, *(period.before for period in begun)]
+    values = {"zone": setting.zone, "watermark": watermark, **_spans(spans, today, befores), **_members(groups)}
     values |= question.counting.parameters | await _identities(snapshot, question.as_of)
     rows = await _rows(snapshot, sql, values)
     found = {(row["key"], row["g"], row["n"]): _value(row, Window(*spans[row["n"] - 1])) for row in rows}
@@ -370,12 +371,15 @@ def _located(group: Group, setting: Setting) -> Group:
     return Group(group.segment, StageName(group.stage.key, lifecycle))
 
 
-def _spans(spans: Sequence[tuple[date, date]], today: date) -> dict[str, Any]:
-    """Windows as parameters; none reaches further than today."""
+def _spans(
+    spans: Sequence[tuple[date, date]], today: date, befores: Sequence[date | None] | None = None
+) -> dict[str, Any]:
+    """Windows as parameters; none reaches further than today. `befores`: where the period before each begins."""
     tomorrow = today + timedelta(days=1)
     ends = [min(end, tomorrow) for _, end in spans]
     starts = [start for start, _ in spans]
-    return {"starts": starts, "ends": ends, "since": min(starts), "until": max(ends)}
+    before = list(befores or [None] * len(spans))
+    return {"starts": starts, "ends": ends, "befores": before, "since": min(starts), "until": max(ends)}
 
 
 def _members(groups: Sequence[Group]) -> dict[str, Any]:

@@ -168,12 +168,16 @@ def check_window(window: Window, today: date) -> tuple[date, date]:
 
 @dataclass(frozen=True)
 class Point:
-    """One period of a series, cut off where its window ends; complete where the window and the past hold all of it."""
+    """One period of a series, cut off where its window ends; complete where the window and the past hold all of it.
+
+    `before` is the first day of the period before it; None for one that is cut off at its beginning, which has none.
+    """
 
     start: date
     end: date
     label: str
     complete: bool
+    before: date | None
 
 
 def points(start: date, end: date, grain: Grain, calendar: Periods, today: date) -> list[Point]:
@@ -185,7 +189,8 @@ def points(start: date, end: date, grain: Grain, calendar: Periods, today: date)
         if len(found) == MOST_POINTS:
             raise SeriesTooLong(path=("grain",))
         whole = start <= first and after <= end and after <= today
-        found.append(Point(day, min(after, end), calendar.label(first, grain), whole))
+        before = calendar.period(first - _DAY, grain)[0] if day == first else None
+        found.append(Point(day, min(after, end), calendar.label(first, grain), whole, before))
         day = after
     return found
 

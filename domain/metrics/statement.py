@@ -74,8 +74,8 @@ def statement(
     """The SQL of some figures; rows of `n` (window), `g` (group), `key` and what a value has.
 
     `believed`: of what was known at `:watermark`, under the identities of then. Parameters: `:tenant`, `:zone`,
-    `:watermark`, `:starts`, `:ends`, `:since`, `:until`, `counting.parameters`, those of the grouping, and where it is
-    believed `:merged` and `:roots_then`.
+    `:watermark`, `:starts`, `:ends`, `:befores`, `:since`, `:until`, `counting.parameters`, those of the grouping, and
+    where it is believed `:merged` and `:roots_then`.
     """
     made = _Made(asked)
     relations = [*made.facts, "points", *_READ_BY.get(grouping, ())]

@@ -37,7 +37,7 @@ MOVED = Facts(
         "came_back": "Whether there was one in the window or at any time after it.",
     },
 )
-"""Who bought in the window or in the period before it: that of the series, else as many days as the window has."""
+"""Who bought in the window or in the period before it: the calendar's in a series, else as many days."""
 
 MISSED = Facts(
     "missed",
@@ -238,8 +238,8 @@ def cross_sell_revenue() -> Figure:
 def retention() -> Figure:
     """Of the customers who bought in the period before the window, those who bought in the window, too.
 
-    The period before is that of the series, else as many days as the window has. It does not add up to 1 with any
-    churn: who was active in neither period is in none of both.
+    In a series the period before is that of the calendar, else it has as many days as the window. It does not add up to
+    1 with any churn: who was active in neither period is in none of both.
     """
     return ratio(count(MOVED, "was_active AND is_active"), count(MOVED, "was_active"))
 

@@ -60,6 +60,19 @@ async def test_every_active_customer_moves_one_way(business: Business) -> None:
     assert {key: await business.course(key, spring, Grain.MONTH) for key in expected} == expected
 
 
+async def test_a_month_is_compared_with_the_whole_month_before_although_the_window_cuts_that(
+    business: Business,
+) -> None:
+    for who, *days in (("A", "04-05", "05-05"), ("B", "04-20"), ("C", "03-25", "04-12")):
+        for day in days:
+            await business.bought(who, day)
+    await business.settle()
+    cut = Window(on("04-10"), on("06-01"))
+    # Of the 21 days from April 10, those before are compared: C alone bought in both; of May, all of April.
+    assert await business.course("retention", cut, Grain.MONTH) == [Decimal("0.5"), Decimal("0.333333")]
+    assert await business.course("dormant_customers", cut, Grain.MONTH) == [1, 2]
+
+
 async def test_a_window_alone_is_compared_with_as_many_days_before(business: Business) -> None:
     for who, *days in (("A", "04-30", "05-01"), ("B", "04-29", "05-01")):
         for day in days:

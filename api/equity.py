@@ -20,7 +20,7 @@ from domain.metrics.clv import model
 from domain.metrics.clv.queries import Worth, customer_equity, why_not
 from domain.metrics.reading import Snapshot
 from domain.metrics.rules import Grain, Periods
-from domain.purchases.rules import Window
+from domain.purchases.rules import MissingReason, Window
 
 SCOPE = "metrics:read"
 
@@ -142,8 +142,9 @@ class LifetimeValue:
     as_of = column()
     historic = amount(
         "{t}.historic", "{t}.currency",
-        description="Net revenue less cost of goods and allocated costs so far; null where a rate is missing.",
+        description="Net revenue less cost of goods and allocated costs so far; null where any of it is not known.",
     )  # fmt: skip
+    historic_missing = column(MissingReason)
     predictive = amount(
         "{t}.predictive", "{t}.currency", description="The discounted margin expected within the horizon."
     )

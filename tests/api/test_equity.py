@@ -30,7 +30,7 @@ MODELS = """{ models { kind missing have need version {
   number unit customers trainingEnd logLikelihood parameters { name value } backTest { calibrationEnd foretold came }
 } } }"""
 VALUE = """query ($id: ID!) { customer(by: { id: $id }) { lifetimeValue {
-  asOf historic { amount currency } predictive { amount } predictiveLow { amount } predictiveHigh { amount }
+  asOf historic { amount currency } historicMissing predictive { amount } predictiveLow { amount } predictiveHigh { amount }
   pAlive expectedPurchases horizonMonths margin discount missing model { kind number }
 } } }"""
 RETENTION = """query ($mode: RetentionMode!) {
@@ -77,7 +77,7 @@ async def test_a_customer_is_worth_what_the_latest_models_say(
     low, expected, high = (float(value[name]["amount"]) for name in ("predictiveLow", "predictive", "predictiveHigh"))
     assert low <= expected <= high
     assert 0 <= float(value["pAlive"]) <= 1
-    assert (value["historic"]["currency"], value["missing"]) == ("EUR", None)
+    assert (value["historic"]["currency"], value["historicMissing"], value["missing"]) == ("EUR", None, None)
 
 
 async def test_equity_is_stated_with_its_assumptions(database: Database, valued: tuple[UUID, UUID]) -> None:

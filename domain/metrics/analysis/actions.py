@@ -63,7 +63,6 @@ def _publish(work: Writing, found: Rfm, window: Window) -> None:
     for cutoff in found.cutoffs:
         work.add(
             RfmCutoff(
-                **cutoff._asdict(), window_start=window.start, window_end=window.end, customers=found.customers,
-                published_at=work.now,
+                **cutoff._asdict(), window_start=window.start, window_end=window.end, published_at=work.now,
             )
         )  # fmt: skip

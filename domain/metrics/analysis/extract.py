@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-_DAYS = "SELECT customer_id, day, {orders} AS orders, {columns} FROM purchase_days WHERE tenant_id = {tenant}"
+_DAYS = """
+SELECT customer_id, day, {orders} AS orders, CASE WHEN unrated = 0 THEN net END AS net{more}
+FROM purchase_days WHERE tenant_id = {tenant}
+"""
 # Whoever was merged stands in the log of merges, which is short; to look at every customer takes as long as their days.
 _MERGED = """
 SELECT c.id AS customer_id, c.root_id FROM customers c
@@ -26,6 +29,12 @@ WHERE c.tenant_id = {tenant} AND c.root_id <> c.id AND c.id IN (
 _COSTS = """
 SELECT customer_id, CAST(sum(amount_base) AS bigint) AS amount
 FROM cost_allocations WHERE tenant_id = {tenant} GROUP BY customer_id
+"""
+_UNTOLD_COSTS = """
+SELECT coalesce(e.customer_id, w.customer_id) AS customer_id, e.id AS entry
+FROM cost_entries e
+LEFT JOIN cost_weights w ON w.tenant_id = {tenant} AND w.entry_id = e.id AND e.customer_id IS NULL
+WHERE e.tenant_id = {tenant} AND e.superseded_at IS NULL AND e.base_amount IS NULL
 """
 _CONTRACTS = """
 SELECT customer_id, id AS contract, local_day AS began, ended_on AS ended
@@ -48,7 +57,8 @@ WHERE kind NOT IN ('CANCEL', 'END') AND (ended IS NULL OR began < ended)
 _UNMERGED = "CREATE TABLE days AS SELECT customer_id AS customer, * EXCLUDE (customer_id) FROM arrow_days"
 _SURVIVORS = """
 CREATE TABLE days AS
-SELECT coalesce(m.root_id, d.customer_id) AS customer, d.day, {sums}
+SELECT coalesce(m.root_id, d.customer_id) AS customer, d.day,
+    CASE WHEN count(d.net) = count(*) THEN CAST(sum(d.net) AS bigint) END AS net, {sums}
 FROM arrow_days d LEFT JOIN arrow_merged m USING (customer_id)
 GROUP BY ALL
 """
@@ -57,19 +67,19 @@ CREATE TABLE {table} AS
 SELECT coalesce(m.root_id, d.customer_id) AS customer, d.* EXCLUDE (customer_id)
 FROM arrow_{table} d LEFT JOIN arrow_merged m USING (customer_id)
 """
-_BESIDE = {"costs": _COSTS, "contracts": _CONTRACTS, "held": _HELD}
-_FIGURES = ("net",)
-_MORE_FIGURES = ("net", "adjusted", "cost_of_goods", "uncosted", "unrated")
+_BESIDE = {"costs": _COSTS, "untold_costs": _UNTOLD_COSTS, "contracts": _CONTRACTS, "held": _HELD}
+_MORE_FIGURES = ("adjusted", "cost_of_goods", "uncosted")
 
 
 @dataclass(frozen=True)
 class Purchases:
     """The purchase days of a tenant, one row per surviving customer and day, in the DuckDB table `days`.
 
-    A row with `orders` is an occasion; money is in minor units of the tenant's base currency. Where they are asked for,
-    there are beside it `costs` (customer, amount), what was allocated to a customer, `contracts` (customer, contract,
-    began, ended), and `held` (customer, contract, began, ended, mrr): from which day to before which one a contract
-    held, and what it earned a month. The days then have what the goods cost as well.
+    A row with `orders` is an occasion; money is in minor units of the tenant's base currency, and `net` is null where
+    any document of the day waits for an exchange rate. Where they are asked for, there are beside it `costs` (customer,
+    amount), what was allocated to a customer, `untold_costs` (customer, entry), of which nobody knows how much that is,
+    `contracts` (customer, contract, began, ended), and `held` (customer, contract, began, ended, mrr): from which day
+    to before which one a contract held, and what it earned a month. The days then have what the goods cost as well.
     """
 
     connection: Any
@@ -99,10 +109,10 @@ def purchases(
     """
     import duckdb
 
-    figures = _MORE_FIGURES if beside else _FIGURES
+    figures = _MORE_FIGURES if beside else ()
     tables = _read(
         dsn, tenant_id, {"days": _DAYS, "merged": _MERGED, **{table: _BESIDE[table] for table in beside}},
-        orders="paid_orders" if paid_only else "orders", columns=", ".join(figures),
+        orders="paid_orders" if paid_only else "orders", more="".join(f", {name}" for name in figures),
     )  # fmt: skip
     # One thread and no way out: it reads what it is given, no file and no address.
     limits: Mapping[str, Any] = {"threads": 1, "enable_external_access": False, "arrow_lossless_conversion": True}

@@ -35,5 +35,5 @@ class RfmCutoff(TenantTable):
     )
     window_start: Mapped[date] = mapped_column(doc="The first day that counted.")
     window_end: Mapped[date] = mapped_column(doc="The first day that did not; recency is counted up to it.")
-    customers: Mapped[int] = mapped_column(doc="How many customers were ranked.")
+    customers: Mapped[int] = mapped_column(doc="How many customers were ranked by this measure.")
     published_at: Mapped[datetime] = mapped_column(doc="When these cut-offs were published.")

@@ -21,31 +21,43 @@ LEAST = 25
 SCORES = """
 WITH bought AS MATERIALIZED (
     SELECT customer, CAST($end AS date) - max(day) FILTER (orders > 0) AS recency,
-        count(*) FILTER (orders > 0) AS frequency, CAST(sum(net) AS bigint) AS monetary
+        count(*) FILTER (orders > 0) AS frequency,
+        CASE WHEN count(net) = count(*) THEN CAST(sum(net) AS bigint) END AS monetary
     FROM days WHERE day >= $start AND day < $end
     GROUP BY customer HAVING frequency > 0
 )
 SELECT customer, recency, frequency, monetary,
     least(5, 1 + 5 * (rank() OVER (ORDER BY recency DESC) - 1) // others) AS r,
     least(5, 1 + 5 * (rank() OVER (ORDER BY frequency) - 1) // others) AS f,
-    least(5, 1 + 5 * (rank() OVER (ORDER BY monetary) - 1) // others) AS m
-FROM bought, (SELECT greatest(count(*) - 1, 1) AS others FROM bought)
+    CASE WHEN monetary IS NOT NULL AND told >= $least
+        THEN least(5, 1 + 5 * (rank() OVER (ORDER BY monetary NULLS LAST) - 1) // greatest(told - 1, 1)) END AS m
+FROM bought, (SELECT greatest(count(*) - 1, 1) AS others, count(monetary) AS told FROM bought)
 """
-"""DuckDB: least(5, 1 + floor(5 x percent_rank)) in whole numbers; equal values get equal scores."""
+"""DuckDB: least(5, 1 + floor(5 x percent_rank)) in whole numbers; equal values get equal scores.
+
+What waits for an exchange rate has no amount: such a customer is scored by recency and frequency alone.
+"""
 
 CUTOFFS = """
-SELECT 'RECENCY' AS measure, r AS score, max(recency) AS bound FROM scores GROUP BY r
-UNION ALL SELECT 'FREQUENCY', f, min(frequency) FROM scores GROUP BY f
-UNION ALL SELECT 'MONETARY', m, min(monetary) FROM scores GROUP BY m
+SELECT measure, score, bound, CAST(sum(alike) OVER (PARTITION BY measure) AS bigint) AS customers
+FROM (
+    SELECT 'RECENCY' AS measure, r AS score, max(recency) AS bound, count(*) AS alike FROM scores GROUP BY r
+    UNION ALL SELECT 'FREQUENCY', f, min(frequency), count(*) FROM scores GROUP BY f
+    UNION ALL SELECT 'MONETARY', m, min(monetary), count(*) FROM scores WHERE m IS NOT NULL GROUP BY m
+)
 """
 
 
 class Cutoff(NamedTuple):
-    """From which value on a measure has a score: the least value, or for recency the greatest number of days."""
+    """From which value on a measure has a score: the least value, or for recency the greatest number of days.
+
+    `customers` is how many were ranked by the measure.
+    """
 
     measure: RfmMeasure
     score: int
     bound: int
+    customers: int
 
 
 @dataclass(frozen=True)
@@ -53,7 +65,11 @@ class Rfm:
     """The scores of everybody who bought in the window, and what they follow from."""
 
     scores: pa.Table
-    """Columns customer, recency (days), frequency (occasions), monetary (minor units), r, f, m."""
+    """Columns customer, recency (days), frequency (occasions), monetary (minor units), r, f, m.
+
+    The last ones of money are null where any of it waits for an exchange rate; m, too, where it is told of fewer than
+    25 customers.
+    """
     cutoffs: Sequence[Cutoff]
     """Of the scores that somebody has."""
 
@@ -68,10 +84,10 @@ def rfm(purchases: Purchases, window: Window) -> Rfm | None:
 
     Recency is counted up to the end of the window; the amount is net of what was given back, in the booked view.
     """
-    scores = purchases.table(SCORES, start=window.start, end=window.end)
+    scores = purchases.table(SCORES, start=window.start, end=window.end, least=LEAST)
     if scores.num_rows < LEAST:
         return None
     purchases.register("scores", scores)
     found = purchases.table(CUTOFFS).to_pylist()
-    cutoffs = (Cutoff(RfmMeasure(row["measure"]), row["score"], row["bound"]) for row in found)
+    cutoffs = (Cutoff(RfmMeasure(row["measure"]), row["score"], row["bound"], row["customers"]) for row in found)
     return Rfm(scores, sorted(cutoffs))

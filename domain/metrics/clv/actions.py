@@ -145,7 +145,7 @@ def _rows(
         "margin": _decimal(assumed.margin),
         "discount": _decimal(assumed.discount),
     }
-    for customer, historic in zip(valued.ids, valued.historic, strict=True):
+    for customer, historic, why in zip(valued.ids, valued.historic, valued.historic_missing, strict=True):
         future = valued.future.get(customer)
         if future is None:
             told: Mapping[str, Any] = {"missing": Shortage.NO_PURCHASES}
@@ -153,7 +153,9 @@ def _rows(
             figures = {name: figure for name, figure in future.items() if name != "model"}
             version = versions[future.get("model", DEFAULT)]
             told = {"missing": outcome.missing, **figures, "version_id": version}
-        yield {"customer_id": customer, "historic": historic, **shared, **_NOTHING, **told}
+        yield {
+            "customer_id": customer, "historic": historic, "historic_missing": why, **shared, **_NOTHING, **told,
+        }  # fmt: skip
 
 
 _NOTHING: Mapping[str, Any] = dict.fromkeys(

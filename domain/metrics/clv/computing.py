@@ -16,6 +16,7 @@ from domain.metrics.clv.contracted import Contracts, Paying, paying
 from domain.metrics.clv.fitting import DAYS_PER_WEEK, Fit, Histories, NotEnough, expected_from_now, fit_buying
 from domain.metrics.clv.lifetime_value import Assumptions
 from domain.metrics.clv.model import ModelKind, Shortage
+from domain.purchases.rules import MissingReason
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -55,6 +56,7 @@ class Valued:
 
     ids: Sequence[UUID]
     historic: Sequence[int | None]
+    historic_missing: Sequence[MissingReason | None]
     future: Mapping[UUID, Mapping[str, Any]]
     """By customer, for those who bought or are under contract: the figures of `CustomerValue` that could be told, and
     the model that they are of, where it is not the default one."""
@@ -110,8 +112,8 @@ SELECT max(day) AS day FROM (
 _CUSTOMERS = """
 SELECT customer, count(*) - 1 AS x, CAST(max(day) - min(day) AS bigint) AS t_x,
     CAST(CAST($as_of AS date) - min(day) AS bigint) AS T,
-    coalesce((sum(net) - arg_min(net, day)) / nullif(count(*) - 1, 0), 0) AS mean
-FROM days WHERE orders > 0 AND day <= $as_of
+    coalesce(avg(net) FILTER (day > first), 0) AS mean
+FROM (SELECT *, min(day) OVER (PARTITION BY customer) AS first FROM days WHERE orders > 0 AND day <= $as_of)
 GROUP BY customer ORDER BY customer
 """
 _AFTER = """
@@ -120,18 +122,19 @@ FROM days WHERE orders > 0 AND day <= $as_of
 GROUP BY customer HAVING min(day) <= $cut ORDER BY customer
 """
 _HISTORIC = """
-SELECT customer, CAST(sum(net) AS bigint) AS net, CAST(sum(goods) AS bigint) AS goods,
-    CAST(sum(costs) AS bigint) AS costs, sum(unrated) > 0 AS unrated
+SELECT customer, CAST(sum(brought) AS bigint) AS brought, count(brought) < count(*) AS unrated,
+    sum(uncosted) > 0 AS uncosted
 FROM (
-    SELECT customer, net + adjusted AS net, cost_of_goods AS goods, 0 AS costs, unrated FROM days
-    UNION ALL SELECT customer, 0, 0, amount, 0 FROM costs
-    UNION ALL SELECT customer, 0, 0, 0, 0 FROM held
+    SELECT customer, net + adjusted - cost_of_goods AS brought, uncosted FROM days
+    UNION ALL SELECT customer, -amount, 0 FROM costs
+    UNION ALL SELECT customer, NULL, 0 FROM untold_costs WHERE customer IS NOT NULL
+    UNION ALL SELECT customer, 0, 0 FROM held
 )
 GROUP BY customer ORDER BY customer
 """
 _MARGIN = """
 SELECT coalesce(sum(net) FILTER (uncosted = 0), 0), coalesce(sum(cost_of_goods) FILTER (uncosted = 0), 0),
-    coalesce(sum(net), 0)
+    coalesce(avg(net) * count(*), 0)
 FROM days WHERE orders > 0
 """
 _CONTRACTS = "SELECT began, ended FROM contracts WHERE began <= $as_of"
@@ -153,7 +156,7 @@ def compute(dsn: str, tenant_id: UUID, yesterday: date, assumptions: Assumptions
     those of buying. Without assumptions the margin is that of the sales whose cost of goods is known, when they are at
     least half of all, and else 1, so that values are of net revenue.
     """
-    with purchases(dsn, tenant_id, beside=("costs", "contracts", "held")) as bought:
+    with purchases(dsn, tenant_id, beside=("costs", "untold_costs", "contracts", "held")) as bought:
         (as_of,) = bought.table(_LAST_DAY, day=yesterday)["day"].to_pylist()
         if as_of is None:
             return None
@@ -348,8 +351,16 @@ def _decimals(numbers: Numbers) -> Sequence[Decimal]:
 
 def _valued(bought: Purchases, future: Mapping[UUID, Mapping[str, Any]]) -> Valued:
     rows = bought.table(_HISTORIC).to_pylist()
-    brought = [None if row["unrated"] else row["net"] - row["goods"] - row["costs"] for row in rows]
-    return Valued([row["customer"] for row in rows], brought, future)
+    missing = [_unknown(row) for row in rows]
+    brought = [None if why else row["brought"] for row, why in zip(rows, missing, strict=True)]
+    return Valued([row["customer"] for row in rows], brought, missing, future)
+
+
+def _unknown(row: Mapping[str, Any]) -> MissingReason | None:
+    """Why nobody knows what a customer brought."""
+    if row["unrated"]:
+        return MissingReason.NO_RATE
+    return MissingReason.NO_COST if row["uncosted"] else None
 
 
 def _curve(kind: ModelKind, fitted: Fitted, current: Flows, history: _History, under: Paying | None) -> Curve:

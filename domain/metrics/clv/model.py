@@ -12,6 +12,7 @@ from sqlalchemy import ForeignKeyConstraint, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from domain.core.tables import Entity, TenantTable, one_of
+from domain.purchases.rules import MissingReason
 
 
 class ModelKind(StrEnum):
@@ -105,6 +106,7 @@ class CustomerValue(TenantTable):
     __tablename__ = "customer_values"
     __table_args__ = (
         one_of("missing", Shortage),
+        one_of("historic_missing", MissingReason),
         ForeignKeyConstraint(["tenant_id", "version_id"], ["model_versions.tenant_id", "model_versions.id"]),
     )
 
@@ -113,7 +115,10 @@ class CustomerValue(TenantTable):
     as_of: Mapped[date] = mapped_column(doc="The last day that is known.")
     currency: Mapped[str] = mapped_column(doc="The currency of the amounts.")
     historic: Mapped[int | None] = mapped_column(
-        doc="Net revenue less cost of goods and allocated costs, in minor units; null where a rate is missing."
+        doc="Net revenue less cost of goods and allocated costs, in minor units; null where any of it is not known."
+    )
+    historic_missing: Mapped[str | None] = mapped_column(
+        doc="Why it is null: a rate that is missing, or else the cost of some goods."
     )
     version_id: Mapped[UUID | None] = mapped_column(
         doc="The model of buying, or of renewing a contract; null while none could be fitted."

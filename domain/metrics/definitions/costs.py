@@ -102,13 +102,13 @@ def _number(facts: Facts, where: str | None = None) -> Figure:
     return Figure(Kind.COUNT, counted, None, counted)
 
 
-@metric("costs", version=3, unit=Unit.MONEY, better=Better.LOWER, en="Costs", fa="هزینه‌ها")
+@metric("costs", version=4, unit=Unit.MONEY, better=Better.LOWER, en="Costs", fa="هزینه‌ها")
 def costs() -> Figure:
     """All that was spent: what customers bear, on the days of their shares, and the rest on each entry's first day."""
     return _spent()
 
 
-@metric("allocated_costs", version=3, unit=Unit.MONEY, en="Allocated costs", fa="هزینه‌های تسهیم‌شده")
+@metric("allocated_costs", version=4, unit=Unit.MONEY, en="Allocated costs", fa="هزینه‌های تسهیم‌شده")
 def allocated_costs() -> Figure:
     """What customers bear of the costs. With the unallocated costs it adds up to all costs."""
     return _spent("is_allocated")
@@ -116,7 +116,7 @@ def allocated_costs() -> Figure:
 
 @metric(
     "unallocated_costs",
-    version=3,
+    version=4,
     unit=Unit.MONEY,
     better=Better.LOWER,
     en="Unallocated costs",
@@ -128,7 +128,7 @@ def unallocated_costs() -> Figure:
 
 
 @metric(
-    "acquisition_cost", version=2, grain=Grain.WEEK, unit=Unit.MONEY, better=Better.LOWER, step=CanonicalStep.PURCHASE,
+    "acquisition_cost", version=3, grain=Grain.WEEK, unit=Unit.MONEY, better=Better.LOWER, step=CanonicalStep.PURCHASE,
     en="Cost of acquisition", fa="هزینهٔ جذب هر مشتری",
 )  # fmt: skip
 def acquisition_cost() -> Figure:
@@ -141,7 +141,7 @@ def acquisition_cost() -> Figure:
 
 
 @metric(
-    "retention_cost", version=3, grain=Grain.WEEK, unit=Unit.MONEY, better=Better.LOWER, step=CanonicalStep.RETAIN,
+    "retention_cost", version=4, grain=Grain.WEEK, unit=Unit.MONEY, better=Better.LOWER, step=CanonicalStep.RETAIN,
     en="Cost of retention", fa="هزینهٔ نگهداشت هر مشتری",
 )  # fmt: skip
 def retention_cost() -> Figure:
@@ -150,7 +150,7 @@ def retention_cost() -> Figure:
 
 
 @metric(
-    "cost_to_serve", version=3, unit=Unit.MONEY, better=Better.LOWER, step=CanonicalStep.USE, en="Cost to serve",
+    "cost_to_serve", version=4, unit=Unit.MONEY, better=Better.LOWER, step=CanonicalStep.USE, en="Cost to serve",
     fa="هزینهٔ خدمت‌رسانی به هر مشتری",
     personal=Personal(
         ratio(total(SPENT, "amount", _SERVICE), count(SERVED), empty=MissingReason.NO_DATA)
@@ -166,7 +166,7 @@ def cost_to_serve() -> Figure:
 
 
 @metric(
-    "cost_per_case", version=3, unit=Unit.MONEY, better=Better.LOWER, step=CanonicalStep.USE, en="Cost per case",
+    "cost_per_case", version=4, unit=Unit.MONEY, better=Better.LOWER, step=CanonicalStep.USE, en="Cost per case",
     fa="هزینهٔ هر پرونده",
 )  # fmt: skip
 def cost_per_case() -> Figure:
@@ -175,7 +175,7 @@ def cost_per_case() -> Figure:
 
 
 @metric(
-    "acquire_retain_ratio", version=2, grain=Grain.WEEK, unit=Unit.RATIO, en="Acquiring against retaining",
+    "acquire_retain_ratio", version=3, grain=Grain.WEEK, unit=Unit.RATIO, en="Acquiring against retaining",
     fa="نسبت هزینهٔ جذب به نگهداشت",
 )  # fmt: skip
 def acquire_retain_ratio() -> Figure:
@@ -193,7 +193,7 @@ def acquire_retain_ratio() -> Figure:
 
 
 @metric(
-    "cost_per_sale", version=3, unit=Unit.MONEY, better=Better.LOWER, step=CanonicalStep.PURCHASE, en="Cost per sale",
+    "cost_per_sale", version=4, unit=Unit.MONEY, better=Better.LOWER, step=CanonicalStep.PURCHASE, en="Cost per sale",
     fa="هزینهٔ هر فروش",
 )  # fmt: skip
 def cost_per_sale() -> Figure:

@@ -8,14 +8,15 @@ from domain.segments.measures import Measure, register
 _FIGURES = {
     RfmMeasure.RECENCY: "p.window_end - max(d.day) FILTER (WHERE d.orders > 0)",
     RfmMeasure.FREQUENCY: "count(DISTINCT d.day) FILTER (WHERE d.orders > 0)",
-    RfmMeasure.MONETARY: "sum(d.net)",
+    RfmMeasure.MONETARY: "CASE WHEN sum(d.unrated) = 0 THEN sum(d.net) END",
 }
 
 
 def _score(measure: RfmMeasure) -> Measure:
     """A score against the published cut-offs; days since then count too, so that who has just bought is placed anew.
 
-    Null where nothing is published, and for who did not buy since the published window began.
+    Null where nothing is published, for who did not buy since the published window began, and of money where any of it
+    waits for an exchange rate.
     """
     meets = ">=" if measure is RfmMeasure.RECENCY else "<="
     cutoffs = f"FROM rfm_cutoffs k WHERE k.tenant_id = :tenant AND k.measure = '{measure}'"
@@ -29,6 +30,7 @@ def _score(measure: RfmMeasure) -> Measure:
             GROUP BY p.window_end
             HAVING count(*) FILTER (WHERE d.orders > 0) > 0
         ) AS bought
+        WHERE bought.figure IS NOT NULL
     """
     return register(Measure(f"rfm_{measure.lower()}", f"({value})"))
 

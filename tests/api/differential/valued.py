@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from domain.metrics.clv.model import CustomerValue, ModelAttempt, ModelKind, ModelVersion, Shortage
+from domain.purchases.rules import MissingReason
 
 if TYPE_CHECKING:
     from domain.customers.model import Customer
@@ -54,7 +55,8 @@ def _attempt(world: World, kind: ModelKind, day: int, missing: Shortage | None) 
 def _value(world: World, who: Customer, at: int, version: ModelVersion) -> CustomerValue:
     shared = {
         "customer_id": who.id, "valued_at": world.moment(), "as_of": date(2026, 3, 1) - timedelta(days=at),
-        "currency": "EUR", "historic": None if at % 5 == 2 else 1_000 * at - 2_500, "horizon_months": 36,
+        "currency": "EUR", "historic": None if at % 5 == 2 else 1_000 * at - 2_500,
+        "historic_missing": MissingReason.NO_COST if at % 5 == 2 else None, "horizon_months": 36,
         "margin": Decimal("0.4"), "discount": Decimal("0.1"),
     }  # fmt: skip
     if at % 2:

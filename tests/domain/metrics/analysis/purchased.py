@@ -22,15 +22,19 @@ def day(number: int) -> date:
     return BEGIN + timedelta(number)
 
 
-async def bought(database: Database, tenant: UUID, days: Mapping[UUID, Iterable[int | tuple[int, int]]]) -> None:
-    """Rows of `purchase_days`: days counted from 1 January 2026, each worth 100 or the amount beside it."""
+async def bought(database: Database, tenant: UUID, days: Mapping[UUID, Iterable[int | tuple[int, int | None]]]) -> None:
+    """Rows of `purchase_days`: days counted from 1 January 2026, each worth 100 or the amount beside it.
+
+    Without an amount (None) it waits for an exchange rate.
+    """
     zeros = dict.fromkeys(
-        ("cash_refunds", "adjusted", "units", "paid_units", "returned_units", "cost_of_goods", "uncosted", "unrated"), 0
+        ("cash_refunds", "adjusted", "units", "paid_units", "returned_units", "cost_of_goods", "uncosted"), 0
     )
     rows = [
         {
             "tenant_id": tenant, "customer_id": customer, "day": day(number), "orders": 1,
-            "paid_orders": int(amount > 0), "gross": amount, "net": amount, **zeros,
+            "paid_orders": int(amount != 0), "gross": amount or 0, "net": amount or 0, "unrated": int(amount is None),
+            **zeros,
         }
         for customer, numbers in days.items()
         for number, amount in (each if isinstance(each, tuple) else (each, 100) for each in numbers)

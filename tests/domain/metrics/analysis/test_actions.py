@@ -63,9 +63,10 @@ async def test_whoever_was_ranked_is_placed_alike_by_what_is_published(then: Dat
     assert await scored(then, tenant) == ranked
     async with then.reading(tenant) as reading:
         published = await reading.all(select(RfmCutoff).where(RfmCutoff.tenant_id == tenant))
-    assert {(each.measure, each.score, each.bound) for each in published} == set(found.cutoffs)
-    assert {(each.window_start, each.window_end, each.customers, each.published_at) for each in published} == {
-        (date(2025, 11, 22), date(2026, 11, 22), 40, NOW)
+    assert {(each.measure, each.score, each.bound, each.customers) for each in published} == set(found.cutoffs)
+    assert {each.customers for each in published} == {40}
+    assert {(each.window_start, each.window_end, each.published_at) for each in published} == {
+        (date(2025, 11, 22), date(2026, 11, 22), NOW)
     }
 
 
@@ -78,6 +79,8 @@ async def test_who_has_just_bought_is_placed_at_once(then: Database, tenant: UUI
     placed = await scored(then, tenant)
     assert placed[late] == (5, 1, 5)
     assert placed[never] == (None, None, None)
+    await bought(then, tenant, {late: [(324, None)]})
+    assert (await scored(then, tenant))[late] == (5, 1, None)
 
 
 async def test_with_few_customers_what_was_published_is_taken_back(then: Database, tenant: UUID) -> None:

@@ -9,8 +9,10 @@ import pytest
 from sqlalchemy import func, insert, select, update
 
 from bench.models import simulated
-from domain.costs.model import CostAllocation
-from domain.metrics.clv import sbg
+from domain.core.database import dsn_of
+from domain.costs.model import CostAllocation, CostEntry, CostWeight
+from domain.metrics.analysis.extract import purchases
+from domain.metrics.clv import computing, sbg
 from domain.metrics.clv.actions import fit_models
 from domain.metrics.clv.fitting import NotEnough
 from domain.metrics.clv.model import CustomerValue, EquityCurve, ModelAttempt, ModelKind, ModelVersion
@@ -122,6 +124,55 @@ async def test_with_too_little_data_it_is_said_what_is_missing(database: Databas
     assert len(await all_of(database, tenant, ModelAttempt)) == len(ModelKind)
     value = next(each for each in await all_of(database, tenant, CustomerValue) if each.customer_id == someone)
     assert (value.historic, value.predictive, value.p_alive, value.missing) == (200, None, None, "TOO_FEW_CUSTOMERS")
+
+
+async def test_what_a_customer_brought_is_not_known_where_anything_of_it_is_not(
+    database: Database, tenant: UUID, new_customer: NewCustomer
+) -> None:
+    """One waits for a rate, of one the goods' cost is unknown, of one a cost that he bears alone, of one a share."""
+    rated, unrated, uncosted, named, sharing = [await new_customer() for _ in range(5)]
+    everybody = {who: [(0, 100), (9, 200)] for who in (rated, unrated, uncosted, named, sharing)}
+    await bought(database, tenant, {**everybody, unrated: [(0, 100), (9, None)]})
+    async with database.unit_of_work(tenant) as work:
+        unknown = update(PurchaseDay).where(PurchaseDay.tenant_id == tenant, PurchaseDay.customer_id == uncosted)
+        await work.execute(unknown.values(uncosted=1))
+        for bears in (named, None):
+            entry = CostEntry(
+                id=work.ids(), version=1, category="SERVICE", starts_on=BEGIN, ends_on=BEGIN + timedelta(1),
+                currency="USD", amount=7, customer_id=bears, content_hash=b"", recorded_at=work.now,
+            )  # fmt: skip
+            work.add(entry)
+        share = {"customer_id": sharing, "starts_on": BEGIN, "ends_on": BEGIN + timedelta(1), "weight": 1}
+        work.add(CostWeight(entry_id=entry.id, **share))
+    await fit_models(database, tenant)
+    found = {
+        each.customer_id: (each.historic, each.historic_missing)
+        for each in await all_of(database, tenant, CustomerValue)
+    }
+    nobody_knows = (None, "NO_RATE")
+    assert found == {
+        rated: (300, None), unrated: nobody_knows, uncosted: (None, "NO_COST"), named: nobody_knows,
+        sharing: nobody_knows,
+    }  # fmt: skip
+
+
+async def test_what_waits_for_a_rate_is_no_purchase_of_nothing(database: Database, tenant: UUID) -> None:
+    """What somebody spends is told by his repeat purchases of which the amount is known, the margin by all of these."""
+    some, first, none = uuid4(), uuid4(), uuid4()
+    days = {some: [(0, 100), (9, 300), (12, None)], first: [(0, None), (9, 40), (12, 60)], none: [(0, 20), (9, None)]}
+    await bought(database, tenant, days)
+    with purchases(dsn_of(database.url), tenant, beside=("held",)) as found:
+        history = computing._history(found, BEGIN + timedelta(12))
+    assert dict(zip(history.ids, history.customers.mean.tolist(), strict=True)) == {some: 300, first: 50, none: 0}
+    assert history.customers.x.sum() == 5
+    # Eight purchases, of which five are worth 520: of all 832, 420 are more than half and 400 are not.
+    for uncosted, margin in (((0, 100), 0.6), ((0, 100, 20), 1.0)):
+        async with database.unit_of_work(tenant) as work:
+            theirs = update(PurchaseDay).where(PurchaseDay.tenant_id == tenant)
+            await work.execute(theirs.values(cost_of_goods=42))
+            await work.execute(theirs.where(PurchaseDay.net.in_(uncosted)).values(uncosted=1))
+        with purchases(dsn_of(database.url), tenant, beside=("held",)) as found:
+            assert computing._margin(found) == pytest.approx(margin)
 
 
 async def test_an_amount_that_grows_with_frequency_leaves_money_unknown(database: Database, tenant: UUID) -> None:

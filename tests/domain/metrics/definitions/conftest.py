@@ -11,6 +11,8 @@ import pytest
 
 from domain import costs, customers, interactions, purchases
 from domain.costs import CostCategory, NewCost
+from domain.costs.model import CostEntry
+from domain.costs.settling import settle_entries
 from domain.customers import NewCustomer
 from domain.interactions import InteractionKind, NewInteraction
 from domain.metrics import queries
@@ -20,6 +22,7 @@ from domain.purchases import NewOrder, selling
 from domain.purchases.contracts import ContractEventKind, NewEvent
 from domain.purchases.opportunities import OpportunityStatus
 from domain.purchases.rules import NewLine, Window
+from tests.domain.costs.conftest import catch_up
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -76,6 +79,19 @@ class Business:
         )  # fmt: skip
         async with self.database.unit_of_work(self.tenant) as work:
             return (await costs.record_cost(work, new)).id
+
+    async def waits(self, category: str, day: str, until: str, **says: Any) -> None:
+        """Five dollars spent from a day until another, as they come from a connector: there is no exchange rate."""
+        entry = CostEntry(
+            version=1, category=CostCategory(category), starts_on=on(day), ends_on=on(until), currency="USD",
+            amount=5_00, content_hash=b"", recorded_at=self.database.clock.now(), **says,
+        )  # fmt: skip
+        async with self.database.unit_of_work(self.tenant) as work:
+            entry.id = work.ids()
+            work.add(entry)
+            await work.flush()
+            await settle_entries(work, [entry.id])
+        await catch_up(self.database, self.tenant)
 
     async def signed(self, who: str, *events: tuple[str, str, str | None], **says: Any) -> UUID:
         """A contract, as (kind, day, euros a month) of all that happened to it; `says` goes for its START."""

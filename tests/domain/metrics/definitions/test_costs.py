@@ -100,6 +100,45 @@ async def test_what_it_costs_to_serve_a_customer_beside_all(business: Business) 
     assert {placed.value.missing for (placed,) in then.values()} == {MissingReason.NO_DATA}
 
 
+async def served(business: Business) -> list[object]:
+    """What A, B and C cost to serve in the last 365 days, or why that is not known."""
+    roots = [business[who] for who in "ABC"]
+    async with business.database.reading(business.tenant) as reading:
+        found = (await customer_values(await snapshot(reading), roots, ["cost_to_serve"])).by_customer
+    return [found[root][0].value.missing or found[root][0].value.value for root in roots]
+
+
+async def test_a_cost_that_waits_for_a_rate_is_not_known_of_those_who_bear_it(business: Business) -> None:
+    """A and B bought in May, so they bear what is shared by its revenue; C bears what names him."""
+    for who, day in (("A", "04-05"), ("A", "05-05"), ("B", "05-10"), ("C", "06-05")):
+        await business.bought(who, day)
+    await business.settle()
+    await business.spent("SERVICE", "3", "06-05", "06-06", customer_id=business["C"])
+    assert await served(business) == [0, 0, 3_00]
+    await business.waits("SERVICE", "05-01", "06-01", rule=AllocationRule.BY_REVENUE)
+    nobody_knows = MissingReason.NO_RATE
+    assert await served(business) == [nobody_knows, nobody_knows, 3_00]
+    assert (await business.values("cost_to_serve"))["cost_to_serve"] is nobody_knows
+    june = Window(on("06-01"), on("07-01"))
+    assert (await business.values("cost_to_serve", window=june))["cost_to_serve"] == 3_00
+    await business.waits("SERVICE", "06-01", "06-02", customer_id=business["C"])
+    assert await served(business) == [nobody_knows] * 3
+
+
+async def test_a_cost_that_is_spread_over_time_waits_in_each_of_its_days(business: Business) -> None:
+    for day in ("04-05", "05-05", "06-05", "07-05"):
+        await business.bought("A", day)
+    await business.settle()
+    await business.spent("RETENTION_SALES", "3", "05-05", "05-06")
+    await business.waits("RETENTION_SALES", "04-20", "07-01", rule=AllocationRule.BY_TIME)
+    nobody_knows = MissingReason.NO_RATE
+    assert await business.values("retention_cost", "costs", "allocated_costs", "acquire_retain_ratio") == dict.fromkeys(
+        ("retention_cost", "costs", "allocated_costs", "acquire_retain_ratio"), nobody_knows
+    )
+    july = Window(on("07-01"), on("08-01"))
+    assert await business.values("retention_cost", "costs", window=july) == {"retention_cost": 0, "costs": 0}
+
+
 async def test_without_a_new_or_a_kept_customer_there_is_no_cost_of_one(business: Business) -> None:
     await business.spent("ACQUISITION_SALES", "10", "05-01", "06-01")
     await business.settle()

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from domain.costs import AllocationRule, CostCategory
-from domain.costs.model import CostEntry
-from domain.costs.settling import settle_entries
+from domain.costs import AllocationRule
 from domain.metrics.queries import customer_values
 from domain.metrics.reading import snapshot
 from domain.metrics.rules import Grain
@@ -38,20 +36,6 @@ async def costed(business: Business) -> Business:
     return business
 
 
-async def unrated(business: Business, **says: Any) -> None:
-    """Five dollars of service in April without an exchange rate, as they come from a connector."""
-    entry = CostEntry(
-        version=1, category=CostCategory.SERVICE, starts_on=on("04-01"), ends_on=on("05-01"), currency="USD",
-        amount=5_00, content_hash=b"", recorded_at=business.database.clock.now(), **says,
-    )  # fmt: skip
-    async with business.database.unit_of_work(business.tenant) as work:
-        entry.id = work.ids()
-        work.add(entry)
-        await work.flush()
-        await settle_entries(work, [entry.id])
-    await catch_up(business.database, business.tenant)
-
-
 async def worth(business: Business) -> list[object]:
     """What A, B and C are worth for themselves, or why that is not known."""
     roots = [business[who] for who in "ABC"]
@@ -73,11 +57,11 @@ async def test_a_customer_is_worth_what_he_left_and_a_group_the_mean_of_all_who_
 
 
 async def test_what_is_not_known_is_not_free(costed: Business) -> None:
-    await unrated(costed, rule=AllocationRule.BY_REVENUE)  # of April, in which A alone bought
+    await costed.waits("SERVICE", "04-01", "05-01", rule=AllocationRule.BY_REVENUE)  # of April, in which A alone bought
     assert await worth(costed) == [MissingReason.NO_RATE, 20_00, MissingReason.NO_DATA]
     assert (await costed.values(KEY, window=SPRING))[KEY] is MissingReason.NO_RATE
     await costed.bought("B", "06-20", "10")
     await costed.settle()
     assert await worth(costed) == [MissingReason.NO_RATE, MissingReason.NO_COST, MissingReason.NO_DATA]
-    await unrated(costed, customer_id=costed["C"])
+    await costed.waits("SERVICE", "04-01", "05-01", customer_id=costed["C"])
     assert await worth(costed) == [MissingReason.NO_RATE, MissingReason.NO_COST, MissingReason.NO_RATE]

@@ -10,7 +10,7 @@ from msgspec import Raw, Struct
 
 from plugins.quickbooks import rows
 from plugins.quickbooks.rows import Broken
-from tenure_sdk import ConfigInvalid, ContractViolation, CursorExpired, IdVersion, Page, Reject, Window
+from tenure_sdk import ConfigInvalid, ConnectorError, ContractViolation, CursorExpired, IdVersion, Page, Reject, Window
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 
 HOSTS = {"production": "quickbooks.api.intuit.com", "sandbox": "sandbox-quickbooks.api.intuit.com"}
 MINOR_VERSION = "75"
-PAGE = 1_000
+MOST_ROWS = 1_000
 """The most rows of an answer."""
+ENOUGH_ROWS = 2_500
+"""From how many rows on answers are a page: what a page costs beside its rows is the same for few and for many."""
 MOST_CHANGES = 1_000
 """The most objects of an answer about changes, which does not tell when there are more."""
 LOOK_BACK = timedelta(days=30) - timedelta(hours=1)
@@ -62,7 +64,7 @@ class Company:
         What was deleted comes last. Raises CursorExpired where QuickBooks no longer tells that.
         """
         place = _place(self._ctx, cursor, deletes=deletes)
-        async for found, reached in self._walk(kind, place, kind.read, made):
+        async for found, reached in _gathered(self._walk(kind, place, kind.read, made)):
             place = reached
             good = [each for each in found if not isinstance(each, Broken)]
             rejects = [Reject(None, None, None, each.reason, each.id) for each in found if isinstance(each, Broken)]
@@ -108,15 +110,15 @@ class Company:
     async def _walk(
         self, kind: Kind, place: _Place, read: Callable[[Raw], Row | Broken], made: Callable[..., Made]
     ) -> AsyncIterator[tuple[list[Made | Broken], _Place]]:
-        """What is made of portions of rows in order of change, each with the place behind it, until there are no more."""
+        """What is made of portions of rows in order of change, each with the place behind it; the last one is empty."""
         while True:
             answer = await self._page(kind, place)
             if place.gone_since is None:
                 place.gone_since = answer.time
             found: list[Made | Broken] = []
             seen: list[tuple[str, datetime]] = []
-            # Each row is used as soon as it is read: a page of rows is more than a processor keeps at hand, which takes
-            # twice the time.
+            # Each row is used as soon as it is read: a portion of them is more than a processor keeps at hand, and it
+            # would take twice the time.
             for raw in answer.rows(kind):
                 row = read(raw)
                 before = seen[-1][1] if seen else place.since
@@ -136,7 +138,7 @@ class Company:
     async def _page(self, kind: Kind, place: _Place) -> _Answer:
         first = place.read - len(place.last) + 1
         where = _where(kind, Window(place.since, self._ctx.window.end))
-        order = f"ORDERBY MetaData.LastUpdatedTime STARTPOSITION {first} MAXRESULTS {PAGE}"
+        order = f"ORDERBY MetaData.LastUpdatedTime STARTPOSITION {first} MAXRESULTS {MOST_ROWS}"
         return await self._query(f"SELECT * FROM {kind.name}{where} {order}")
 
     async def _deleted(self, kind: Kind, place: _Place) -> tuple[list[str], datetime | None]:
@@ -233,6 +235,24 @@ class _Place(Struct, kw_only=True, omit_defaults=True):
         again = min(tied, ROWS_AGAIN, len(found) // 2)
         last = [name for name, _ in found[len(found) - again :]]
         return msgspec.structs.replace(self, since=at, read=read, last=last, running=True)
+
+
+async def _gathered(
+    portions: AsyncIterator[tuple[list[Made | Broken], _Place]],
+) -> AsyncIterator[tuple[list[Made | Broken], _Place]]:
+    """Several large portions as one; what was gathered before a problem comes before the problem."""
+    gathered: list[Made | Broken] = []
+    reached = None
+    try:
+        async for found, reached in portions:
+            gathered += found
+            if len(found) < MOST_ROWS / 2 or len(gathered) >= ENOUGH_ROWS:
+                yield gathered, reached
+                gathered = []
+    except ConnectorError:
+        if gathered and reached is not None:
+            yield gathered, reached
+        raise
 
 
 def _safe(name: str) -> str:

@@ -238,7 +238,10 @@ def revenue() -> Figure:
     ),
 )  # fmt: skip
 def size_of_transaction() -> Figure:
-    """The net amount of all purchases by purchase occasions; net of tax, refunds taken off on the order's day."""
+    """The net amount of all purchases by purchase occasions; net of tax, refunds taken off on the order's day.
+
+    Shipping is in it where the document states it: no source tells it apart for all that it sells.
+    """
     return ratio(total(BOUGHT, "net"), total(BOUGHT, "occasions")).unless(*_UNRATED)
 
 

@@ -271,32 +271,53 @@ async def movements(
     ]  # fmt: skip
 
 
-INTERVALS_AS_OF = """
-SELECT m.id, m.lifecycle_id, m.to_stage_id AS stage_id, m.stage_key,
-    row_number() OVER (PARTITION BY m.stage_key ORDER BY m.occurred_at, m.first_recorded_at, m.move) AS visit,
+def visits(root: str, rows: str) -> str:
+    """SQL: the visits that the log tells of, as `history.intervals` defines them, each root's by itself.
+
+    `rows` is what stands after FROM: rows `t` of `stage_transitions`, of all members of a root where of any, with the
+    stage `s` that each leads into; `root` is the expression of whose they are.
+    """
+    return f"""
+SELECT m.id, m.root_id, m.lifecycle_id, m.to_stage_id AS stage_id, m.stage_key,
+    row_number() OVER (
+        PARTITION BY m.root_id, m.lifecycle_id, m.stage_key ORDER BY m.occurred_at, m.first_recorded_at, m.move
+    ) AS visit,
     m.occurred_at AS entered_at, m.exited_at, m.exited_at IS NULL AS is_current, m.cause_kind, m.cause_id
 FROM (
-    SELECT n.*, lead(n.occurred_at) OVER (ORDER BY n.occurred_at, n.first_recorded_at, n.move) AS exited_at
+    SELECT n.*, lead(n.occurred_at) OVER way AS exited_at
     FROM (
-        SELECT b.*, lag(b.stage_key) OVER (ORDER BY b.occurred_at, b.first_recorded_at, b.move) AS stage_before
+        SELECT b.*, lag(b.stage_key) OVER way AS stage_before
         FROM (
             SELECT DISTINCT ON (l.move) l.*
             FROM (
-                SELECT t.id, coalesce(t.corrects, t.id) AS move, t.lifecycle_id, t.to_stage_id, s.key AS stage_key,
-                    t.occurred_at, t.recorded_at, t.cause_kind, t.cause_id,
+                SELECT {root} AS root_id, t.id, coalesce(t.corrects, t.id) AS move, t.lifecycle_id, t.to_stage_id,
+                    s.key AS stage_key, t.occurred_at, t.recorded_at, t.cause_kind, t.cause_id,
                     min(t.recorded_at) FILTER (WHERE t.corrects IS NULL)
                         OVER (PARTITION BY coalesce(t.corrects, t.id)) AS first_recorded_at
-                FROM stage_transitions t
-                LEFT JOIN stages s ON s.tenant_id = $1 AND s.id = t.to_stage_id
-                WHERE t.tenant_id = $1 AND t.customer_id = ANY ({customers}) AND t.lifecycle_id = {lifecycle}
-                    AND t.recorded_at <= {as_of}
+                FROM {rows}
             ) AS l
             ORDER BY l.move, l.recorded_at DESC, l.id DESC
         ) AS b
+        WINDOW way AS (PARTITION BY b.root_id, b.lifecycle_id ORDER BY b.occurred_at, b.first_recorded_at, b.move)
     ) AS n
     WHERE n.stage_key IS DISTINCT FROM n.stage_before
+    WINDOW way AS (PARTITION BY n.root_id, n.lifecycle_id ORDER BY n.occurred_at, n.first_recorded_at, n.move)
 ) AS m
 WHERE m.stage_key IS NOT NULL
+"""
+
+
+_BELIEVED = visits(
+    "CAST(NULL AS uuid)",
+    """stage_transitions t
+                LEFT JOIN stages s ON s.tenant_id = $1 AND s.id = t.to_stage_id
+                WHERE t.tenant_id = $1 AND t.customer_id = ANY ({customers}) AND t.lifecycle_id = {lifecycle}
+                    AND t.recorded_at <= {as_of}""",
+)
+
+INTERVALS_AS_OF = f"""
+SELECT id, lifecycle_id, stage_id, stage_key, visit, entered_at, exited_at, is_current, cause_kind, cause_id
+FROM ({_BELIEVED}) AS believed
 """
 """SQL: the rows of `stage_intervals` of ONE surviving customer as they were believed at an earlier time, in no order.
 

@@ -13,10 +13,10 @@ from domain.core.due import due
 from domain.core.statements import statement
 from domain.customers.model import MILLIONTHS, AttributeDefinition, AttributeType, CustomerAttribute
 from domain.purchases import queries as purchases
-from domain.stages import history, memberships, queries, rules
+from domain.stages import memberships, queries, rules
 from domain.stages.conditions import Facts, Needs, Record, Span
 from domain.stages.model import StageCheck
-from domain.stages.transitions import Move, project, transition
+from domain.stages.transitions import NOWHERE, Move, project, transition
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from domain.core.unit_of_work import Reading, Writing
-    from domain.stages.queries import Family, LifecycleInForce, Logged
+    from domain.stages.queries import Family, LifecycleInForce
+    from domain.stages.transitions import Place
 
 STAGE_RULES = "stage_rules"
 """The kind of due work that looks at the rules again."""
@@ -133,32 +134,29 @@ class _Outcome:
 
 async def _settle(work: Writing, lifecycles: Sequence[LifecycleInForce], customers: Sequence[UUID]) -> int:
     found = await queries.families(work, customers, guard=True)
-    logs = await queries.logs(work, found)
+    places = await project(work, found)
     living = [family for family in found if not family.is_erased]
     records = await _records(work, living, _needs(lifecycles))
     outcomes = {
         family.root: [
-            _decide(work, lifecycle, family, logs.get((family.root, lifecycle.id), ()), records[family.root])
+            _decide(work, lifecycle, family, places.get((family.root, lifecycle.id), NOWHERE), records[family.root])
             for lifecycle in lifecycles
         ]
         for family in living
     }
     moves = [move for decided in outcomes.values() for outcome in decided for move in outcome.moves]
-    for row in await transition(work, moves):
-        logs.setdefault((row.customer_id, row.lifecycle_id), []).append(row)
-    await project(work, found, logs)
+    if moves:
+        await transition(work, moves)
+        moved = {move.customer_id for move in moves}
+        await project(work, [family for family in living if family.root in moved])
     looks = {root: [one.look_again for one in decided if one.look_again] for root, decided in outcomes.items()}
     touched = {member for family in found for member in family.members} | set(customers)
     await _look_again(work, touched, {root: min(moments) for root, moments in looks.items() if moments})
     return len(moves)
 
 
-def _decide(
-    work: Writing, lifecycle: LifecycleInForce, family: Family, log: Iterable[Logged], record: Record
-) -> _Outcome:
-    visits = history.intervals(log)
-    visited = {visit.stage for visit in visits}
-    standing = history.standing(visits)
+def _decide(work: Writing, lifecycle: LifecycleInForce, family: Family, place: Place, record: Record) -> _Outcome:
+    standing, visited = place
     moves: list[Move] = []
     if not lifecycle.has(standing.stage):
         moves.append(_taken_along(work, lifecycle, family, standing.stage))

@@ -4,27 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import ARRAY, Text, Uuid, bindparam, delete, func, select, text
+from sqlalchemy import Uuid, bindparam, text
 
-from domain.core.statements import as_one_value, insertion
+from domain.core.statements import as_one_value, insertion, statement
 from domain.interactions.model import Family as Payload
 from domain.interactions.model import Interaction, InteractionKind
-from domain.stages import history, queries
-from domain.stages.model import Lifecycle, StageInterval, StageTransition
+from domain.stages import queries
+from domain.stages.model import StageTransition
 from domain.stages.queries import Family, LifecycleInForce, Logged
-from domain.stages.rules import CauseKind, Movement
+from domain.stages.rules import CauseKind, Movement, Standing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from sqlalchemy import ColumnElement, Table
+    from sqlalchemy import Row
 
     from domain.core.tables import TenantTable
-    from domain.core.unit_of_work import Reading, Writing
+    from domain.core.unit_of_work import Writing
 
 STREAM = "stages"
 """The stream of the interactions that tell of moves."""
@@ -44,6 +44,17 @@ class Move(msgspec.Struct, frozen=True, kw_only=True):
     reason: str | None = None
     evidence: Mapping[str, Any] | None = None
     corrects: UUID | None = None
+
+
+class Place(NamedTuple):
+    """Where a surviving customer stands in a lifecycle, and which stages it ever visited there."""
+
+    standing: Standing
+    visited: frozenset[str]
+
+
+NOWHERE = Place(Standing(), frozenset())
+"""Where those stand who never entered the lifecycle."""
 
 
 async def transition(work: Writing, moves: Sequence[Move]) -> list[Logged]:
@@ -74,31 +85,21 @@ async def rebuild_intervals(work: Writing, customers: Sequence[UUID]) -> None:
 
     After a merge or unmerge, `customers` are both sides.
     """
-    found = await queries.families(work, customers, guard=True)
-    await project(work, found, await queries.logs(work, found))
+    await project(work, await queries.families(work, customers, guard=True))
 
 
-async def project(work: Writing, found: Sequence[Family], logs: Mapping[tuple[UUID, UUID], Iterable[Logged]]) -> None:
+async def project(work: Writing, found: Iterable[Family]) -> dict[tuple[UUID, UUID], Place]:
     """Make the intervals of these families what their logs say, and rewrite only the rows that differ.
 
-    So too the stage of the default lifecycle that the customers' own rows show.
+    So too the stage of the default lifecycle that the customers' own rows show. Returns where each root now stands in
+    each lifecycle that it ever entered.
     """
-    named = {row.id: row for row in await work.rows(_NAMED, {"tenant": work.tenant_id})} if logs else {}
-    wanted = {row.id: row for (root, of), log in logs.items() for row in _intervals(root, of, named[of].key, log)}
-    members = [member for family in found for member in family.members]
-    kept = {row.id: row for row in await _projected(work, members, list(wanted))}
-    stale = [id_ for id_, row in kept.items() if wanted.get(id_) != row]
-    if stale:
-        await work.execute(delete(_TABLE).where(_TABLE.c.tenant_id == work.tenant_id, _TABLE.c.id == _one_of(stale)))
-    await _write(work, StageInterval, [row._asdict() for id_, row in wanted.items() if kept.get(id_) != row])
-    current = {row.customer_id: row for row in wanted.values() if row.is_current and named[row.lifecycle_id].is_default}
-    rows = [current.get(member) for member in members]
-    shown = {
-        "members": members,
-        "stages": [row and f"{row.lifecycle_key}:{row.stage_key}" for row in rows],
-        "stage_ids": [row and row.stage_id for row in rows],
+    pairs = [(member, family.root) for family in found for member in family.members]
+    whose = {"members": [member for member, _ in pairs], "roots": [root for _, root in pairs]}
+    return {
+        (row.customer_id, row.lifecycle_id): Place(_standing(row), frozenset(row.visited))
+        for row in await work.execute(_PROJECT, {"tenant": work.tenant_id, **whose})
     }
-    await work.execute(_SHOW_STAGES, {"tenant": work.tenant_id, **shown})
 
 
 async def hide_stages(work: Writing) -> None:
@@ -124,41 +125,87 @@ def timeline_entry(work: Writing, id_: UUID, move: Move, revision: int = 1) -> d
     }
 
 
-class _Row(NamedTuple):
-    """A row of the projection, without the tenant."""
-
-    id: UUID
-    customer_id: UUID
-    lifecycle_id: UUID
-    lifecycle_key: str
-    stage_id: UUID
-    stage_key: str
-    visit: int
-    entered_at: datetime
-    exited_at: datetime | None
-    is_current: bool
-    cause_kind: str
-    cause_id: UUID | None
-
-
-_NAMED = select(Lifecycle.id, Lifecycle.key, Lifecycle.is_default).where(Lifecycle.tenant_id == bindparam("tenant"))
-_SHOW_STAGES = text("""
-UPDATE customers c SET default_stage = known.stage, default_stage_id = known.stage_id
-FROM unnest(:members, :stages, :stage_ids) AS known(id, stage, stage_id)
-WHERE c.tenant_id = :tenant AND c.id = known.id
-    AND (c.default_stage, c.default_stage_id) IS DISTINCT FROM (known.stage, known.stage_id)
-""").bindparams(
-    bindparam("tenant", type_=Uuid()),
-    bindparam("members", type_=ARRAY(Uuid())),
-    bindparam("stages", type_=ARRAY(Text(collation="C"))),
-    bindparam("stage_ids", type_=ARRAY(Uuid())),
+_VISITS = queries.visits(
+    "f.root_id",
+    """family f
+                CROSS JOIN LATERAL (
+                    SELECT * FROM stage_transitions t WHERE t.tenant_id = :tenant AND t.customer_id = f.id OFFSET 0
+                ) AS t
+                LEFT JOIN stages s ON s.tenant_id = :tenant AND s.id = t.to_stage_id""",
+)
+_COLUMNS = (
+    "id, customer_id, lifecycle_id, lifecycle_key, stage_id, stage_key, visit, entered_at, exited_at, is_current, "
+    "cause_kind, cause_id"
+)
+# Everybody is looked up for himself, and nothing is joined to what the log says: this holds with any statistics. Under
+# the id of a visit there may be a row of somebody else, as after an unmerge. Who differs goes before others come, so
+# that nobody has two current stays at once.
+_PROJECT = statement(
+    f"""
+WITH family AS MATERIALIZED (SELECT * FROM unnest(:members, :roots) AS f (id, root_id)),
+visits AS MATERIALIZED (
+    SELECT v.id, v.root_id AS customer_id, v.lifecycle_id, l.key AS lifecycle_key, v.stage_id, v.stage_key,
+        CAST(v.visit AS integer) AS visit, v.entered_at, v.exited_at, v.is_current, v.cause_kind, v.cause_id
+    FROM ({_VISITS}) AS v
+    JOIN lifecycles l ON l.tenant_id = :tenant AND l.id = v.lifecycle_id
+),
+kept AS (
+    SELECT i.* FROM family f
+    CROSS JOIN LATERAL (
+        SELECT {_COLUMNS}, ctid AS place FROM stage_intervals
+        WHERE tenant_id = :tenant AND customer_id = f.id OFFSET 0
+    ) AS i
+    UNION
+    SELECT i.* FROM visits v
+    CROSS JOIN LATERAL (
+        SELECT {_COLUMNS}, ctid AS place FROM stage_intervals WHERE tenant_id = :tenant AND id = v.id OFFSET 0
+    ) AS i
+),
+differing AS MATERIALIZED (
+    SELECT {_COLUMNS}, max(place) AS place
+    FROM (TABLE kept UNION ALL SELECT *, NULL FROM visits) AS known
+    GROUP BY {_COLUMNS}
+    HAVING count(*) = 1
+),
+gone AS (
+    DELETE FROM stage_intervals
+    WHERE tenant_id = :tenant AND ctid = ANY(ARRAY(SELECT place FROM differing WHERE place IS NOT NULL))
+    RETURNING id
+),
+come AS (
+    INSERT INTO stage_intervals (tenant_id, {_COLUMNS})
+    SELECT :tenant, {_COLUMNS} FROM differing WHERE place IS NULL AND (SELECT count(*) FROM gone) >= 0
+),
+shown AS (
+    UPDATE customers c SET default_stage = known.stage, default_stage_id = known.stage_id
+    FROM (
+        SELECT id, max(stage) AS stage, (array_agg(stage_id) FILTER (WHERE stage IS NOT NULL))[1] AS stage_id
+        FROM (
+            SELECT customer_id AS id, lifecycle_key || ':' || stage_key AS stage, stage_id
+            FROM visits
+            WHERE is_current
+                AND lifecycle_id = (SELECT l.id FROM lifecycles l WHERE l.tenant_id = :tenant AND l.is_default)
+            UNION ALL SELECT id, NULL, NULL FROM family
+        ) AS each
+        GROUP BY id
+    ) AS known
+    WHERE c.tenant_id = :tenant AND c.id = known.id
+        AND (c.default_stage, c.default_stage_id) IS DISTINCT FROM (known.stage, known.stage_id)
+)
+SELECT customer_id, lifecycle_id, array_agg(DISTINCT stage_key) AS visited,
+    max(stage_key) FILTER (WHERE is_current) AS stage, max(cause_kind) FILTER (WHERE is_current) AS cause_kind,
+    latest AS entered_at, max(exited_at) AS exited_at,
+    array_agg(stage_key) FILTER (WHERE exited_at = latest) AS passed
+FROM (SELECT *, max(entered_at) OVER (PARTITION BY customer_id, lifecycle_id) AS latest FROM visits) AS v
+GROUP BY customer_id, lifecycle_id, latest
+""",
+    "members",
+    "roots",
 )
 _HIDE_STAGES = text("""
 UPDATE customers SET default_stage = NULL, default_stage_id = NULL
 WHERE tenant_id = :tenant AND default_stage IS NOT NULL
 """).bindparams(bindparam("tenant", type_=Uuid()))
-_TABLE = cast("Table", StageInterval.__table__)
-_PROJECTED = [_TABLE.c[name] for name in _Row._fields]
 
 
 def _logged(work: Writing, move: Move) -> Logged:
@@ -196,26 +243,12 @@ def _transition(work: Writing, logged: Logged, move: Move) -> dict[str, Any]:
     }
 
 
-def _intervals(root: UUID, lifecycle_id: UUID, lifecycle_key: str, log: Iterable[Logged]) -> Iterable[_Row]:
-    rows = {row.id: row for row in log}
-    for visit in history.intervals(rows.values()):
-        began = rows[visit.transition]
-        if began.stage_id is not None:
-            yield _Row(
-                began.id, root, lifecycle_id, lifecycle_key, began.stage_id, visit.stage, visit.visit,
-                visit.entered_at, visit.exited_at, visit.is_current, visit.cause, began.cause_id,
-            )  # fmt: skip
-
-
-async def _projected(reading: Reading, members: Sequence[UUID], wanted: Sequence[UUID]) -> list[_Row]:
-    """The rows that these members have, and those that stand under somebody else, as after an unmerge."""
-    theirs = select(*_PROJECTED).where(_TABLE.c.tenant_id == reading.tenant_id)
-    found = theirs.where(_TABLE.c.customer_id == _one_of(members)).union(theirs.where(_TABLE.c.id == _one_of(wanted)))
-    return [_Row._make(row) for row in await reading.rows(found)]
-
-
-def _one_of(ids: Sequence[UUID]) -> ColumnElement[UUID]:
-    return func.any(bindparam(None, list(ids), ARRAY(Uuid())))
+def _standing(row: Row[Any]) -> Standing:
+    """As `history.standing` says it."""
+    if row.stage is None:
+        return Standing(since=row.exited_at)
+    passed = frozenset(row.passed) if row.passed else frozenset({None})
+    return Standing(stage=row.stage, since=row.entered_at, passed=passed, pinned=CauseKind(row.cause_kind).pins)
 
 
 async def _write(work: Writing, model: type[TenantTable], rows: Sequence[Mapping[str, Any]]) -> None:

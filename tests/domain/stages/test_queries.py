@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import insert
+from sqlalchemy import insert, select
 
 from domain.core.database import driver_connection
 from domain.core.ids import new_id
 from domain.customers.model import Customer
 from domain.stages import actions, history, queries, transitions
 from domain.stages.history import FunnelStep, TimeInStage
-from domain.stages.model import StageTransition
+from domain.stages.model import StageInterval, StageTransition
 from domain.stages.rules import CanonicalStep, CauseKind, Lifecycle, Stage, StageKind, Text
 
 if TYPE_CHECKING:
@@ -132,6 +132,39 @@ async def test_the_sql_of_what_was_believed_says_what_the_definition_says(
         )
         for one in believed
     }  # fmt: skip
+
+
+@pytest.mark.anyio
+@given(told=st.lists(st.tuples(logs(), logs()), max_size=3))
+@settings(AGAINST_THE_DATABASE, max_examples=30)
+async def test_what_is_projected_is_what_the_definition_says_however_it_came_to_be_known(
+    database: Database, tenant: UUID, told: list[tuple[list[Said], list[Said]]]
+) -> None:
+    async with database.unit_of_work(tenant) as work:
+        of = await lifecycle(work)
+        people = [await family(work) for _ in told]
+        for turn in (0, 1):
+            for members, logs_ in zip(people, told, strict=True):
+                await write(work, of, members, logs_[turn])
+            families = await queries.families(work, [members[1] for members in people], guard=True)
+            places = await transitions.project(work, families)
+        histories = {members[0]: await queries.history(work, members[0], of.key) for members in people}
+        rows = await work.all(
+            select(StageInterval).where(StageInterval.tenant_id == tenant, StageInterval.lifecycle_id == of.id)
+        )
+    assert {
+        (row.id, row.customer_id, row.stage_key, row.visit, row.entered_at, row.exited_at, row.is_current)
+        for row in rows
+    } == {
+        (one.transition, root, one.stage, one.visit, one.entered_at, one.exited_at, one.is_current)
+        for root, visits in histories.items()
+        for one in visits
+    }
+    assert {root: place for (root, _), place in places.items()} == {
+        root: transitions.Place(history.standing(visits), frozenset(one.stage for one in visits))
+        for root, visits in histories.items()
+        if visits
+    }
 
 
 @pytest.mark.anyio

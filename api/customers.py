@@ -483,7 +483,7 @@ CustomerFilter = filters.filter_input(
     updatedAt=filters.moment("{t}.updated_at", "When the record last changed."),
     stage=filters.exists(
         "stage_intervals {t} where {t}.tenant_id = $1 and {t}.customer_id = {p}.id and {t}.is_current",
-        "StageFilter", "api.stages", "Where the customer is now.", shortcut=_in_default_stage,
+        "StageFilter", "api.stages", "Where the customer is now.", check=stages.named, shortcut=_in_default_stage,
     ),
     organisation=filters.exists(
         survivor("{p}.organisation_id"),

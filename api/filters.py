@@ -11,7 +11,7 @@ import strawberry
 
 from api import ids
 from api.reads.inputs import Given
-from api.reads.mapping import FILTERS, Condition
+from api.reads.mapping import FILTERS, Check, Condition
 
 
 @strawberry.input(description="Conditions on a text; an unset field says nothing.")
@@ -132,10 +132,17 @@ def yes(true: str, description: str, **options: Any) -> Condition:
     return Condition(bool, description, sql, **options)
 
 
-def exists(source: str, filter_name: str, module: str, description: str, **options: Any) -> Condition:
-    """A condition on related rows: `source` is a FROM with its WHERE over `{t}` and the outer row `{p}`."""
+def exists(
+    source: str, filter_name: str, module: str, description: str, *, check: Check | None = None, **options: Any
+) -> Condition:
+    """A condition on related rows: `source` is a FROM with its WHERE over `{t}` and the outer row `{p}`.
+
+    `check` looks at what is asked of them first.
+    """
 
     def sql(planner: Any, alias: str, part: Mapping[str, Any]) -> str:
+        if check is not None:
+            planner.check(check, part)
         inner = f"t{planner.number()}"
         return f"exists (select from {source.format(t=inner, p=alias)} and {planner.all_of(filter_name, part, inner)})"
 

@@ -110,7 +110,7 @@ def _counter(name: str) -> str:
 # The buckets of an account, as sync.access.parties and .limiter name them: connector:account:digest/requests/seconds.
 _QUOTA = f"""(select coalesce(jsonb_agg(jsonb_build_object('requests', n.requests, 'seconds', n.seconds,
   'remaining', floor(least(greatest(1, n.requests * {pace.BURST}), greatest(0, b.tokens + n.passed * n.flow))),
-  'pace', round(least(1, b.factor + {pace.RECOVERY} * n.passed / 60), 4)::text,
+  'pace', trim_scale(round(least(1, b.factor + {pace.RECOVERY} * n.passed / 60), 4))::text,
   'rests_until', case when b.parked_until > {{now}} then extract(epoch from b.parked_until) * 1000000 end)
   order by n.seconds), '[]')
  from directory.rate_buckets b

@@ -1,6 +1,7 @@
 """Lifecycles and stages over GraphQL: where customers are, and how they got there."""
 
 import re
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -10,7 +11,7 @@ import strawberry
 from api import filters, metrics, reading
 from api.expose import Node, column, computed, describe, expose, listing, one, page_of, part
 from api.purchases import WindowInput
-from api.reads.mapping import Argument, Condition
+from api.reads.mapping import Argument, Condition, Sought
 from api.reads.plan import Sourcing
 from api.survivors import survivor
 from domain.stages import model, queries, rules, templates
@@ -353,6 +354,37 @@ class StageNote(Node):
 
 StageIntervalConnection = page_of(StageInterval, "stays in stages")
 StageNoteConnection = page_of(StageNote, "notes")
+
+_STAGES = """
+SELECT l.key AS lifecycle, array_remove(array_agg(DISTINCT s.key), NULL) AS stages
+FROM lifecycles l
+LEFT JOIN lifecycle_versions v ON v.tenant_id = $1 AND v.lifecycle_id = l.id
+LEFT JOIN stages s ON s.tenant_id = $1 AND s.lifecycle_version_id = v.id
+WHERE l.tenant_id = $1 GROUP BY l.key
+"""
+
+
+async def named(sought: Sought) -> None:
+    """Raises UnknownLifecycle or UnknownStage where a filter names what the tenant never had, in any version."""
+    stages = {row["lifecycle"]: row["stages"] for row in await sought.connection.fetch(_STAGES, sought.tenant_id)}
+    for lifecycle, keys in _names(sought.arguments):
+        if lifecycle is not None and lifecycle not in stages:
+            raise queries.UnknownLifecycle(key=lifecycle)
+        known = sorted({key for of, each in stages.items() if lifecycle in {None, of} for key in each})
+        for key in keys:
+            if key not in known:
+                nowhere = "No lifecycle has a" if lifecycle is None else f"The lifecycle {lifecycle!r} has no"
+                raise rules.UnknownStage(f"{nowhere} stage {key!r}; there are: {', '.join(known)}.", key=key)
+
+
+def _names(chosen: Mapping[str, Any]) -> Iterator[tuple[str | None, list[str]]]:
+    """The lifecycle and the stages that a filter names by their whole keys, and those of the filters within it."""
+    key = chosen.get("key") or {}
+    yield chosen.get("lifecycle"), [each for each in (key.get("eq"), *(key.get("in") or ())) if each is not None]
+    for inner in (*(chosen.get("and") or ()), *(chosen.get("or") or ()), chosen.get("not")):
+        if inner is not None:
+            yield from _names(inner)
+
 
 StageFilter = filters.filter_input(
     "StageFilter",

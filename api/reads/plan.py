@@ -393,10 +393,10 @@ class Planner:
                 case _:
                     parts.append(f"{key!r}: {spec.pages + 'Connection'!r}")
         source = self._source(spec, level.alias, "", arguments)
-        where, shorter = (narrow(spec, arguments, level.alias) for narrow in (self._filtered, self._shortcut))
+        whole = f"{source}{self._filtered(spec, arguments, level.alias)}{page.bounds}"
+        shorter, check = (None, None) if level.nested else self._shortcut(spec, arguments, level.alias)
         shortcut = None if shorter is None else source + shorter + page.bounds
-        whole = f"{source}{where}{page.bounds}"
-        self._fetch(level, whole, spec.link, page.order, limit=page.limit, shortcut=shortcut)
+        self._fetch(level, whole, spec.link, page.order, limit=page.limit, shortcut=shortcut, check=check)
         for body in streams:
             level.stream(body)
         bounds = level.bounds if level.nested else f"(0, len({level.rows}))"
@@ -450,9 +450,14 @@ class Planner:
         return column
 
     def _fetch(
-        self, level: Level, source: str, link: str, order: str, *, limit: str | None, shortcut: str | None = None
-    ) -> None:
-        """The statement of a level of the root, or the statements of one with parents."""
+        self, level: Level, source: str, link: str, order: str, *, limit: str | None, shortcut: str | None = None,
+        check: str | None = None,
+    ) -> None:  # fmt: skip
+        """The statement of a level of the root, or the statements of one with parents.
+
+        A root with a shortcut is read by it first; where it finds nothing `check` looks at the filter, and then the
+        whole source is read.
+        """
         t, listed, joined = level.alias, level.row.listed, level.source
         tail = f" order by {order}" + (f" limit {limit}" if limit else "")
         if not level.nested:
@@ -461,7 +466,7 @@ class Planner:
                 for one in (shortcut, source)
                 if one is not None
             ]
-            level.fetch(" or ".join(ways))
+            level.fetch(" or ".join([*ways[:-1], *([check] if check else []), ways[-1]]))
             return
         each = f"(select {t}.* from {source} and {t}.{link} = p.k{tail})"
 
@@ -523,18 +528,24 @@ class Planner:
             where += " and " + spec.search.format(t=alias, longest=longest, rest=rest)
         return where
 
-    def _shortcut(self, spec: Many, arguments: Mapping[str, Input], alias: str) -> str | None:
-        """The same with a condition's shortcut in its place, where one of them has any."""
+    def _shortcut(
+        self, spec: Many, arguments: Mapping[str, Input], alias: str
+    ) -> tuple[str, str | None] | tuple[None, None]:
+        """The same with a condition's shortcut in its place, where one of them has any; and the condition's check.
+
+        What finds a row by a shortcut named what is there, so the check can wait until nothing is found.
+        """
         chosen = arguments.get("filter")
         if not (spec.filter and isinstance(chosen, dict)):
-            return None
+            return None, None
         for name, part in chosen.items():
             condition = FILTERS[spec.filter].get(name)
             made = condition.shortcut(self, alias, part) if part and condition and condition.shortcut else None
             if made is not None:
                 others = {other: one for other, one in chosen.items() if other != name}
-                return f" and {made}{self._filtered(spec, {**arguments, 'filter': others}, alias)}"
-        return None
+                where = f" and {made}{self._filtered(spec, {**arguments, 'filter': others}, alias)}"
+                return where, self.checks.pop(id(part), None)
+        return None, None
 
     def conditions(self, filter_name: str, chosen: Mapping[str, Input], alias: str) -> list[str]:
         """The SQL of every field that a filter input sets; an unset field says nothing."""

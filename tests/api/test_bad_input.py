@@ -114,6 +114,30 @@ async def test_an_attribute_that_cannot_be_compared(
 
 
 @pytest.mark.parametrize(
+    ("stage", "told"),
+    [
+        ('{lifecycle: "nope"}', "There is no published lifecycle with this key."),
+        ('{lifecycle: "buyer", key: {eq: "nope"}}', "The lifecycle 'buyer' has no stage 'nope'; there are: "),
+        ('{lifecycle: "buyer", key: {in: ["nope"]}}', "The lifecycle 'buyer' has no stage 'nope'; there are: "),
+        ('{or: [{key: {eq: "nope"}}]}', "No lifecycle has a stage 'nope'; there are: "),
+    ],
+)
+async def test_a_stage_that_nobody_can_be_in(business: Business, stage: str, told: str) -> None:
+    for condition in (f"{{stage: {stage}}}", f"{{not: {{stage: {stage}}}}}"):
+        asked = f"query {{ customers(first: 1, filter: {condition}) {{ nodes {{ id }} }} }}"
+        ((error),) = (await business.caller.answer(asked))["errors"]
+        assert (error["extensions"]["code"], error["path"]) == ("BAD_USER_INPUT", ["customers"])
+        assert error["message"].startswith(told)
+
+
+async def test_a_stage_without_anybody_is_an_empty_page(business: Business) -> None:
+    asked = (
+        'query { customers(first: 1, filter: {stage: {lifecycle: "buyer", key: {eq: "loyalty"}}}) { nodes { id } } }'
+    )
+    assert await business.caller.answer(asked) == {"data": {"customers": {"nodes": []}}}
+
+
+@pytest.mark.parametrize(
     ("asked", "message"),
     [
         ({"first": 0}, "first must be between 1 and 500, not 0."),

@@ -167,7 +167,7 @@ def _limit(bucket: Row, now: datetime) -> Row:
     left, until = pace.refilled(known, rate, now), bucket["parked_until"]
     return {
         "requests": requests, "seconds": seconds, "remaining": int(max(0, left.tokens)),
-        "pace": round(Decimal(left.factor), 4), "restsUntil": until if until and until > now else None,
+        "pace": round(Decimal(left.factor), 4), "rests_until": until if until and until > now else None,
     }  # fmt: skip
 
 

@@ -438,9 +438,23 @@ class Generator:
         made = {name: self._tree(of.fields[name].type, f"{of.name}.{name}", depth=3) for name in chosen}
         return {"key": key, **made}
 
+    def _stage_filter(self, of: GraphQLInputObjectType) -> dict[str, Any]:
+        """Stages that are there: what names others is refused."""
+        lifecycle, stages = self.random.choice(self.pools.stages())
+        made: dict[str, Any] = {"lifecycle": lifecycle} if self._chance(0.6) else {}
+        if stages and self._chance(0.7):
+            made["key"] = {"eq": self.random.choice(stages)} if self._chance(0.6) else {"in": stages[:2]}
+        if self._chance(0.3):
+            made["enteredAt"] = self._input(of.fields["enteredAt"].type, "StageFilter.enteredAt", 3)
+        return {operator: [made] if operator != "not" else made} if (
+            operator := self.random.choice([None, None, None, "and", "or", "not"])
+        ) else made  # fmt: skip
+
     def _input(self, of: GraphQLInputObjectType, purpose: str, depth: int) -> dict[str, Any]:
         if of.name == "AttributeFilter":
             return self._attribute_filter(of)
+        if of.name == "StageFilter":
+            return self._stage_filter(of)
         if "not" in of.fields and depth < 2 and self._chance(0.2):
             return {"not": self._input(of, purpose, depth + 1)}
         required = [name for name, part in of.fields.items() if isinstance(part.type, GraphQLNonNull)]
@@ -581,7 +595,9 @@ class Generator:
         given = dict(operation.variables)
         for variable in operation.declared:
             last = variable.purpose.rpartition(".")[2]
-            bound = last in {"after", "before", "first", "last"} or variable.purpose.startswith("AttributeFilter.")
+            bound = last in {"after", "before", "first", "last"} or variable.purpose.startswith(
+                ("AttributeFilter.", "StageFilter.")
+            )
             if bound or self._chance(0.3):
                 continue
             if variable.default is not None and self._chance(0.4):

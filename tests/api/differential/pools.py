@@ -49,8 +49,6 @@ class Pools:
     def texts(self, purpose: str) -> list[str]:  # noqa: PLR0911 - one for each kind of text
         """Texts that make sense for a field of an input, and some that do not."""
         of, _, last = purpose.rpartition(".")
-        if purpose == "StageFilter.key":
-            return self._stored("stages", "key")
         if last == "keys":
             return ["tier", "seats", "discount", "vip", "birthday", "passport", "unknown"]
         if purpose == "AttributeFilter.text":
@@ -65,6 +63,17 @@ class Pools:
             return ["buyer", "saas", "sketch", "void", "none"]
         stored = self._stored(*_COLUMN_OF.get(last, ("customers", "display_name")))
         return [*stored, *(text[:3] for text in stored), *(text[2:] for text in stored[:5]), "%", ""]
+
+    def stages(self) -> list[tuple[str, list[str]]]:
+        """The lifecycles with the stages that they ever had, by their keys."""
+        versions = {row["id"]: row["lifecycle_id"] for row in self.tables.rows["lifecycle_versions"]}
+        return [
+            (lifecycle["key"], sorted({
+                stage["key"] for stage in self.tables.rows["stages"]
+                if versions[stage["lifecycle_version_id"]] == lifecycle["id"]
+            }))
+            for lifecycle in self.tables.rows["lifecycles"]
+        ]  # fmt: skip
 
     def _stored(self, table: str, column: str) -> list[str]:
         return sorted({row[column] for row in self.tables.rows[table] if row[column] is not None})

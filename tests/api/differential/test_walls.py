@@ -58,6 +58,9 @@ PROBES = {
     "CustomerFilter.id": (
         "cus", "query ($id: ID!) { customers(first: 9, filter: {id: {eq: $id}}) { nodes { id } totalCount } }"
     ),
+    "IntegrationFilter.id": (
+        "ing", "query ($id: ID!) { integrations(first: 9, filter: {id: {in: [$id]}}) { nodes { id } totalCount } }"
+    ),
     "InteractionFilter.integration": (
         "ing",
         "query ($id: ID!) { interactions(first: 9, filter: {integration: {eq: $id}}) { nodes { id } totalCount } }",

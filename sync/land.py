@@ -240,10 +240,10 @@ async def _merge_documents(work: Writing, run: Run, papers: Sequence[Document]) 
     """Merge documents: what the parties they name brought, what they brought themselves, and which stayed out."""
     await tables.clear(work, "incoming_lines", "landing_documents")
     refused = await lines.copy_documents(work, papers)
-    parties = await merge_parties(work, run, "pg_temp.incoming_lines")
+    mentioned = await customers.mentioned(work, run, "pg_temp.incoming_lines")
+    await products.from_lines(work, run, "pg_temp.incoming_lines")
     (documents,) = await merge_lines(work, run)
-    described = [customer_id for part in parties for customer_id in part.described]
-    return Merged(described=described), documents, refused
+    return Merged(described=mentioned.described), documents, refused
 
 
 async def _clear_parties(work: Writing, records: Mapping[type[Record], list[Any]], kind: type[Record]) -> None:

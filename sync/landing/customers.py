@@ -304,6 +304,8 @@ async def from_records(
 
     A value that cannot be read is left out and told; `lines` are the places of the records in their input.
     """
+    if not records:
+        return Merged()
     accepted, rejects = _accepted(records, await _attribute_types(work))
     if not accepted:
         return Merged(rejects=rejects)

@@ -11,23 +11,73 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_
 import msgspec
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tenure_sdk import Record
+
+EARLIEST = 1900
+"""The first year of which something is believed: systems write "never" as their first day, such as 0001-01-01."""
 
 _PLAIN = (datetime, date, Decimal)
 
 
 def check(record: Record) -> None:
-    """Raises msgspec.ValidationError or TypeError where a field does not hold what its type says."""
+    """Raises msgspec.ValidationError or TypeError where a field does not hold what its type says, or an absurd date."""
+    if not _is_alike(record):
+        plain = msgspec.to_builtins(record, builtin_types=_PLAIN)
+        msgspec.convert(plain, type(record), builtin_types=_PLAIN)
+    _check_dates(record)
+
+
+def check_year(moment: date) -> None:
+    """Raises ValueError for a day or moment that stands for none."""
+    if moment.year < EARLIEST:
+        raise ValueError(f"is before {EARLIEST}: leave out what is not known")
+
+
+def _check_dates(record: msgspec.Struct) -> None:
+    for name, holds_more in _dated(type(record)):
+        value = getattr(record, name)
+        if holds_more:
+            for part in value if isinstance(value, list | tuple) else (value,):
+                if isinstance(part, msgspec.Struct):
+                    _check_dates(part)
+        elif value is not None:
+            try:
+                check_year(value)
+            except ValueError as problem:
+                raise msgspec.ValidationError(f"{value.isoformat()} {problem} - at `$.{name}`") from problem
+
+
+@cache
+def _dated(type_: type[msgspec.Struct]) -> tuple[tuple[str, bool], ...]:
+    """The fields that hold a day or a moment, and those that hold objects with such fields."""
+    found = []
+    for each in msgspec.structs.fields(type_):
+        parts = set(_within(each.type))
+        structs = [part for part in parts if isinstance(part, type) and issubclass(part, msgspec.Struct)]
+        if parts & {date, datetime} or any(map(_dated, structs)):
+            found.append((each.name, not parts & {date, datetime}))
+    return tuple(found)
+
+
+def _within(type_: Any) -> Iterator[Any]:
+    """A type, and those that it is made of."""
+    yield type_
+    for part in get_args(type_):
+        yield from _within(part)
+
+
+def _is_alike(record: Record) -> bool:
+    """Whether every field was seen to hold what its type says; where not, the long way decides, and says it better."""
     looks = _looks(type(record))
-    if looks is not None:
-        try:
-            msgspec.convert(record, looks, from_attributes=True, builtin_types=_PLAIN)
-        except (msgspec.ValidationError, TypeError, AttributeError):
-            pass  # the long way decides, and says it as the record's own type has it
-        else:
-            return
-    plain = msgspec.to_builtins(record, builtin_types=_PLAIN)
-    msgspec.convert(plain, type(record), builtin_types=_PLAIN)
+    if looks is None:
+        return False
+    try:
+        msgspec.convert(record, looks, from_attributes=True, builtin_types=_PLAIN)
+    except (msgspec.ValidationError, TypeError, AttributeError):
+        return False
+    return True
 
 
 @cache

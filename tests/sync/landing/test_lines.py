@@ -183,15 +183,17 @@ async def test_a_line_that_no_table_holds_is_left_out_and_said_why(landing: Land
             line(2, "A", currency="XQX"),
             line(3, "A", unit_price=None),
             line(4, "A", description="Tab\tand\nbreak\\ and \0"),
+            line(6, "A", occurred_at=datetime.min.replace(tzinfo=UTC)),
             rejects=[Reject(5, "occurred_at", "=1+1", "is no date")],
         )
     )
-    assert landed.counts == Counts(read=5, created=1, rejected=4)
+    assert landed.counts == Counts(read=6, created=1, rejected=5)
     assert await landing.rows("SELECT line, field, value FROM dead_letters WHERE $t ORDER BY line") == [
         (1, "quantity", "1E+15"),
         (2, "currency", "XQX"),
         (3, "unit_price", None),
         (5, "occurred_at", "=1+1"),
+        (6, "occurred_at", "0001-01-01 00:00:00+00:00"),
     ]
     assert await landing.rows("SELECT description FROM order_lines WHERE $t") == [("Tab\tand\nbreak\\ and ",)]
 

@@ -64,6 +64,7 @@ _named(
     PRELIMINARY="Before as many days have passed as the baseline has.",
     FINAL="The first one after that; it alone has an overall verdict.",
     MONITORING="Any later one.",
+    EXPLORATORY="Of segments or at a tier chosen after the seal: it counts as none of the others and has no verdict.",
 )
 _named(
     findings.Verdict,
@@ -93,6 +94,7 @@ _named(
     SELECTED_ON_BASELINE="Customers were chosen by what they did inside the baseline.",
     FEW_UNITS="There are fewer than five departments on a side.",
     OPPOSED="Two measures of the question went opposite ways.",
+    EXPLORATORY="It was chosen after the seal. There is no verdict at all, not even that there is no evidence.",
     NO_RATE="More than 1 % of the days with purchases, or any cost, wait for an exchange rate.",
 )
 _named(
@@ -102,6 +104,8 @@ _named(
     SEASONALITY="Other parts of the year are compared.",
     IMMATURE="The latest days were read at a younger age than the sealed ones.",
     LATE="Measuring began after the slowest repeat purchasers had time to come again.",
+    LATE_DATA="Something of the days before go-live became known after the seal; see `lateOccasions`.",
+    INSUFFICIENT_DATA="Nobody bought twice within the baseline: no date follows from it.",
     LOW_SAMPLE="Fewer than ten customers buy repeatedly.",
     BASELINE_TOO_SHORT="Some gaps between purchases are longer than half of the baseline.",
     CEILING_RAISED="The ceiling of the wait was raised to its floor.",
@@ -357,14 +361,17 @@ class WaitingWindow:
 
     earliest_measurement_on = column(description="Before it no measurement is taken; null where nobody bought twice.")
     preliminary_begin_by = column(description="A first measurement after it is late; null where nobody bought twice.")
-    final_on = column(description="The first measurement from it on is the final one.")
+    final_on = column(
+        date, sql="case when {t}.waiting is not null then {t}.final_on end", null=True,
+        description="The first measurement from it on is the final one; null where nobody bought twice.",
+    )  # fmt: skip
     gaps = embedded(
         "initiatives.Gaps", "{t}.waiting", many=False, null=True,
         description="Where the dates come from; null where nobody bought twice: insufficient data.",
     )  # fmt: skip
     flags = column(
         list[findings.Flag],
-        sql="array(select jsonb_array_elements_text(coalesce({t}.waiting -> 'flags', '[]')))",
+        sql="array(select jsonb_array_elements_text(coalesce({t}.waiting -> 'flags', '[\"INSUFFICIENT_DATA\"]')))",
         description="What weakens these dates.",
     )
 
@@ -465,6 +472,33 @@ def _found(target: str, name: str, description: str, *, null: bool = True) -> An
     )  # fmt: skip
 
 
+@expose()
+class MeasuredWeek:
+    """What those who are compared bought in a week: a bar of the picture, and where the line beside it stands."""
+
+    number = _kept(int, "number", "Counted from go-live: week 0 begins on it, week -1 ends before it.", null=False)
+    starts_on = _kept(date, "starts_on", "The first day of the week.", null=False)
+    purchases = _kept(int, "purchases", "Their purchases: distinct customers and days.", null=False)
+    amount = amount("amount", "currency", null=False, description="What they came to, less what was returned.")
+    anyway = _kept(
+        float, "anyway",
+        "How many purchases would have come anyway, by what the answer on frequency compares with: the days before, "
+        "the same week of the year before, a line that is prolonged, or those left alone who were matched. Null "
+        "before go-live, and where there is nothing to compare with.",
+    )  # fmt: skip
+
+
+_WEEKS = (
+    "(select coalesce(jsonb_agg(jsonb_build_object('number', w.number, 'starts_on', {t}.starts_on + 7 * w.number,"
+    " 'purchases', w.purchases::numeric::int, 'currency', {t}.currency,"
+    " 'amount', round(({t}.weekly -> 'treated' -> 'amount' -> w.place)::numeric),"
+    " 'anyway', case when w.number >= 0 then {t}.weekly -> 'anyway' -> w.number end)"
+    " order by w.number), '[]') from (select x.value as purchases, x.place::int - 1 as place,"
+    " ({t}.weekly ->> 'first')::int + x.place::int - 1 as number from jsonb_array_elements("
+    "{t}.weekly -> 'treated' -> 'occasions') with ordinality as x(value, place)) as w)"
+)
+
+
 def _written(stored: Any, reader: Reader) -> str:
     return report.page(loads(stored), reader.language)
 
@@ -496,6 +530,10 @@ class Measurement(Node):
     battery = _found("Battery", "battery", "The fake go-lives; null where there are none.")
     starting_point = _found("StartingPoint", "starting_point", "How many one-time buyers bought again.")
     returns = _found("Returns", "returns", "What it brought and cost; null where that cannot be known.")
+    weeks = embedded(
+        "initiatives.MeasuredWeek", _WEEKS,
+        description="The whole weeks before and after go-live of those who are compared, for a picture.",
+    )  # fmt: skip
     opportunities = embedded(
         "initiatives.WindowOfOpportunity", "coalesce({t}.findings -> 'opportunities', '[]')",
         description="Windows of opportunity: where customers could do better, the most money at stake first.",
@@ -510,7 +548,7 @@ class Measurement(Node):
     )  # fmt: skip
     report = column(
         str, sql=f"({queries.TOLD.format(tenant='$1', measurement='{t}.id')})", finish=_written,
-        description="All of it as a page for people, in Markdown.",
+        description="All of it as a page for people, in Markdown, without pictures; `weeks` has the figures of one.",
     )  # fmt: skip
 
 
@@ -524,6 +562,7 @@ class Initiative(Node):
     go_live_on = column()
     baseline_days = column()
     tier = column(plans.Tier)
+    questions = column(list[plans.Question])
     paid_only = column()
     strict_floor = column()
     robust_ceiling = column()

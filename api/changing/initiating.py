@@ -43,6 +43,7 @@ class InitiativeInput:
     customers: list[strawberry.ID] = several("Customers that it is for.")
     segments: list[strawberry.ID] = several("Segments that it is for, as they are when the baseline begins.")
     departments: list[strawberry.ID] = several("Departments whose customers it is for.")
+    questions: list[Question] = several("The questions that it is asked; all six without any.")
     minimum_effects: list[MinimumEffectInput] = several("Other smallest changes than 2 %.")
     paid_only: bool = given("Whether orders of amount 0 are left out.", default=False)
     strict_floor: bool = given("Whether to wait for the largest gap of the top decile.", default=False)
@@ -105,16 +106,25 @@ async def seal_baseline(work: Writing, asked: SealBaselineInput) -> Done:
     return Done(Reference("Initiative", initiative))
 
 
-@strawberry.input(description="The initiative that is to be measured.")
+@strawberry.input(
+    description="The initiative that is to be measured. What was not sealed has figures without a verdict: EXPLORATORY."
+)
 class TakeMeasurementInput:
-    """The initiative that is to be measured."""
+    """The initiative that is to be measured, and what is asked beyond what was sealed."""
 
     id: strawberry.ID = needed("The initiative.")
+    questions: list[Question] = several("More questions than those that were sealed; they alone are EXPLORATORY.")
+    segments: list[strawberry.ID] = several(
+        "Only customers of these segments, as they were when the baseline began; the whole measurement is EXPLORATORY."
+    )
+    tier: Tier | None = given("Another tier than the sealed one; the whole measurement is EXPLORATORY.", None)
 
 
 async def _compared(around: Around, asked: TakeMeasurementInput) -> Any:
+    segment_ids = [id_of("seg", each) for each in asked.segments]
+    beyond = measuring.Asked(questions=asked.questions, segment_ids=segment_ids, tier=asked.tier)
     async with around.database.reading(around.identity.tenant_id) as reading:
-        evidence = await measuring.gather(reading, id_of("ini", asked.id))
+        evidence = await measuring.gather(reading, id_of("ini", asked.id), beyond)
     return evidence, await asyncio.to_thread(measuring.compute, evidence)
 
 
@@ -143,6 +153,7 @@ def _proposal(asked: InitiativeInput) -> actions.Proposal:
         customer_ids=[id_of("cus", each) for each in asked.customers],
         segment_ids=[id_of("seg", each) for each in asked.segments],
         department_ids=[id_of("dep", each) for each in asked.departments],
+        questions=asked.questions,
         minimum_effects={each.question: float(each.change) for each in asked.minimum_effects},
         paid_only=asked.paid_only,
         strict_floor=asked.strict_floor,

@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields, replace
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from sqlalchemy import select
 
 from domain.core.problems import Conflict, DomainError, Invalid, NotFound, StaleVersion
@@ -31,8 +32,9 @@ if TYPE_CHECKING:
 
     from domain.core.unit_of_work import Writing
     from domain.costs.actions import NewCost
+    from domain.initiatives.findings import Comparison as Found
     from domain.initiatives.findings import MeasureAnswer, QuestionAnswer
-    from domain.initiatives.measuring import Evidence, Found
+    from domain.initiatives.measuring import Evidence
     from domain.initiatives.model import BaselineSnapshot
 
 LONGEST_BASELINE = 3660
@@ -60,7 +62,10 @@ class MeasuredMeanwhile(Conflict):
 
 @dataclass(frozen=True)
 class Proposal:
-    """What is to be known of an initiative; with neither customers, segments nor departments it is for everyone."""
+    """What is to be known of an initiative; with neither customers, segments nor departments it is for everyone.
+
+    Without questions all six are asked.
+    """
 
     name: str
     go_live_on: date
@@ -70,6 +75,7 @@ class Proposal:
     customer_ids: Sequence[UUID] = ()
     segment_ids: Sequence[UUID] = ()
     department_ids: Sequence[UUID] = ()
+    questions: Sequence[Question] = ()
     minimum_effects: Mapping[Question, float] | None = None
     paid_only: bool = False
     strict_floor: bool = False
@@ -142,7 +148,7 @@ async def record(work: Writing, evidence: Evidence, found: Found) -> Measurement
     made = _measurement(work, evidence, found)
     work.add(made)
     await work.flush()
-    answers = found.comparison.answers
+    answers = found.answers
     measures = [(answer, measure) for answer in answers for measure in answer.measures]
     work.add(*(_verdict(made, answer, place) for place, answer in enumerate(answers, 1)))
     work.add(*(_comparison(made, *each, place) for place, each in enumerate(measures, 1)))
@@ -181,7 +187,8 @@ async def _checked(work: Writing, asked: Proposal) -> dict[str, Any]:
         await _check_known(work, of, ids)
     values = {field.name: getattr(asked, field.name) for field in fields(asked)}
     chosen = {name: sorted(set(values[name])) for name in ("customer_ids", "segment_ids", "department_ids")}
-    return {**values, **chosen, "name": asked.name.strip(), "minimum_effects": effects}
+    questions = [each.value for each in Question if each in asked.questions or not asked.questions]
+    return {**values, **chosen, "name": asked.name.strip(), "questions": questions, "minimum_effects": effects}
 
 
 async def _check_known(work: Writing, of: type[Customer | Segment | Department], ids: Sequence[UUID]) -> None:
@@ -206,15 +213,15 @@ def _told(of: Initiative) -> dict[str, Any]:
 
 
 def _measurement(work: Writing, evidence: Evidence, found: Found) -> Measurement:
-    plan, comparison = evidence.plan, found.comparison
+    plan = evidence.plan
     return Measurement(
         id=work.ids(), initiative_id=evidence.initiative_id, seal_id=evidence.seal_id, number=evidence.number,
         kind=plan.kind, measured_at=evidence.read_at, watermark=evidence.read_at,
         starts_on=date.fromordinal(plan.go_live), ends_on=date.fromordinal(plan.measured_on),
-        is_late=evidence.is_late, tier=comparison.tier, overall=comparison.overall,
-        flags=list(dict.fromkeys((*comparison.flags, *evidence.flags))), next_on=evidence.next_on,
+        is_late=evidence.is_late, tier=found.tier, overall=found.overall,
+        flags=list(dict.fromkeys((*found.flags, *evidence.flags))), next_on=evidence.next_on,
         currency=evidence.currency, late_occasions=evidence.late.occasions, late_amount=evidence.late.amount,
-        findings=telling.findings(comparison, evidence.currency), weekly=found.weekly,
+        findings=telling.findings(found, evidence.currency), weekly=msgspec.to_builtins(found.weekly),
     )  # fmt: skip
 
 

@@ -11,7 +11,8 @@ from msgspec import structs
 
 from domain.core.problems import Conflict
 from domain.initiatives.findings import Comparison, Flag, Groups, Measure, Method, Reason, Span, Verdict
-from domain.initiatives.plans import Missing, Question, Selection, Tier
+from domain.initiatives.history import NEVER
+from domain.initiatives.plans import Missing, Question, Tier
 from domain.initiatives.statistics import (
     battery,
     contributions,
@@ -23,30 +24,28 @@ from domain.initiatives.statistics import (
     timeseries,
     verdicts,
     weekly_costs,
+    weeks,
 )
 from domain.initiatives.statistics.bootstrap import Resampling
 from domain.initiatives.statistics.contributions import SERVICE
 from domain.initiatives.statistics.effects import without_rate
 from domain.initiatives.statistics.figures import cut_off, figures, retained
-from domain.initiatives.statistics.panel import panel, selected_on_baseline, treated, untouched
+from domain.initiatives.statistics.panel import calendar, least, panel, selected_on_baseline, treated, untouched
 from domain.initiatives.statistics.starting_point import starting_point
 from domain.initiatives.statistics.tallies import RATIOS, are_unrated, change, tally, within
-from domain.initiatives.statistics.windows import Calendar, require_known
+from domain.initiatives.statistics.windows import require_known
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from domain.initiatives.findings import Opportunity, QuestionAnswer, Returns
+    from domain.initiatives.findings import Opportunity, QuestionAnswer, Returns, Weekly
     from domain.initiatives.history import Amounts, History, Mask
     from domain.initiatives.plans import Plan
     from domain.initiatives.statistics.effects import Effect
     from domain.initiatives.statistics.panel import Panel
-    from domain.initiatives.statistics.windows import Windows
+    from domain.initiatives.statistics.windows import Calendar, Windows
 
     Changes = Mapping[Measure, float | None]
-
-LEAST_PANEL = 1000
-LEAST_SHARE_OF_PANEL = 0.2
 
 COUNTED = (SERVICE, *(category for categories in weekly_costs.CATEGORIES.values() for category in categories))
 """The categories of costs that answers rest on."""
@@ -114,6 +113,7 @@ class _Study:
             opportunities=self._opportunities(),
             spreads=individuals.spreads(self.history, windows, self.panel, self.plan.minor),
             alike=individuals.alike(self.history, baseline, windows, self.sides) if method is Method.MATCHED else (),
+            weekly=self._weekly(method),
             flags=self._flags(),
         )
 
@@ -130,7 +130,7 @@ class _Study:
 
     @cached_property
     def calendar(self) -> Calendar:
-        return Calendar(self.sealed.first, self.plan)
+        return calendar(self.history, self.plan, self.sealed.first)
 
     @cached_property
     def windows(self) -> Windows:
@@ -155,17 +155,22 @@ class _Study:
 
     @cached_property
     def fakes(self) -> tuple[Windows, ...]:
-        least = min(LEAST_PANEL, LEAST_SHARE_OF_PANEL * self.panel.size)
+        enough = least(self.panel.size)
         return battery.fake_go_lives(
-            self.calendar, lambda fake: panel(self.history, fake.before.first, self.scope).size >= max(1.0, least)
+            self.calendar, lambda fake: panel(self.history, fake.before.first, self.scope).size >= enough
         )
 
     @cached_property
     def sides(self) -> matching.Sides:
-        """Treated and untouched in one panel; whole departments are drawn together when departments were chosen."""
-        departments = self.plan.selection is Selection.DEPARTMENTS
-        both = self._panel(self.scope | untouched(self.history, self.plan), of_departments=departments)
-        return matching.Sides(both, self.scope[both.customers], departments)
+        """Treated and untouched in one panel; when departments were chosen, they are drawn as a whole.
+
+        Then customers of no department are on neither side, also those who were chosen beside the departments.
+        """
+        both, departments = self.scope | untouched(self.history, self.plan), self.plan.departments
+        if departments:
+            both = both & (self.history.department != NEVER)
+        found = self._panel(both, of_departments=departments)
+        return matching.Sides(found, self.scope[found.customers], departments)
 
     @cached_property
     def resampling(self) -> Resampling:
@@ -192,8 +197,12 @@ class _Study:
             found += self._weekly_costs()
         if self._service_waits:
             found = [without_rate(each) if each.measure is Measure.SERVICE_COST else each for each in found]
-        selected = Reason.SELECTED_ON_BASELINE if selected_on_baseline(self.plan) else None
+        selected = Reason.SELECTED_ON_BASELINE if self._selected_on_baseline else None
         return [replace(effect, blocked=effect.blocked or selected) for effect in found]
+
+    @property
+    def _selected_on_baseline(self) -> bool:
+        return selected_on_baseline(self.plan, matched=self.method is Method.MATCHED)
 
     @property
     def _service_waits(self) -> bool:
@@ -289,6 +298,12 @@ class _Study:
         cells = opportunities.cells(self.history, self.windows, everybody, self.plan.groups, margin)
         return opportunities.opportunities(cells)
 
+    def _weekly(self, method: Method) -> Weekly:
+        if method is Method.MATCHED:
+            return weeks.matched(self.history, self.baseline, self.windows, self.sides)
+        drawn = weeks.time_series if method is Method.TIME_SERIES else weeks.before_after
+        return drawn(self.history, self.windows, self.panel)
+
     def _flags(self) -> tuple[Flag, ...]:
         plan = self.plan
         sealed_on = plan.go_live if plan.sealed_on is None else plan.sealed_on
@@ -298,7 +313,7 @@ class _Study:
             Flag.RETROSPECTIVE: sealed_on > plan.go_live,
             Flag.SEASONALITY: not self.windows.same_days_of_the_year,
             Flag.IMMATURE: read_on - plan.measured_on < min(sealed_on - plan.go_live, RIPE_AFTER),
-            Flag.SELECTED_ON_BASELINE: selected_on_baseline(plan),
+            Flag.SELECTED_ON_BASELINE: self._selected_on_baseline,
             Flag.EXPLORATORY: bool(plan.exploratory),
             Flag.UNKNOWN_COSTS: contributions.are_unknown(self.history, self.windows),
             Flag.UNRATED_SALES: any((self.history.unrated[within(self.history, span)] > 0).any() for span in spans),

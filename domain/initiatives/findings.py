@@ -39,6 +39,7 @@ class Reason(StrEnum):
     SELECTED_ON_BASELINE = "SELECTED_ON_BASELINE"
     FEW_UNITS = "FEW_UNITS"
     OPPOSED = "OPPOSED"
+    EXPLORATORY = "EXPLORATORY"
     NO_RATE = "NO_RATE"
 
 
@@ -49,6 +50,8 @@ class Flag(StrEnum):
     SEASONALITY = "SEASONALITY"
     IMMATURE = "IMMATURE"
     LATE = "LATE"
+    LATE_DATA = "LATE_DATA"
+    INSUFFICIENT_DATA = "INSUFFICIENT_DATA"
     LOW_SAMPLE = "LOW_SAMPLE"
     BASELINE_TOO_SHORT = "BASELINE_TOO_SHORT"
     CEILING_RAISED = "CEILING_RAISED"
@@ -167,7 +170,7 @@ class MeasureAnswer(msgspec.Struct, frozen=True):
 
 
 class QuestionAnswer(msgspec.Struct, frozen=True):
-    """The answer to a question; no verdict at QUICK and for questions that were not sealed."""
+    """The answer to a question; no verdict at QUICK, nor, with EXPLORATORY, of what was chosen after the seal."""
 
     question: Question
     verdict: Verdict | None
@@ -330,6 +333,26 @@ class Opportunity(msgspec.Struct, frozen=True):
     basis: GainBasis
 
 
+class Bought(msgspec.Struct, frozen=True):
+    """Purchases of some customers, and what they were worth in minor units, week by week."""
+
+    customers: int
+    occasions: tuple[float, ...]
+    amount: tuple[float, ...]
+
+
+class Weekly(msgspec.Struct, frozen=True):
+    """The whole weeks of those who are compared, counted from go-live: week 0 begins on it, `first` is the first one.
+
+    `anyway` is what each week from week 0 on would have come to by what the answer on frequency compares it with; empty
+    where there is nothing to compare with.
+    """
+
+    first: int
+    treated: Bought
+    anyway: tuple[float, ...]
+
+
 class Comparison(msgspec.Struct, frozen=True):
     """Everything that a measurement found. `overall` is null unless it is the FINAL one, and always at QUICK.
 
@@ -356,6 +379,7 @@ class Comparison(msgspec.Struct, frozen=True):
     opportunities: tuple[Opportunity, ...]
     spreads: tuple[Spreads, ...]
     alike: tuple[Alike, ...]
+    weekly: Weekly
     flags: tuple[Flag, ...]
 
     def answer(self, question: Question) -> QuestionAnswer:

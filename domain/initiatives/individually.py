@@ -15,7 +15,7 @@ from domain.initiatives.findings import Alike, Span, Spreads
 from domain.initiatives.history import Weeks
 from domain.initiatives.plans import Plan, Tier
 from domain.initiatives.statistics.individuals import IndividualAnswer, individual
-from domain.initiatives.statistics.windows import Calendar
+from domain.initiatives.statistics.windows import Calendar, Windows
 from domain.initiatives.telling import day
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from domain.initiatives.history import History
     from domain.initiatives.seal import Columns
-    from domain.initiatives.statistics.windows import Windows
     from domain.metrics.reading import Snapshot
 
 
@@ -95,8 +94,9 @@ def _compared(of: Any, history: History) -> Individual:
         of["go_live_on"].toordinal(), of["baseline_days"], of["ends_on"].toordinal(), Tier(of["tier"]), of["seed"],
         minor=10 ** minor_units(of["currency"]),
     )  # fmt: skip
-    calendar = Calendar(history.first, plan)
-    windows = calendar.compared
+    before = Span(of["before_first"].toordinal(), of["before_last"].toordinal())
+    windows = Windows(before, Span(plan.go_live, plan.measured_on))
+    calendar = Calendar(history.first, plan, windows.is_of_the_year_before)
     answers = individual(
         history, Span(plan.baseline_begins, plan.go_live), windows, _fakes(calendar, of["battery"]),
         msgspec.json.decode(of["spreads"], type=tuple[Spreads, ...]),
@@ -123,10 +123,13 @@ WHERE c.tenant_id = :tenant AND c.id = :customer
 
 _LATEST = """
 SELECT s.id AS seal, s.first_day, s.go_live_on, s.baseline_days, s.paid_only, s.tier, s.seed, m.currency, m.number,
-    m.ends_on, m.findings ->> 'spreads' AS spreads, m.findings ->> 'alike' AS alike, m.findings ->> 'battery' AS battery
+    m.ends_on, CAST(m.findings #>> '{before,start}' AS date) AS before_first,
+    CAST(m.findings #>> '{before,end}' AS date) AS before_last,
+    m.findings ->> 'spreads' AS spreads, m.findings ->> 'alike' AS alike, m.findings ->> 'battery' AS battery
 FROM initiatives i
 LEFT JOIN (
-    SELECT * FROM measurements WHERE tenant_id = :tenant AND initiative_id = :initiative ORDER BY number DESC LIMIT 1
+    SELECT * FROM measurements WHERE tenant_id = :tenant AND initiative_id = :initiative AND kind <> 'EXPLORATORY'
+    ORDER BY number DESC LIMIT 1
 ) AS m ON true
 LEFT JOIN baseline.seals s ON s.tenant_id = :tenant AND s.id = m.seal_id
 WHERE i.tenant_id = :tenant AND i.id = :initiative

@@ -13,13 +13,12 @@ import numpy as np
 from domain.core.money import minor_units
 from domain.initiatives import queries, reading, seal, sealing
 from domain.initiatives.comparing import compare
-from domain.initiatives.findings import Comparison, Flag
+from domain.initiatives.findings import Flag
 from domain.initiatives.history import WEEK
 from domain.initiatives.model import BaselineSnapshot, Initiative, SealedPart
 from domain.initiatives.plans import Equity, Group, MeasurementKind, Missing, Plan, Question, Selection, Tier
 from domain.initiatives.statistics.equity import equity
-from domain.initiatives.statistics.panel import panel, treated, untouched
-from domain.initiatives.statistics.windows import Calendar
+from domain.initiatives.statistics.panel import calendar
 from domain.initiatives.waiting import InsufficientData, TooEarly, Waiting
 
 if TYPE_CHECKING:
@@ -27,10 +26,12 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from domain.core.unit_of_work import Reading
+    from domain.initiatives.findings import Comparison
     from domain.initiatives.history import History, Mask
     from domain.initiatives.reading import Person, Window
     from domain.initiatives.seal import Columns, Parts
     from domain.initiatives.statistics.equity import Model
+    from domain.initiatives.statistics.windows import Calendar
 
 MEDIAN_GAP, LARGEST_GAP = "MEDIAN_GAP_OF_TOP_DECILE", "LARGEST_GAP_OF_TOP_DECILE"
 """The rules by which it is too early to measure."""
@@ -63,26 +64,38 @@ class Evidence:
     next_on: date
 
 
-@dataclass(frozen=True, eq=False)
-class Found:
-    """What was found, and the weeks from which the picture is drawn."""
+@dataclass(frozen=True)
+class Asked:
+    """What is asked beyond what was sealed: its figures are EXPLORATORY and have no verdict.
 
-    comparison: Comparison
-    weekly: dict[str, Any]
+    Other questions stand beside the sealed ones. Segments, of whom only those are looked at whom the initiative was
+    for, or another tier make the whole measurement EXPLORATORY.
+    """
+
+    questions: Sequence[Question] = ()
+    segment_ids: Sequence[UUID] = ()
+    tier: Tier | None = None
 
 
-async def gather(work: Reading, initiative_id: UUID) -> Evidence:
+AS_SEALED = Asked()
+
+
+async def gather(work: Reading, initiative_id: UUID, asked: Asked = AS_SEALED) -> Evidence:
     """What is known of an initiative now, to be compared.
 
-    Raises UnknownInitiative, NotSealed, SealBroken, InsufficientData where nobody bought twice, or TooEarly.
+    Raises UnknownInitiative, NotSealed, SealBroken, InsufficientData where nobody bought twice, TooEarly, or
+    UnknownSegment.
     """
     of = await queries.initiative(work, initiative_id)
     header = await queries.seal_of(work, initiative_id)
     parts = await seal.read(work, header)
     day = queries.today(work, header.time_zone)
     waiting = _waited(header, of, day)
-    earlier = await queries.measurements(work, initiative_id)
+    taken = await queries.measurements(work, initiative_id)
+    earlier = [each for each in taken if each.kind != MeasurementKind.EXPLORATORY]
     kind = waiting.kind(day.toordinal(), has_final=any(each.kind == MeasurementKind.FINAL for each in earlier))
+    if asked.segment_ids or asked.tier not in {None, header.tier}:
+        kind = MeasurementKind.EXPLORATORY
     ends_on = header.final_on if kind is MeasurementKind.FINAL else day
     window = reading.Window(header.go_live_on, ends_on, header.time_zone, header.paid_only)
     known = _Known(parts[SealedPart.LINKS], await reading.people(work, window), window)
@@ -92,22 +105,22 @@ async def gather(work: Reading, initiative_id: UUID) -> Evidence:
     is_late = (
         earlier[0].is_late if earlier else header.preliminary_begin_by is not None and day > header.preliminary_begin_by
     )
+    late = await _late(work, header, parts, known)
     plan = _plan(header, parts, root, day, ends_on, kind, await reading.spent(work, of.id))
+    plan = _exploring(await _within(work, plan, asked.segment_ids, header.time_zone, known), asked)
     return Evidence(
-        initiative_id=of.id, seal_id=header.id, number=len(earlier) + 1, read_at=work.now, currency=header.currency,
+        initiative_id=of.id, seal_id=header.id, number=len(taken) + 1, read_at=work.now, currency=header.currency,
         before=before, after=after,
-        plan=replace(plan, groups=await _groups(work, header, plan, known)),
+        plan=replace(plan, groups=await _groups(work, header, calendar(after, plan, before.first), known)),
         model=await reading.model_of_buying(work, header.currency),
-        late=await _late(work, header, parts, known), is_late=is_late,
-        flags=(*waiting.flags, *((Flag.LATE,) if is_late else ())),
-        next_on=date.fromordinal(waiting.next_on(day.toordinal())),
+        late=late, is_late=is_late, flags=(*waiting.flags, *_flags(is_late=is_late, late=late)),
+        next_on=date.fromordinal(waiting.next_on(day.toordinal(), strict=of.strict_floor)),
     )  # fmt: skip
 
 
-def compute(evidence: Evidence) -> Found:
+def compute(evidence: Evidence) -> Comparison:
     """Compare before and after. It takes seconds of computing: not to be called inside of a transaction."""
-    plan = replace(evidence.plan, equity=_equity(evidence))
-    return Found(compare(evidence.before, evidence.after, plan), _weekly(evidence))
+    return compare(evidence.before, evidence.after, replace(evidence.plan, equity=_equity(evidence)))
 
 
 def _equity(evidence: Evidence) -> Equity | Missing:
@@ -205,10 +218,11 @@ def _plan(
         kind=kind,
         treated=None if selection is Selection.EVERYONE else sealing.any_of(np.concatenate((frozen, later)), root),
         selection=selection,
+        departments=bool(header.department_ids),
         selected_on=header.selected_on.toordinal() if header.selected_on else None,
         questions=tuple(Question(each) for each in header.questions),
         minimum_effects={Question(each): float(effect) for each, effect in header.minimum_effects.items()},
-        sealed_on=header.sealed_at.toordinal(),
+        sealed_on=header.sealed_at.astimezone(ZoneInfo(header.time_zone)).toordinal(),
         read_on=day.toordinal(),
         spent=spent,
         minor=10 ** minor_units(header.currency),
@@ -216,10 +230,36 @@ def _plan(
     )
 
 
-async def _groups(work: Reading, header: BaselineSnapshot, plan: Plan, known: _Known) -> tuple[Group, ...]:
+def _exploring(plan: Plan, asked: Asked) -> Plan:
+    """The plan with what was chosen after the seal: the questions that were not sealed, or all of them."""
+    questions = tuple(each for each in Question if each in {*plan.questions, *asked.questions})
+    exploring = plan.kind is MeasurementKind.EXPLORATORY
+    unsealed = frozenset(questions) if exploring else frozenset(questions) - frozenset(plan.questions)
+    return replace(plan, tier=asked.tier or plan.tier, questions=questions, exploratory=unsealed)
+
+
+async def _within(
+    work: Reading, plan: Plan, segment_ids: Sequence[UUID], time_zone: str, known: _Known
+) -> Plan:  # fmt: skip
+    """The plan of the treated and of those left alone who fitted any of the segments when the baseline began."""
+    if not segment_ids:
+        return plan
+    begins = datetime.combine(date.fromordinal(plan.baseline_begins), time(), ZoneInfo(time_zone))
+    members = await reading.members_at(work, segment_ids, begins)
+    inside = known.are(members.customer_ids)
+    treated = np.ones_like(inside) if plan.treated is None else plan.treated
+    within = replace(plan, treated=inside & treated, untouched=inside & ~treated)
+    return within if members.dated else replace(within, selection=Selection.SEGMENT, selected_on=plan.read_on)
+
+
+def _flags(*, is_late: bool, late: Late) -> tuple[Flag, ...]:
+    found = {Flag.LATE: is_late, Flag.LATE_DATA: late.occasions or late.amount}
+    return tuple(flag for flag, holds in found.items() if holds)
+
+
+async def _groups(work: Reading, header: BaselineSnapshot, of: Calendar, known: _Known) -> tuple[Group, ...]:
     """Segments and stages as they were when the compared days began: what came later decides nobody's place."""
-    begins = Calendar(header.first_day.toordinal(), plan).compared.before.first
-    first = date.fromordinal(min(begins, plan.baseline_begins))
+    first = date.fromordinal(min(of.compared.before.first, of.plan.baseline_begins))
     found = await reading.groups(work, datetime.combine(first, time(), ZoneInfo(header.time_zone)))
     return tuple(Group(name, known.are(customers)) for name, customers in found)
 
@@ -241,27 +281,3 @@ async def _late(work: Reading, header: BaselineSnapshot, parts: Parts, known: _K
     )
     before = sum(amount for amount, counts in zip(sealed["amount"], kept, strict=True) if counts)
     return Late(occasions, sum(now["amount"]) - before)
-
-
-def _weekly(evidence: Evidence) -> dict[str, Any]:
-    """Purchases of the panel in each whole week, counted from go-live; of those left alone, too, where they count."""
-    whole = evidence.before.joined(evidence.after)
-    plan = evidence.plan
-    first = -((plan.go_live - whole.first) // WEEK)
-    last = (plan.measured_on - plan.go_live) // WEEK
-    groups = {"treated": treated(whole, plan)}
-    if plan.tier is Tier.RIGOROUS and plan.treated is not None:
-        groups["untouched"] = untouched(whole, plan)
-    return {"first": first, **{name: _group(whole, plan, scope, first, last) for name, scope in groups.items()}}
-
-
-def _group(whole: History, plan: Plan, scope: Mask, first: int, last: int) -> dict[str, Any]:
-    members = np.zeros(whole.customers, dtype=np.bool_)
-    members[panel(whole, plan.baseline_begins, scope).customers] = True
-    week = (whole.day - plan.go_live) // WEEK
-    inside = members[whole.customer] & (week >= first) & (week < last)
-    counted = {
-        name: np.bincount(week[inside] - first, values[inside], last - first).tolist()
-        for name, values in (("occasions", whole.occasions), ("amount", whole.amount))
-    }
-    return {"customers": int(members.sum()), **counted}

@@ -68,6 +68,9 @@ class Initiative(Entity):
     customer_ids: Mapped[list[UUID]] = mapped_column(server_default=text("'{}'"), doc="Customers that it is for.")
     segment_ids: Mapped[list[UUID]] = mapped_column(server_default=text("'{}'"), doc="Segments that it is for.")
     department_ids: Mapped[list[UUID]] = mapped_column(server_default=text("'{}'"), doc="Departments that do it.")
+    questions: Mapped[list[str]] = mapped_column(
+        server_default=text(f"'{{{','.join(Question)}}}'"), doc="What is to be asked of it."
+    )
     minimum_effects: Mapped[dict[str, Any]] = mapped_column(doc="Question -> smallest change that matters, a fraction.")
     paid_only: Mapped[bool] = mapped_column(doc="Whether orders of amount 0 are left out.")
     strict_floor: Mapped[bool] = mapped_column(doc="Whether the wait is the longest gap of the top decile.")

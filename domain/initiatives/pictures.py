@@ -2,58 +2,47 @@
 
 from __future__ import annotations
 
-from datetime import date
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from domain.initiatives.report import words
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from domain.initiatives.report import Told
 
 _BEFORE, _AFTER, _ANYWAY = "#8a8a8a", "#1b6ca8", "#d98324"
 
 
 def draw(of: Told, language: str = "en") -> dict[str, tuple[str, bytes]]:
-    """The pictures by the names of their files, each with the word for what it shows."""
-    found = {"weeks.svg": ("of_picture", _weeks(of, language))}
+    """The pictures by the names of their files, each with the word for what it shows; none of nobody."""
+    found, weekly = {}, of["measurement"]["weekly"]
+    if any(weekly["treated"]["occasions"]):
+        found["weeks.svg"] = (_of_weeks(weekly), _weeks(of, language))
     if any(each["low"] is not None for each in of["comparisons"]):
         found["changes.svg"] = ("of_changes", _changes(of, language))
     return found
 
 
-def anyway(weekly: dict[str, Any], before_weeks: int) -> list[float]:
-    """What each week after go-live would have brought without it, by week from go-live on.
-
-    As the weeks that are compared with were; where customers were left alone, as much more or less as theirs moved.
-    """
-    first = weekly["first"]
-    treated, untouched = weekly["treated"]["occasions"], weekly.get("untouched", {}).get("occasions")
-    usual = _mean(treated[-first - before_weeks : -first])
-    if not untouched:
-        return [usual] * (len(treated) + first)
-    usual_of_others = _mean(untouched[-first - before_weeks : -first])
-    return [usual * week / usual_of_others if usual_of_others else usual for week in untouched[-first:]]
-
-
 def _weeks(of: Told, language: str) -> bytes:
-    """Purchases by week, and after go-live what would have come anyway."""
-    weekly, findings = of["measurement"]["weekly"], of["measurement"]["findings"]
-    occasions = weekly["treated"]["occasions"]
+    """Purchases by week, and after go-live what would have come anyway, by what the answer compares with."""
+    weekly, told = of["measurement"]["weekly"], words(language)["picture"]
+    occasions, anyway, begun = weekly["treated"]["occasions"], weekly.get("anyway"), -weekly["first"]
     numbers = list(range(weekly["first"], weekly["first"] + len(occasions)))
-    weeks = max(1, _span_weeks(findings["before"]))
     figure, axes = _axes(3.2)
-    begun, told = -weekly["first"], words(language)["picture"]
     axes.bar(numbers[:begun], occasions[:begun], width=0.9, color=_BEFORE, label=told["before"])
     axes.bar(numbers[begun:], occasions[begun:], width=0.9, color=_AFTER, label=told["after"])
-    axes.step(numbers[begun:], anyway(weekly, weeks), where="mid", color=_ANYWAY, linewidth=2, label=told["anyway"])
+    if anyway:
+        axes.step(numbers[begun:], anyway, where="mid", color=_ANYWAY, linewidth=2, label=told["anyway"])
     axes.set_xlabel(told["weeks"])
     axes.legend(loc="upper left", frameon=False, fontsize=8)
     axes.axvline(-0.5, color="black", linewidth=0.8)
-    axes.set_title(words(language)["report"]["of_picture"], fontsize=10)
+    axes.set_title(words(language)["report"][_of_weeks(weekly)], fontsize=10)
     return _svg(figure)
+
+
+def _of_weeks(weekly: dict[str, Any]) -> str:
+    """The word for the picture; measurements of before it was kept do not say what was compared with."""
+    return "of_picture" if weekly.get("anyway") else "of_weeks"
 
 
 def _changes(of: Told, language: str) -> bytes:
@@ -93,11 +82,3 @@ def _svg(figure: Any) -> bytes:
     with rc_context({"svg.fonttype": "none", "svg.hashsalt": "tenure"}):
         figure.savefig(written, format="svg", metadata={"Date": None})
     return written.getvalue()
-
-
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values) if values else 0.0
-
-
-def _span_weeks(span: dict[str, str]) -> int:
-    return (date.fromisoformat(span["end"]) - date.fromisoformat(span["start"])).days // 7

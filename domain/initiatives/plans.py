@@ -41,11 +41,15 @@ class Selection(StrEnum):
 
 
 class MeasurementKind(StrEnum):
-    """When a measurement was taken: before the baseline's length has passed, the first after it, or later."""
+    """When a measurement was taken: before the baseline's length has passed, the first after it, or later.
+
+    EXPLORATORY, whenever: it is of something that was chosen after the seal, and counts as none of them.
+    """
 
     PRELIMINARY = "PRELIMINARY"
     FINAL = "FINAL"
     MONITORING = "MONITORING"
+    EXPLORATORY = "EXPLORATORY"
 
 
 class Missing(StrEnum):
@@ -121,11 +125,12 @@ class Plan:
 
     `go_live` is the first day of the initiative (t0), the baseline window is `[go_live - baseline_days, go_live)`, the
     after window `[go_live, measured_on)`. `treated` is the scope as frozen at the seal (None: everyone); `untouched`
-    who was left alone (None: everyone else). `selected_on` is the day up to which the customers' behaviour could
-    influence the selection. `seed` comes from the seal. `exploratory` are questions that were not sealed: they get no
-    verdict. `sealed_on` and `read_on` are the days on which the sealed and the later figures were read. `groups` are
-    looked through for windows of opportunity. `minor` is how many minor units make one of the currency;
-    `size_cutoff` the amount above which purchases are winsorised (None: worked out anew).
+    who was left alone (None: everyone else). `departments` says that whole departments were chosen, alone or beside
+    others. `selected_on` is the day up to which the customers' behaviour could influence the selection. `seed` comes
+    from the seal. `exploratory` are questions that were not sealed: they get no verdict. `sealed_on` and `read_on` are
+    the days on which the sealed and the later figures were read. `groups` are looked through for windows of
+    opportunity. `minor` is how many minor units make one of the currency; `size_cutoff` the amount above which
+    purchases are winsorised (None: worked out anew).
     """
 
     go_live: int
@@ -137,6 +142,7 @@ class Plan:
     treated: Mask | None = None
     untouched: Mask | None = None
     selection: Selection = Selection.EVERYONE
+    departments: bool = False
     selected_on: int | None = None
     questions: tuple[Question, ...] = tuple(Question)
     exploratory: frozenset[Question] = frozenset()

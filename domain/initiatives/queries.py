@@ -10,6 +10,7 @@ from sqlalchemy import Uuid, bindparam, select, text
 
 from domain.core.problems import Conflict, NotFound
 from domain.initiatives.model import BaselineSnapshot, Initiative, Measurement
+from domain.initiatives.plans import MeasurementKind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,9 +74,11 @@ async def measurements(reading: Reading, initiative_id: UUID) -> Sequence[Measur
 
 
 async def latest_measurement(reading: Reading, initiative_id: UUID) -> Measurement:
-    """What was measured last of an initiative. Raises UnknownInitiative or NotMeasured."""
+    """What was measured last of an initiative as it was sealed. Raises UnknownInitiative or NotMeasured."""
     await initiative(reading, initiative_id)
-    found = await measurements(reading, initiative_id)
+    found = [
+        each for each in await measurements(reading, initiative_id) if each.kind != MeasurementKind.EXPLORATORY
+    ]  # fmt: skip
     if not found:
         raise NotMeasured(id=str(initiative_id))
     return found[-1]

@@ -104,22 +104,30 @@ class _Speaker:
         )  # fmt: skip
 
     def overall(self) -> str:
-        return self.word("overall", self.measurement["overall"] or "none")
+        of = self.measurement
+        if of["overall"] is not None:
+            return self.word("overall", of["overall"])
+        quick = of["tier"] == "QUICK" or of["kind"] == "FINAL"  # no other final one is without
+        return self.word("without_overall", "QUICK" if quick else of["kind"])
 
     def answers(self) -> Iterator[str]:
+        if not self.findings["groups"]["treated"]:
+            yield self.word("open", "nobody", start=self.day(self.findings["baseline"]["start"]))
         for answer in self.verdicts:
-            question = answer["question"]
-            subject = self.word("subject", question)
-            change = self._deciding(answer)["change"]
-            if answer["verdict"] in {"BETTER", "WORSE"}:
-                yield self.word(answer["verdict"].lower(), question, change=self.percent(change))
-            elif answer["verdict"] is not None:
-                reason = self.word("reason", answer["reason"] or "TOO_SMALL")
-                yield self.word("open", "verdict", subject=subject, reason=reason)
-            elif change is None:
-                yield self.word("open", "unknown", subject=subject)
-            else:
-                yield self.word("open", "changed", subject=subject, change=self.signed(change))
+            yield self._answer(answer)
+
+    def _answer(self, of: Mapping[str, Any]) -> str:
+        question, change = of["question"], self._deciding(of)["change"]
+        subject = self.word("subject", question)
+        if of["verdict"] in {"BETTER", "WORSE"}:
+            return self.word(of["verdict"].lower(), question, change=self.percent(change))
+        if of["verdict"] is not None:
+            reason = self.word("reason", of["reason"] or "TOO_SMALL")
+            return self.word("open", "verdict", subject=subject, reason=reason)
+        if change is None:
+            return self.word("open", "unknown", subject=subject)
+        told = "exploratory" if of["reason"] == "EXPLORATORY" else "changed"
+        return self.word("open", told, subject=subject, change=self.signed(change))
 
     def anyway(self) -> Iterator[str]:
         for each in self.comparisons:
@@ -147,7 +155,8 @@ class _Speaker:
         if found["roi"] is None:
             yield self._unknown("unknown_return", found.get("roi_missing"))
         elif not found["shown_to_have_paid"]:
-            yield self.word("returns", "unpaid")
+            kind = "unpaid" if found["roi_low"] < 0 else "unproven"
+            yield self.word("returns", kind, **self._with_ends(found, "roi"))
         else:
             yield self.word("returns", "paid", **self._with_ends(found, "roi"))
             if found["payback_on"]:
@@ -162,6 +171,8 @@ class _Speaker:
             yield self._unknown("customer_unknown", missing)
 
     def _unknown(self, what: str, missing: str | None) -> str:
+        if not self.findings["groups"]["treated"]:
+            missing = "NOBODY"
         return self.word("returns", what, reason=self.word("missing", missing or "NO_COST_OF_GOODS"))
 
     def _with_ends(self, found: Mapping[str, Any], name: str) -> dict[str, str]:
@@ -182,7 +193,7 @@ class _Speaker:
         erased = groups["treated_erased"] + (groups["untouched_erased"] or 0)
         if erased:
             yield self.word("rests", "erased", erased=self.count(erased))
-        if self.measurement["late_occasions"]:
+        if self.measurement["late_occasions"] or self.measurement["late_amount"]:
             yield self.word(
                 "rests", "late", occasions=self.count(self.measurement["late_occasions"]),
                 amount=self.money_of(self.measurement["late_amount"]),

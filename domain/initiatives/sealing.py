@@ -17,10 +17,11 @@ from msgspec import structs
 from domain.core.problems import NotEnoughData
 from domain.initiatives import queries, reading, seal
 from domain.initiatives.findings import Flag
-from domain.initiatives.history import WEEK, History, Mask, Weeks
+from domain.initiatives.history import NEVER, WEEK, History, Mask, Weeks
 from domain.initiatives.model import BaselineSnapshot, Initiative, SealedPart
 from domain.initiatives.plans import DEFAULT_MINIMUM_EFFECT, Question, Selection
 from domain.initiatives.reading import WeekCost
+from domain.initiatives.statistics.panel import panel
 from domain.initiatives.statistics.windows import WindowBeforeData, first_day_to_seal
 from domain.initiatives.waiting import InsufficientData, TooEarly, Waiting, waiting
 from domain.metrics import definitions  # noqa: F401 - who imports it has all metrics in the catalogue
@@ -40,6 +41,9 @@ METRICS = (
     "retention_cost",
 )  # fmt: skip
 """The metrics of the catalogue whose definitions the questions rest on."""
+
+FEWEST_DAYS = 2
+"""One of the baseline, and one before it on which somebody bought."""
 
 WHEN_LIVE = "GO_LIVE"
 """The rule by which it is too early to seal: the days before go-live are not over."""
@@ -65,7 +69,7 @@ class Scope:
 async def gather(work: Reading, of: Initiative) -> tuple[BaselineSnapshot, Parts]:
     """Everything that is to be sealed before an initiative; its header lacks the hashes and an id.
 
-    Raises TooEarly before go-live, NotEnoughData or WindowBeforeData.
+    Raises TooEarly before go-live; NotEnoughData, also where nobody could be compared; or WindowBeforeData.
     """
     tenant = await tenants.tenant(work)
     day = queries.today(work, tenant.time_zone)
@@ -82,12 +86,13 @@ async def gather(work: Reading, of: Initiative) -> tuple[BaselineSnapshot, Parts
     before = sealed.merged(root)
     treated = np.zeros(len(who), dtype=np.bool_)
     treated[root[np.array(parts[SealedPart.CUSTOMERS]["is_treated"], dtype=np.bool_)]] = True
+    _require_panel(before, of, treated)
     header = BaselineSnapshot(
         initiative_id=of.id, sealed_at=work.now, watermark=work.now, time_zone=tenant.time_zone,
         currency=tenant.base_currency, go_live_on=of.go_live_on, first_day=window.first,
         baseline_days=of.baseline_days, tier=of.tier, selection=scope.selection, selected_on=scope.selected_on,
         segment_ids=sorted(of.segment_ids), department_ids=sorted(of.department_ids), treated=int(treated.sum()),
-        questions=list(Question), minimum_effects=_minimum_effects(of), definition_versions=_definitions(),
+        questions=list(of.questions), minimum_effects=_minimum_effects(of), definition_versions=_definitions(),
         paid_only=of.paid_only, size_cutoff=_size_cutoff(before, of), seed=_seed(of.id),
         is_retrospective=day > of.go_live_on, customers=len(who), days=len(sealed.customer),
         final_on=date.fromordinal(of.go_live_on.toordinal() + of.baseline_days),
@@ -129,21 +134,40 @@ def any_of(mask: Mask, root: np.ndarray[Any, np.dtype[np.int32]]) -> Mask:
 
 async def _window(work: Reading, of: Initiative, time_zone: str) -> Window:
     known_from = await reading.first_day(work)
-    if known_from is None or known_from >= of.go_live_on:
-        raise NotEnoughData(have=0, need=1, of="days with purchases before go-live")
-    begins = date.fromordinal(of.go_live_on.toordinal() - of.baseline_days)
+    known = 0 if known_from is None else max(0, (of.go_live_on - known_from).days)
+    if known_from is None or known < FEWEST_DAYS:
+        raise NotEnoughData(have=known, need=FEWEST_DAYS, of="days from the first purchase to go-live")
+    begins = _begins(of)
     if begins < known_from:
-        most = (of.go_live_on - known_from).days
-        message = (
-            f"The baseline begins on {begins}, before {known_from}, the first day that is known. Choose {most} days."
-        )
+        message = f"The baseline begins on {begins}, before {known_from}, the first day that is known. {_advice(known)}"
         raise WindowBeforeData(message, known_from=known_from, baseline_begins=begins)
     first = first_day_to_seal(of.go_live_on.toordinal(), of.baseline_days, known_from.toordinal())
     return reading.Window(date.fromordinal(first), of.go_live_on, time_zone, of.paid_only)
 
 
+def _begins(of: Initiative) -> date:
+    return date.fromordinal(of.go_live_on.toordinal() - of.baseline_days)
+
+
+def _advice(known: int) -> str:
+    """How long a baseline can be where so many days are known: the rest tells who was a customer before it."""
+    return f"Choose at most {known // 2} days."
+
+
+def _require_panel(before: History, of: Initiative, treated: Mask) -> None:
+    """Raises NotEnoughData where nobody whom it is for had bought before the baseline begins: nobody is compared."""
+    begins, go_live = _begins(of), of.go_live_on.toordinal()
+    if panel(before, begins.toordinal(), treated).size:
+        return
+    bought = before.first_occasion[treated & (before.first_occasion != NEVER)]
+    known = go_live - int(bought.min(initial=go_live))
+    choose = _advice(known) if known >= FEWEST_DAYS else "Wait until they have bought for longer."
+    message = f"Nobody whom it is for had bought before {begins}, when the baseline begins: nobody is there to compare."
+    raise NotEnoughData(f"{message} {choose}", have=0, need=1, of="customers who bought before the baseline begins")
+
+
 async def _scope(work: Reading, of: Initiative, time_zone: str, day: date) -> Scope:
-    begins = date.fromordinal(of.go_live_on.toordinal() - of.baseline_days)
+    begins = _begins(of)
     listed, departments = frozenset(of.customer_ids), frozenset(of.department_ids)
     if of.segment_ids:
         moment = datetime.combine(begins, time(), ZoneInfo(time_zone))

@@ -30,14 +30,14 @@ _RATIOS = ("before", "after")
 
 
 def findings(of: Comparison, currency: str) -> dict[str, Any]:
-    """A whole comparison without its answers, which are kept apart.
+    """A whole comparison without its answers and its weeks, which are kept apart.
 
     Spreads and those who are alike are kept as they were computed, since a customer is placed in them as such.
     """
     told: dict[str, Any] = msgspec.to_builtins(of)
     for name in ("baseline", "before", "after"):
         told[name] = {"start": day(told[name]["first"]), "end": day(told[name]["last"])}
-    del told["answers"]
+    del told["answers"], told["weekly"]
     return told | {
         "battery": of.battery
         and {"days": of.battery.days, "go_lives": [day(each) for each in of.battery.go_lives]},

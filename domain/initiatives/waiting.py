@@ -64,13 +64,11 @@ class Waiting(msgspec.Struct, frozen=True):
             return MeasurementKind.PRELIMINARY
         return MeasurementKind.MONITORING if has_final else MeasurementKind.FINAL
 
-    def is_late(self, first_measured_on: int) -> bool:
-        """Whether the first measurement came after the slowest repeat purchaser could have come again."""
-        return first_measured_on > self.preliminary_by
-
-    def next_on(self, measured_on: int) -> int:
+    def next_on(self, measured_on: int, *, strict: bool = False) -> int:
         """The day of the next measurement after one on this day: the FINAL one, then every rule-1 period."""
-        return self.final_on if measured_on < self.final_on else measured_on + self.floor_days
+        if measured_on < self.final_on:
+            return self.final_on
+        return measured_on + (self.floor_days_strict if strict else self.floor_days)
 
 
 def waiting(before: History, go_live: int, baseline_days: int, *, scope: Mask | None = None) -> Waiting:

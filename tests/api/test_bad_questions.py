@@ -101,11 +101,11 @@ REFUSED: dict[str, tuple[str, str, Told]] = {
     "a window that begins before the first data": (SEAL, "long", {
         "__typename": "InvalidInput", "code": "WINDOW_BEFORE_DATA",
         "message": "The baseline begins on 2024-07-05, before 2025-01-10, the first day that is known."
-                   " Choose 111 days.",
+                   " Choose at most 55 days.",
     }),
     "a window that ends before the first data": (SEAL, "first", {
-        "__typename": "NotEnoughData", "code": "NOT_ENOUGH_DATA", "have": 0, "need": 1,
-        "of": "days with purchases before go-live",
+        "__typename": "NotEnoughData", "code": "NOT_ENOUGH_DATA", "have": 0, "need": 2,
+        "of": "days from the first purchase to go-live",
     }),
     "sealing twice": (SEAL, "sealed", {
         "__typename": "Conflict", "code": "ALREADY_SEALED", "path": ["id"],

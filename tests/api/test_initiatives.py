@@ -80,6 +80,40 @@ async def test_it_is_measured_and_told(business: Business, begun: dict[str, str]
     assert "## پاسخ" in told["measurements"][0]["report"]
 
 
+async def test_the_weeks_of_the_picture_are_figures(business: Business, begun: dict[str, str]) -> None:
+    wanted = "measurement { weeks { number startsOn purchases amount { amount currency } anyway } }"
+    found = (await business.caller.do("takeMeasurement", {"id": begun["sealed"]}, wanted))["measurement"]["weeks"]
+    assert [week["number"] for week in found] == list(range(-15, 8))
+    assert [(week["startsOn"], week["purchases"]) for week in found if week["purchases"]] == [
+        ("2025-03-20", 1), ("2025-04-10", 1), ("2025-05-15", 1),
+    ]  # fmt: skip
+    bought = next(week for week in found if week["startsOn"] == "2025-05-15")
+    assert (bought["number"], bought["amount"]) == (2, {"amount": "20.00", "currency": "EUR"})
+    assert {week["anyway"] for week in found if week["number"] < 0} == {None}
+    assert {week["anyway"] for week in found if week["number"] >= 0} == {2 * 7 / 60}
+
+
+async def test_what_was_not_sealed_is_marked_and_leaves_the_final_answer_to_come(
+    business: Business, begun: dict[str, str]
+) -> None:
+    asked = {**initiating.PLAN, "name": "One question", "questions": ["SIZE"]}
+    made = (await business.caller.do("createInitiative", asked, "initiative { id questions }"))["initiative"]
+    assert made["questions"] == ["SIZE"]
+    await business.caller.do("sealBaseline", {"id": made["id"]})
+    wanted = "measurement { kind overall flags tier answers { question verdict reason } }"
+    exploring = {"id": made["id"], "questions": ["FREQUENCY"], "tier": "STANDARD"}
+    found = (await business.caller.do("takeMeasurement", exploring, wanted))["measurement"]
+    assert (found["kind"], found["tier"], found["overall"]) == ("EXPLORATORY", "STANDARD", None)
+    assert "EXPLORATORY" in found["flags"]
+    assert found["answers"] == [
+        {"question": question, "verdict": None, "reason": "EXPLORATORY"} for question in ("FREQUENCY", "SIZE")
+    ]
+    final = (await business.caller.do("takeMeasurement", {"id": made["id"]}, wanted))["measurement"]
+    assert (final["kind"], [each["question"] for each in final["answers"]]) == ("FINAL", ["SIZE"])
+    refused = await business.caller.refused("takeMeasurement", {"id": made["id"], "segments": [f"seg_{'0' * 32}"]})
+    assert refused["__typename"] == "NotFound"
+
+
 SPENT = {"money": {"amount": "900.00", "currency": "EUR"}, "description": "Visits"}
 
 

@@ -70,12 +70,24 @@ class Cells:
     @property
     def matched(self) -> Mask:
         """Which cells have treated customers, and enough untouched ones to compare them with."""
-        return _matched(np.bincount(self.group, minlength=2 * len(self.names)).reshape(-1, 2))
+        return _matched(self._counts)
+
+    @property
+    def stands_for(self) -> Amounts:
+        """For how many treated ones of the cell each untouched one stands; 0 for the treated and in other cells."""
+        counts = self._counts
+        each = np.divide(counts[:, 1], counts[:, 0], out=np.zeros(len(counts)), where=self.matched)
+        return np.where(self.treated, 0.0, each[self.cell])
 
     @property
     def matched_customers(self) -> int:
         """How many treated customers are in such cells."""
         return int((self.treated & self.matched[self.cell]).sum())
+
+    @property
+    def _counts(self) -> Indexes:
+        """The (untouched, treated) customers of each cell."""
+        return np.bincount(self.group, minlength=2 * len(self.names)).reshape(-1, 2)
 
 
 def effects(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from domain.initiatives.history import NEVER
-from domain.initiatives.plans import Selection, Tier
+from domain.initiatives.plans import Selection
+from domain.initiatives.statistics.windows import Calendar
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
     from domain.initiatives.history import History, Mask
     from domain.initiatives.plans import Plan
     from domain.initiatives.statistics.bootstrap import Indexes
+
+
+LEAST_PANEL = 1000
+LEAST_SHARE_OF_PANEL = 0.2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,6 +48,21 @@ def panel(history: History, begins: int, scope: Mask, units: NDArray[np.int32] |
     return Panel(customers, unit, len(names), int((known & ~present).sum()))
 
 
+def least(size: int) -> float:
+    """How many customers of a panel of this size must have bought before other days, to look at those as well."""
+    return max(1.0, min(LEAST_PANEL, LEAST_SHARE_OF_PANEL * size))
+
+
+def calendar(history: History, plan: Plan, first_known: int) -> Calendar:
+    """The windows of a plan; those of the year before only where enough of the panel had bought before them."""
+    found = Calendar(first_known, plan)
+    sizes = [
+        panel(history, begins, treated(history, plan)).size
+        for begins in (plan.baseline_begins, min(plan.baseline_begins, found.compared.before.first))
+    ]
+    return replace(found, long_known=sizes[1] >= least(sizes[0]))
+
+
 def treated(history: History, plan: Plan) -> Mask:
     """Whom the initiative was for: everyone, unless the seal says whom."""
     everyone = np.ones(history.customers, dtype=np.bool_)
@@ -52,17 +72,17 @@ def treated(history: History, plan: Plan) -> Mask:
 def untouched(history: History, plan: Plan) -> Mask:
     """Who was left alone: everyone else, unless the seal says who. Customers of no department are on neither side."""
     given = ~treated(history, plan) if plan.untouched is None else grown(plan.untouched, history.customers)
-    return given & (history.department != NEVER) if plan.selection is Selection.DEPARTMENTS else given
+    return given & (history.department != NEVER) if plan.departments else given
 
 
-def selected_on_baseline(plan: Plan) -> bool:
+def selected_on_baseline(plan: Plan, *, matched: bool = False) -> bool:
     """Whether customers were chosen by what they did inside the baseline, so that they would have changed anyway.
 
-    A list made by hand counts as chosen when it was made, unless the untouched of the same cells answer for it.
+    A list made by hand counts as chosen when it was made, unless untouched ones of the same cells answer for it.
     """
     if plan.selection in {Selection.EVERYONE, Selection.DEPARTMENTS}:
         return False
-    if plan.selection is Selection.LIST and plan.tier is Tier.RIGOROUS:
+    if plan.selection is Selection.LIST and matched:
         return False
     return plan.selected_on is None or plan.selected_on > plan.baseline_begins
 

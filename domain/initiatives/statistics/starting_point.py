@@ -9,7 +9,7 @@ import numpy as np
 
 from domain.initiatives.findings import Measure, Ratio, Reason, Span, StartingPoint, Verdict
 from domain.initiatives.history import NEVER
-from domain.initiatives.plans import DEFAULT_MINIMUM_EFFECT, Tier
+from domain.initiatives.plans import DEFAULT_MINIMUM_EFFECT, MeasurementKind, Tier
 from domain.initiatives.statistics.battery import placebo
 from domain.initiatives.statistics.bootstrap import Draws, Resampling
 from domain.initiatives.statistics.effects import FEWEST_CUSTOMERS, Effect
@@ -80,7 +80,8 @@ def _change(rows: Amounts) -> float | None:
 
 
 def _judged(effect: Effect, baseline: Ratio, plan: Plan) -> StartingPoint:
-    quick = plan.tier is Tier.QUICK
+    exploratory = plan.kind is MeasurementKind.EXPLORATORY
+    silent, told = plan.tier is Tier.QUICK or exploratory, Reason.EXPLORATORY if exploratory else None
     reason = reason_against(effect, 1 - ERROR, DEFAULT_MINIMUM_EFFECT)
     verdict = Verdict.BETTER if effect.change and effect.change > 0 else Verdict.WORSE
     return StartingPoint(
@@ -88,8 +89,8 @@ def _judged(effect: Effect, baseline: Ratio, plan: Plan) -> StartingPoint:
         before=effect.before,
         after=effect.after,
         change=effect.change,
-        interval=None if quick or effect.spread is None else effect.spread.interval(),
+        interval=None if silent or effect.spread is None else effect.spread.interval(),
         placebo=effect.placebo,
-        verdict=None if quick else Verdict.NO_EVIDENCE if reason else verdict,
-        reason=None if quick else reason,
+        verdict=None if silent else Verdict.NO_EVIDENCE if reason else verdict,
+        reason=told if silent else reason,
     )

@@ -62,7 +62,7 @@ def changes(
     before = weeks_on_each_side(windows)[0]
     sides = series[:before], series[before:]
     known = [measure for measure in measures if missing(measure, sides) is not Reason.NO_RATE]
-    found = {measure: _change(interruption(_of(measure, series), before)) for measure in known}
+    found = {measure: _change(interruption(of_measure(measure, series), before)) for measure in known}
     return dict.fromkeys(measures) | found
 
 
@@ -84,12 +84,9 @@ def interruption(series: Amounts, before: int) -> Interruption | None:
     """
     if not np.isfinite(series).all():
         return None
-    week = np.arange(len(series)) - before
-    since = (week >= 0).astype(np.float64)
-    design: Amounts = np.stack((np.ones(len(series)), week, since, since * week), axis=1).astype(np.float64)
-    fitted: Amounts = np.linalg.solve(design.T @ design, design.T @ series).astype(np.float64)
+    design, fitted = _fit(series, before)
     residuals: Amounts = series - design @ fitted
-    mean = (week[week >= 0]).mean()
+    mean = design[before:, 1].mean()
     line, jump = np.array((1.0, mean, 0.0, 0.0)), np.array((0.0, 0.0, 1.0, mean))
     expected, effect = float(line @ fitted), float(jump @ fitted)
     if expected <= 0:
@@ -99,6 +96,15 @@ def interruption(series: Amounts, before: int) -> Interruption | None:
         gradient @ covariance @ gradient for covariance in (newey_west(design, residuals), plain(design, residuals))
     )
     return Interruption(expected + effect, expected, effect / expected, sqrt(max(0.0, *map(float, variances))))
+
+
+def line(series: Amounts, before: int) -> Amounts | None:
+    """What each week after the go-live was to come to by the line of the weeks before; null where that is nothing."""
+    if interruption(series, before) is None:
+        return None
+    design, fitted = _fit(series, before)
+    found: Amounts = design[before:, :2] @ fitted[:2]
+    return found
 
 
 def newey_west(design: Amounts, residuals: Amounts) -> Amounts:
@@ -124,9 +130,18 @@ def plain(design: Amounts, residuals: Amounts) -> Amounts:
     return found
 
 
+def _fit(series: Amounts, before: int) -> tuple[Amounts, Amounts]:
+    """Level and slope of the weeks, counted from the go-live, and their changes after it: the design, and the fit."""
+    week = np.arange(len(series)) - before
+    since = (week >= 0).astype(np.float64)
+    design: Amounts = np.stack((np.ones(len(series)), week, since, since * week), axis=1).astype(np.float64)
+    fitted: Amounts = np.linalg.solve(design.T @ design, design.T @ series).astype(np.float64)
+    return design, fitted
+
+
 def _effect(measure: Measure, before: Amounts, after: Amounts, series: Amounts, weeks: int) -> Effect:
     plain = Effect(measure, ratio(measure, before), ratio(measure, after))
-    found = interruption(_of(measure, series), weeks)
+    found = interruption(of_measure(measure, series), weeks)
     change = found.change if found else float("nan")
     blocked = missing(measure, (before, after)) or too_few(measure, (before, after), change, series)
     if blocked or found is None:
@@ -134,7 +149,7 @@ def _effect(measure: Measure, before: Amounts, after: Amounts, series: Amounts, 
     return replace(plain, expected=found.expected, change=found.change, spread=Normal(found.change, found.error))
 
 
-def _of(measure: Measure, series: Amounts) -> Amounts:
+def of_measure(measure: Measure, series: Amounts) -> Amounts:
     """The measure week by week; NaN in a week without a denominator."""
     numerator, denominator, factor = RATIOS[measure]
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from statistics import NormalDist
 from typing import TYPE_CHECKING
 
+from msgspec import structs
+
 from domain.initiatives.findings import (
     Detectable,
     MeasureAnswer,
@@ -90,12 +92,14 @@ def detectable(effect: Effect, level: float, minimum: float) -> Detectable | Non
 
 def _answer(question: Question, effects: list[Effect], levels: Mapping[Measure, float], plan: Plan) -> QuestionAnswer:
     minimum = plan.minimum_effect(question)
-    silent = plan.tier is Tier.QUICK or question in plan.exploratory
+    exploratory = question in plan.exploratory
+    silent, told = plan.tier is Tier.QUICK or exploratory, Reason.EXPLORATORY if exploratory else None
     measures = tuple(
         _measure(effect, levels.get(effect.measure, 1 - ERROR), minimum, silent=silent) for effect in effects
     )
     if silent:
-        return QuestionAnswer(question, None, None, minimum, measures)
+        measures = tuple(structs.replace(each, reason=told) for each in measures)
+        return QuestionAnswer(question, None, told, minimum, measures)
     return QuestionAnswer(question, *_together(measures), minimum, measures)
 
 

@@ -57,7 +57,12 @@ class Windows:
     def same_days_of_the_year(self) -> bool:
         """Whether both windows hold the same part of the year, so that no season speaks for one of them."""
         whole_years = self.before.days == self.after.days and self.before.days % YEAR in {0, 1}
-        return whole_years or self.before == _year_earlier(self.after)
+        return whole_years or self.is_of_the_year_before
+
+    @property
+    def is_of_the_year_before(self) -> bool:
+        """Whether the same days one year earlier are compared with."""
+        return self.before == _year_earlier(self.after)
 
 
 def require_known(before: History, after: History, plan: Plan) -> None:
@@ -74,10 +79,15 @@ def require_known(before: History, after: History, plan: Plan) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Calendar:
-    """Which windows belong to a go-live, true or fake: the same days one year earlier where two years are known."""
+    """Which windows belong to a go-live, true or fake: the same days one year earlier where two years are known.
+
+    Without `long_known`, enough of those who are compared were no customers a year earlier: the days just before are
+    compared with, however much is known of others.
+    """
 
     first_known: int
     plan: Plan
+    long_known: bool = True
 
     @property
     def compared(self) -> Windows:
@@ -98,7 +108,8 @@ class Calendar:
 
     @property
     def _yearly(self) -> bool:
-        return self.plan.go_live - self.first_known >= TWO_YEARS and self.plan.after_days <= YEAR
+        known = self.plan.go_live - self.first_known >= TWO_YEARS
+        return known and self.plan.after_days <= YEAR and self.long_known
 
     def _around(self, go_live: int, after_days: int, before_days: int) -> Windows:
         after = Span(go_live, go_live + after_days)

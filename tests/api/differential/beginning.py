@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from domain.initiatives import report
@@ -62,13 +62,15 @@ def add(naive: Naive, on: Callable[..., None]) -> None:
     on(
         "WaitingWindow",
         gaps=lambda row: row["waiting"],
-        flags=lambda row: row["waiting"]["flags"] if row["waiting"] else [],
+        finalOn=lambda row: row["final_on"] if row["waiting"] else None,
+        flags=lambda row: row["waiting"]["flags"] if row["waiting"] else ["INSUFFICIENT_DATA"],
     )
     on(
         "Measurement",
         lateAmount=lambda row: money(row["late_amount"], row["currency"]),
         answers=lambda row: owned("verdicts", "measurement_id", row, "position"),
         comparisons=lambda row: owned("comparisons", "measurement_id", row, "position"),
+        weeks=_weeks,
         report=lambda row: report.page(_told(naive, row), naive.reading.language),
         **{name: lambda row, _key=key: row["findings"][_key] for name, key in _FOUND.items()},
     )
@@ -86,6 +88,19 @@ def add(naive: Naive, on: Callable[..., None]) -> None:
         name=lambda row: row["labels"][naive.reading.language],
         atStake=lambda row: money(row["at_stake"], row["currency"]),
     )
+
+
+def _weeks(row: Row) -> list[Row]:
+    first, bought = row["weekly"]["first"], row["weekly"]["treated"]
+    anyway = [*(None for _ in range(first, 0)), *row["weekly"].get("anyway", ())]
+    return [
+        {
+            "number": first + place, "starts_on": row["starts_on"] + timedelta(days=7 * (first + place)),
+            "purchases": int(purchases), "amount": money(int(amount), row["currency"]),
+            "anyway": anyway[place] if place < len(anyway) else None,
+        }
+        for place, (purchases, amount) in enumerate(zip(bought["occasions"], bought["amount"], strict=True))
+    ]  # fmt: skip
 
 
 def _told(naive: Naive, row: Row) -> dict[str, Any]:

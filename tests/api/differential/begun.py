@@ -90,7 +90,7 @@ async def _measured(world: World, at: int, of: BaselineSnapshot, number: int) ->
         ends_on=of.go_live_on + timedelta(days=30 * number), is_late=at % 2 == 0, tier=of.tier,
         overall=[None, *Overall][at % 5], flags=[_nth(Flag, at), _nth(Flag, at + 4)],
         next_on=of.go_live_on + timedelta(days=31 * number), currency=of.currency, late_occasions=at % 3,
-        late_amount=100 * at, findings=_findings(at, of), weekly={},
+        late_amount=100 * at, findings=_findings(at, of), weekly=_weekly(at),
     )  # fmt: skip
     await world.add(measurement)
     for place, question in enumerate(Question, 1):
@@ -121,6 +121,12 @@ def _comparison(of: Measurement, measure: Measure, place: int, at: int) -> Compa
             "detectable": {"rise": 0.125, "fall": 0.25} if known else None,
         },
     )  # fmt: skip
+
+
+def _weekly(at: int) -> dict[str, Any]:
+    """Some of before it was kept what was compared with."""
+    bought = {"customers": 3, "occasions": [2.0, 3.0, 1.0 + at], "amount": [1000.0, 1250.0, 0.0]}
+    return {"first": -2, "treated": bought} | ({"anyway": [1.5]} if at % 2 else {})
 
 
 def _findings(at: int, of: BaselineSnapshot) -> dict[str, Any]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from domain.initiatives.findings import Comparison
-    from domain.initiatives.measuring import Evidence, Found
+    from domain.initiatives.measuring import Evidence
     from domain.initiatives.model import BaselineSnapshot, Measurement
     from tests.conftest import Logins
 
@@ -53,15 +53,15 @@ class Desk:
     async def sealed(self, **asked: Any) -> BaselineSnapshot:
         return await self.seal(await self.planned(**asked))
 
-    async def compared(self, initiative: UUID) -> tuple[Evidence, Found]:
+    async def compared(self, initiative: UUID, **asked: Any) -> tuple[Evidence, Comparison]:
         async with self.database.reading(self.tenant) as reading:
-            gathered = await measuring.gather(reading, initiative)
+            gathered = await measuring.gather(reading, initiative, measuring.Asked(**asked))
         return gathered, measuring.compute(gathered)
 
-    async def measured(self, initiative: UUID) -> tuple[Measurement, Comparison]:
-        gathered, found = await self.compared(initiative)
+    async def measured(self, initiative: UUID, **asked: Any) -> tuple[Measurement, Comparison]:
+        gathered, found = await self.compared(initiative, **asked)
         async with self.database.unit_of_work(self.tenant) as work:
-            return await actions.record(work, gathered, found), found.comparison
+            return await actions.record(work, gathered, found), found
 
     async def told(self, measurement: Measurement) -> dict[str, Any]:
         async with self.database.reading(self.tenant) as reading:

@@ -13,9 +13,11 @@ from sqlalchemy import text
 from domain.core.problems import NotFound, StaleVersion
 from domain.customers import privacy
 from domain.initiatives import actions, measuring, queries, seal
-from domain.initiatives.findings import Flag, Verdict
+from domain.initiatives.findings import Flag, Overall, Reason, Verdict
 from domain.initiatives.plans import MeasurementKind, Question, Tier
 from domain.initiatives.waiting import InsufficientData, TooEarly
+from domain.segments import actions as segments
+from domain.segments.criteria import DaysSince, Since
 from tests.conftest import KEY, dsn
 from tests.domain.initiatives import evidence
 from tests.domain.initiatives.conftest import BASELINE, FIRST, LIVE, Desk
@@ -58,6 +60,8 @@ async def test_it_is_planned_sealed_and_measured(desk: Desk, went_on: evidence.B
     assert len(told["comparisons"]) == 7
     async with desk.database.reading(desk.tenant) as reading:
         assert (await queries.initiative(reading, header.initiative_id)).status == "MEASURED"
+
+    assert Flag.LATE_DATA not in measurement.flags
 
     later, _ = await desk.at(FINAL + timedelta(days=10)).measured(header.initiative_id)
     assert (later.number, later.kind, later.overall) == (2, MeasurementKind.MONITORING, None)
@@ -113,6 +117,45 @@ async def _merge(desk: Desk, book: evidence.Book) -> None:
         await work.execute(merge, {"root": one, "tenant": desk.tenant, "id": other})
 
 
+async def test_what_was_chosen_after_the_seal_has_figures_and_no_verdict(desk: Desk, went_on: evidence.Book) -> None:
+    header = await desk.sealed(questions=[Question.SIZE, Question.FREQUENCY])
+    assert header.questions == ["FREQUENCY", "SIZE"]
+    sealed_and_more = {"questions": [Question.RECENCY, Question.SIZE]}
+    measurement, comparison = await desk.at(FINAL).measured(header.initiative_id, **sealed_and_more)
+    assert (measurement.kind, measurement.overall) == (MeasurementKind.FINAL, Overall.NO_EVIDENCE)
+    assert Flag.EXPLORATORY in measurement.flags
+    told = {answer.question: (answer.verdict, answer.reason) for answer in comparison.answers}
+    possible = (Verdict.NO_EVIDENCE, Reason.TOO_FEW)
+    assert told == {Question.FREQUENCY: possible, Question.SIZE: possible, Question.RECENCY: (None, Reason.EXPLORATORY)}
+    recency = comparison.answer(Question.RECENCY).measures[0]
+    assert recency.change is not None
+    assert (recency.interval, recency.reason) == (None, Reason.EXPLORATORY)
+
+
+async def test_segments_or_a_tier_chosen_after_the_seal_take_no_final_answer_away(
+    desk: Desk, went_on: evidence.Book
+) -> None:
+    async with desk.database.unit_of_work(desk.tenant) as work:
+        some = await segments.create(work, "some", {"en": "Some"}, DaysSince(what=Since.FIRST_SEEN, lt=90))
+    old = evidence.Book()
+    old.customer(FIRST, seen=FIRST - timedelta(days=90))
+    await evidence.write(desk.database, desk.tenant, old)
+    header = await desk.sealed()
+    desk.at(FINAL)
+    first, _ = await desk.measured(header.initiative_id, tier=Tier.QUICK)
+    second, comparison = await desk.measured(header.initiative_id, segment_ids=[some.id])
+    final, _ = await desk.measured(header.initiative_id, tier=Tier.STANDARD)
+    assert [each.kind for each in (first, second, final)] == ["EXPLORATORY", "EXPLORATORY", "FINAL"]
+    assert [each.number for each in (first, second, final)] == [1, 2, 3]
+    assert [each.tier for each in (first, second, final)] == ["QUICK", "STANDARD", "STANDARD"]
+    assert [each.findings["groups"]["treated"] for each in (first, second, final)] == [21, 20, 21]
+    assert {(each.verdict, each.reason) for each in comparison.answers} == {(None, Reason.EXPLORATORY)}
+    assert comparison.starting_point
+    assert comparison.starting_point.reason is Reason.EXPLORATORY
+    assert (first.overall, second.overall, final.overall) == (None, None, Overall.NO_EVIDENCE)
+    assert Flag.EXPLORATORY not in final.flags
+
+
 async def test_who_was_erased_leaves_and_is_counted(desk: Desk, went_on: evidence.Book, logins: Logins) -> None:
     header = await desk.sealed(tier=Tier.QUICK)
     async with (
@@ -131,6 +174,7 @@ async def test_what_became_known_later_stands_beside(desk: Desk, went_on: eviden
     await evidence.add_days(desk.database, desk.tenant, late[:1])
     measurement, comparison = await desk.at(FINAL).measured(header.initiative_id)
     assert (measurement.late_occasions, measurement.late_amount) == (1, 7777)
+    assert Flag.LATE_DATA in measurement.flags
     assert comparison.figures_before.occasions == 120
 
 
@@ -143,9 +187,9 @@ async def test_what_waits_for_a_rate_decides_nothing(desk: Desk, went_on: eviden
     for minor in (500, None):
         await evidence.spend(desk.database, desk.tenant, ("INITIATIVE", LIVE, 5, minor, initiative))
     gathered, found = await desk.at(FINAL).compared(header.initiative_id)
-    (size,) = found.comparison.answer(Question.SIZE).measures
+    (size,) = found.answer(Question.SIZE).measures
     assert (size.change, size.before.value, size.after.value) == (None, 1009.5, None)
-    assert {Flag.UNRATED_SALES, Flag.UNRATED_COSTS} <= set(found.comparison.flags)
+    assert {Flag.UNRATED_SALES, Flag.UNRATED_COSTS} <= set(found.flags)
     assert [spent.amount for spent in gathered.plan.spent] == [None]
 
 

@@ -62,16 +62,16 @@ def told() -> dict[str, Any]:
         "seal": {"sealed_at": "2026-05-06T08:00:00+00:00", "customers": 1887, "days": 12560,
                  "first_day": "2024-11-21", "head": "\\xa576d042a9726968ffff"},
         "measurement": {
-            "kind": "FINAL", "starts_on": "2026-05-06", "ends_on": "2026-11-02", "overall": "GOOD_FIT",
-            "flags": ["SEASONALITY"], "next_on": "2026-11-30", "currency": "EUR", "late_occasions": 3,
-            "late_amount": 4500,
+            "kind": "FINAL", "tier": "RIGOROUS", "overall": "GOOD_FIT",
+            "starts_on": "2026-05-06", "ends_on": "2026-11-02", "next_on": "2026-11-30",
+            "flags": ["SEASONALITY"], "currency": "EUR",
+            "late_occasions": 3, "late_amount": 4500,
             "findings": {"baseline": span, "before": span, "groups": groups, "returns": returns,
                          "opportunities": [opportunity, {**opportunity, "at_stake": None, "key": "new", "labels": {},
                                                          "worse_than_others": False}],
                          "starting_point": {"before": {"numerator": 37, "denominator": 120},
                                             "after": {"numerator": 37, "denominator": 136}}},
-            "weekly": {"first": -4, "treated": {"occasions": [10, 12, 8, 10, 13, 14]},
-                       "untouched": {"occasions": [20, 20, 20, 20, 22, 10]}},
+            "weekly": {"first": -4, "treated": {"occasions": [10, 12, 8, 10, 13, 14]}, "anyway": [11.0, 5.0]},
         },
         "verdicts": verdicts,
         "comparisons": comparisons,
@@ -86,7 +86,7 @@ def test_the_answer_comes_first_and_without_statistics(told: dict[str, Any]) -> 
     assert lines[2] == ("Extra support. At work since May 6, 2026. Measured up to November 2, 2026: the final answer.")
     assert lines[6] == "**It made things better.**"
     assert lines[8] == "- Customers buy more often: 19.5% more than would have come anyway."
-    assert lines[9].endswith("it was not measured.")
+    assert lines[9].endswith("there is nothing to tell it by.")
     assert [word for word in STATISTICS if word in above.lower()] == []
     assert "![Purchases in each week, and what would have come without it](weeks.svg)" in lines
     assert (
@@ -111,9 +111,14 @@ def test_no_fall_of_more_than_everything_is_told(told: dict[str, Any], fall: flo
 
 def test_what_is_not_shown_to_have_paid_is_said_whatever_the_point(told: dict[str, Any]) -> None:
     told["measurement"]["findings"]["returns"] |= {"roi_low": -0.1, "shown_to_have_paid": False}
+    assert (
+        "It is not shown to have paid for itself: of each unit spent, +103.0% came back on top, but it may be anything "
+        "from -10.0% to +200.0%.\n"
+    ) in report.page(told)
+    told["measurement"]["findings"]["returns"]["roi_low"] = 0.1
     page = report.page(told)
-    assert "It is not shown to have paid for itself." in page
-    assert "came back on top" not in page
+    assert "(from +10.0% to +200.0%), but no answer above says that anything got better." in page
+    assert "It has paid for itself" not in page
 
 
 def test_what_customers_are_worth_and_where_more_can_be_won_is_said_in_plain_words(told: dict[str, Any]) -> None:
@@ -162,6 +167,41 @@ def test_a_measurement_of_before_these_were_told_is_told_without_them(told: dict
     assert "return on customers" not in report.page(told)
 
 
+@pytest.mark.parametrize(
+    ("kind", "tier", "said"),
+    [
+        ("FINAL", "QUICK", "There is no answer to everything together: a quick look never gives one."),
+        ("PRELIMINARY", "STANDARD", "There is no answer to everything together yet: only the final measurement gives"),
+        ("MONITORING", "STANDARD", "There is no answer to everything together: only the final measurement, which was "),
+        ("EXPLORATORY", "RIGOROUS", "There is no answer to everything together: this was not asked beforehand."),
+    ],
+)
+def test_why_there_is_no_answer_to_everything_together(told: dict[str, Any], kind: str, tier: str, said: str) -> None:
+    told["measurement"] |= {"kind": kind, "tier": tier, "overall": None}
+    assert report.page(told).splitlines()[6].startswith(f"**{said}")
+
+
+def test_what_was_not_asked_beforehand_is_no_evidence(told: dict[str, Any]) -> None:
+    told["verdicts"][0] |= {"verdict": None, "reason": "EXPLORATORY"}
+    assert (
+        "- A change in how often customers buy (+19.5%), which is no evidence: it was not asked beforehand.\n"
+    ) in report.page(told)
+
+
+def test_of_nobody_it_is_said_that_nobody_is_there(told: dict[str, Any]) -> None:
+    findings = told["measurement"]["findings"]
+    findings["groups"]["treated"] = 0
+    findings["returns"] |= {"gain": None, "gain_missing": "NO_PURCHASES"}
+    told["measurement"]["weekly"]["treated"]["occasions"] = [0] * 6
+    page = report.page(told)
+    assert (
+        "- Nobody whom it was for is there to compare: it takes customers who had bought before November 7, 2025 and "
+        "were not erased since."
+    ) in page
+    assert "What it brought is not known: nobody is there to compare." in page
+    assert list(pictures.draw(told)) == ["changes.svg"]
+
+
 def test_a_quick_look_is_a_change_and_no_evidence(told: dict[str, Any]) -> None:
     told["measurement"]["overall"] = None
     for each in told["verdicts"]:
@@ -176,6 +216,7 @@ def test_there_are_words_for_everything(language: str) -> None:
     parts = {
         "kind": InitiativeKind, "measurement": MeasurementKind, "overall": Overall, "subject": Question,
         "better": Question, "worse": Question, "reason": Reason, "flag": Flag, "measure": Measure, "missing": Missing,
+        "without_overall": set(MeasurementKind) - {MeasurementKind.FINAL},
     }  # fmt: skip
     words = report.words(language)
     for part, values in parts.items():
@@ -190,10 +231,11 @@ def test_both_languages_leave_room_for_the_same(told: dict[str, Any]) -> None:
     assert "مشتریان بیشتر می‌خرند" in report.page(told, "fa")
 
 
-def test_what_would_have_come_anyway_follows_those_who_were_left_alone(told: dict[str, Any]) -> None:
-    weekly = told["measurement"]["weekly"]
-    assert pictures.anyway(weekly, 4) == [11.0, 5.0]
-    assert pictures.anyway({"first": -4, "treated": weekly["treated"]}, 4) == [10.0, 10.0]
+def test_a_picture_without_anything_to_compare_with_promises_none(told: dict[str, Any]) -> None:
+    assert b"what would have come without it" in pictures.draw(told)["weeks.svg"][1]
+    del told["measurement"]["weekly"]["anyway"]
+    of_what, picture = pictures.draw(told)["weeks.svg"]
+    assert (of_what, b"what would have come without it" in picture) == ("of_weeks", False)
 
 
 def test_the_pictures_are_drawn_alike_every_time(told: dict[str, Any]) -> None:

@@ -259,7 +259,38 @@ async def test_nothing_is_sealed_where_nothing_is_known(database: Database, tena
         with pytest.raises(NotEnoughData) as refused:
             async with database.unit_of_work(tenant) as work:
                 await actions.seal_baseline(work, made)
-    assert refused.value.details == {"have": 0, "need": 1, "of": "days with purchases before go-live"}
+    assert refused.value.details == {"have": 0, "need": 2, "of": "days from the first purchase to go-live"}
+
+
+@pytest.mark.parametrize(("chosen", "advised"), [((), 50), ((5, 8), 49)])
+async def test_a_baseline_before_which_nobody_bought_is_refused_with_one_that_works(
+    database: Database, tenant: UUID, book: evidence.Book, unchanged: Unchanged, chosen: tuple[int, ...], advised: int
+) -> None:
+    """The first purchases of all are 100 days before go-live, those of customers 5 and 8 are 98 days before it."""
+    customers = [book.customers[number] for number in chosen]
+    made = await planned(database, tenant, baseline_days=100, customer_ids=customers)
+    async with unchanged():
+        with pytest.raises(NotEnoughData, match=rf"Choose at most {advised} days\.") as refused:
+            async with database.unit_of_work(tenant) as work:
+                await actions.seal_baseline(work, made)
+    needed = {"have": 0, "need": 1, "of": "customers who bought before the baseline begins"}
+    assert refused.value.details == needed
+    header = await sealed(database, tenant, baseline_days=advised, customer_ids=customers)
+    assert header.treated == (len(chosen) or 21)
+
+
+async def test_where_the_baseline_begins_before_everything_a_shorter_one_that_works_is_named(
+    database: Database, tenant: UUID, book: evidence.Book
+) -> None:
+    with pytest.raises(WindowBeforeData, match=r"Choose at most 50 days\."):
+        await sealed(database, tenant, baseline_days=400)
+
+
+async def test_who_never_bought_before_go_live_is_nobody_to_compare(
+    database: Database, tenant: UUID, book: evidence.Book
+) -> None:
+    with pytest.raises(NotEnoughData, match=r"Wait until they have bought for longer\."):
+        await sealed(database, tenant, customer_ids=book.customers[21:])
 
 
 async def test_where_nobody_bought_twice_there_is_no_date(database: Database, tenant: UUID) -> None:

@@ -83,4 +83,11 @@ def test_kinds_of_measurements_follow_from_the_day() -> None:
     assert found.kind(200, has_final=False) is MeasurementKind.FINAL
     assert found.kind(210, has_final=True) is MeasurementKind.MONITORING
     assert [found.next_on(day) for day in (110, 200)] == [200, 210]
-    assert [found.is_late(day) for day in (110, 111)] == [False, True]
+
+
+def test_who_waits_for_the_largest_gap_also_looks_again_after_it() -> None:
+    often = [(who, 50 + gap * place) for who, gap in ((0, 2), (1, 10)) for place in range(5)]
+    twice = [(who, day) for who in range(2, 20) for day in (60, 90)]
+    found = waiting(history(often + twice, customers=20, days=(0, 100)), 100, 100)
+    assert (found.floor_days, found.floor_days_strict) == (6, 10)
+    assert [found.next_on(day, strict=True) for day in (150, 200, 230)] == [200, 210, 240]

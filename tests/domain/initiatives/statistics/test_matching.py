@@ -110,7 +110,7 @@ def test_organisations_with_their_people_are_drawn_together() -> None:
 def test_fewer_than_five_departments_on_a_side_say_nothing() -> None:
     departments = np.arange(400) % 8  # four odd ones are treated
     known, treated = world(lift=2, department=departments)
-    plan = replace(PLAN, treated=treated, selection=Selection.DEPARTMENTS)
+    plan = replace(PLAN, treated=treated, selection=Selection.DEPARTMENTS, departments=True)
     found = compare(*split(known, T0), plan)
     assert found.groups.untouched_units == 4
     assert {answer.reason for answer in found.answers} == {Reason.FEW_UNITS, Reason.NOT_MEASURED}
@@ -120,9 +120,22 @@ def test_departments_are_drawn_as_a_whole_and_customers_of_none_left_out() -> No
     departments = np.where(np.arange(400) < 40, NEVER, np.arange(400) % 24)
     known, treated = world(lift=2, department=departments)
     treated &= departments != NEVER
-    found = compare(*split(known, T0), replace(PLAN, treated=treated, selection=Selection.DEPARTMENTS))
+    plan = replace(PLAN, treated=treated, selection=Selection.DEPARTMENTS, departments=True)
+    found = compare(*split(known, T0), plan)
     assert (found.groups.untouched, found.groups.untouched_units) == (180, 12)
     assert found.answer(Question.FREQUENCY).verdict is Verdict.BETTER
+
+
+@pytest.mark.parametrize("beside", [Selection.LIST, Selection.SEGMENT])
+def test_customers_chosen_beside_departments_do_not_make_more_departments_of_them(beside: Selection) -> None:
+    """Four departments are chosen, and one customer of each of the others, and one of none, beside them."""
+    departments = np.where(np.arange(400) == 399, NEVER, np.arange(400) % 8)
+    known, treated = world(lift=2, department=departments)
+    treated[:8] = True
+    plan = replace(PLAN, treated=treated, selection=beside, selected_on=T0 - DAYS, departments=True)
+    found = compare(*split(known, T0), plan)
+    assert (found.groups.treated, found.groups.untouched) == (204, 196)
+    assert {answer.reason for answer in found.answers} == {Reason.FEW_UNITS, Reason.NOT_MEASURED}
 
 
 def test_the_erased_leave_the_panel_and_are_counted() -> None:

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from domain.initiatives.comparing import compare
-from domain.initiatives.findings import Reason, Verdict
-from domain.initiatives.plans import Plan, Tier
+from domain.initiatives.findings import Flag, Method, Reason, Verdict
+from domain.initiatives.plans import Plan, Selection, Tier
 from tests.domain.initiatives.histories import history, split
 
 T0 = date(2026, 1, 1).toordinal()
@@ -47,6 +47,19 @@ def test_as_many_days_after_count_as_before() -> None:
     found = compare(*split(known, T0), replace(PLAN, measured_on=T0 + 200)).starting_point
     assert found
     assert (found.after.numerator, found.after.denominator) == (1, 2)
+
+
+def test_of_a_list_made_by_hand_nobody_left_alone_answers_for_it() -> None:
+    """The other questions are matched at RIGOROUS; this one has nobody of the same cell beside it."""
+    once, again = [(who, T0 - 200) for who in range(120)], [(who, T0 - 50) for who in range(24)]
+    later = [(who, T0 + 50) for who in range(24, 72)]
+    known = history(once + again + later, customers=120, days=(T0 - 300, T0 + 100))
+    plan = replace(PLAN, tier=Tier.RIGOROUS, treated=np.arange(120) % 2 == 0, selection=Selection.LIST, selected_on=T0)
+    found = compare(*split(known, T0), plan)
+    assert found.method is Method.MATCHED
+    assert Flag.SELECTED_ON_BASELINE not in found.flags
+    assert found.starting_point
+    assert (found.starting_point.change, found.starting_point.reason) == (1.5, Reason.SELECTED_ON_BASELINE)
 
 
 def test_quick_shows_it_without_a_verdict() -> None:

@@ -107,7 +107,7 @@ def test_only_the_final_measurement_has_it_and_never_a_quick_one() -> None:
 def test_what_was_asked_after_the_seal_gets_no_verdict() -> None:
     plan = replace(PLAN, exploratory=frozenset({Question.FREQUENCY}))
     answer = _judged({Measure.FREQUENCY: 0.1}, plan)[0]
-    assert (answer.verdict, answer.reason, answer.measures[0].interval) == (None, None, None)
+    assert (answer.verdict, answer.reason, answer.measures[0].interval) == (None, Reason.EXPLORATORY, None)
     assert answer.measures[0].change == 0.1
     alone = replace(PLAN, questions=(Question.FREQUENCY, Question.SIZE), exploratory=frozenset({Question.FREQUENCY}))
     size = judge([effect(Measure.FREQUENCY, 0.1), effect(Measure.SIZE, 0.1)], alone)[1].measures[0]

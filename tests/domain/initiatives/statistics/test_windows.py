@@ -42,6 +42,16 @@ def test_with_two_years_the_same_days_of_the_year_before_are_compared() -> None:
     assert Calendar(GO_LIVE - 729, PLAN).compared.before == Span(GO_LIVE - 60, GO_LIVE)
 
 
+def test_the_year_before_is_compared_where_a_fifth_of_the_panel_had_bought_before_it() -> None:
+    """Two years are known of one customer; the others came half a year before the go-live."""
+    long_ago, since = GO_LIVE - 729, GO_LIVE - 180
+    for others, year_before in ((4, True), (5, False)):
+        rows = [(0, long_ago), *((who, since) for who in range(1, 1 + others))]
+        known = history(rows, customers=1 + others, days=(GO_LIVE - 730, GO_LIVE + 60))
+        found = compare(*split(known, GO_LIVE), replace(PLAN, draws=1))
+        assert (found.before.last == GO_LIVE, found.groups.treated) == (not year_before, 1 if year_before else 6)
+
+
 def test_the_29th_of_february_is_compared_with_the_28th() -> None:
     go_live = date(2028, 2, 29).toordinal()
     found = Calendar(go_live - 800, replace(PLAN, go_live=go_live, measured_on=go_live + 60)).compared

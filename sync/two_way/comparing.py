@@ -32,7 +32,7 @@ from domain.integrations.model import (
 from domain.purchases.model import Order
 from sync.two_way import documents, matching, queue, views
 from sync.two_way.first_readings import IS_READ
-from sync.two_way.merging import Merged, Side, merge
+from sync.two_way.merging import NEVER, Merged, Side, merge
 from tenure_sdk import Customer as Record
 from tenure_sdk import Push
 
@@ -246,9 +246,13 @@ def _merged(
 
 
 def _end_ring(road: Road, known: Known, linked: Linked, merged: Merged, hops: Hops) -> None:
-    """Ask a person instead of sending what was rewritten over there too often: systems that differ never tire."""
-    record = _record(road, known, linked)
-    ringing = [name for name in merged.send if hops.of(linked.link.remote_id, record, [name]) >= queue.MOST_HOPS]
+    """Ask a person, who has not just decided, instead of sending what was rewritten over there too often."""
+    record, agreed = _record(road, known, linked), linked.link.agreed or {}
+    ringing = [
+        name
+        for name in merged.send
+        if NEVER not in agreed.get(name, ()) and hops.of(linked.link.remote_id, record, [name]) >= queue.MOST_HOPS
+    ]
     merged.send = [name for name in merged.send if name not in ringing]
     merged.ask += ringing
 

@@ -12,6 +12,7 @@ from domain.core.problems import Conflict, NotFound
 from domain.integrations.model import ChangeStatus, OutboundChange, RecordLink, SyncConflict
 from sync.two_way import comparing, documents
 from sync.two_way.documents import NoSuchValue
+from sync.two_way.merging import NEVER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,10 +32,6 @@ class Choice(StrEnum):
 
 class ConflictResolved(Conflict):
     """This conflict was resolved before."""
-
-
-_NOTHING = {"agreed": False}
-"""Stands for a value that neither side ever has, so that the other half of the pair decides."""
 
 
 async def resolve(
@@ -68,7 +65,7 @@ async def _about_customer(
     ours, theirs = _value(conflict.ours), _value(conflict.theirs)
     if choice is Choice.VALUE:
         await _say(work, conflict, value)
-    await _set_base(work, conflict, [ours, _NOTHING] if choice is Choice.THEIRS else [_NOTHING, theirs])
+    await _set_base(work, conflict, [ours, NEVER] if choice is Choice.THEIRS else [NEVER, theirs])
     await comparing.compare(work, registry, [conflict.local_id])
 
 

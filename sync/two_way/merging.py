@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 Pair = tuple[Any, Any]
 """A field's value as both sides had it when they agreed: ours and theirs, plain JSON values."""
 
+NEVER = {"agreed": False}
+"""Stands in a pair for a value that its side never has, so that the other half decides, as a person has chosen."""
+
 
 @dataclass(frozen=True)
 class Side:

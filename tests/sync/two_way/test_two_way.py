@@ -139,6 +139,10 @@ async def test_systems_that_rewrite_each_other_come_to_rest_and_a_person_is_aske
     (conflict,) = await books.conflicts()
     assert (conflict.field, conflict.ours, conflict.theirs) == ("name", {"value": "Ada"}, {"value": "ADA"})
     assert books.side.writes == [("create", "r1"), ("update", "r1"), ("update", "r1")]
+    async with books.database.unit_of_work(books.tenant) as work:
+        await conflicts.resolve(work, books.registry, conflict.id, Choice.OURS)
+    await books.go_round()
+    assert (list(books.there()), await books.conflicts()) == (["Ada"], [])
 
 
 async def test_a_lost_reply_makes_nobody_twice(books: Books) -> None:

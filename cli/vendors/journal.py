@@ -37,7 +37,17 @@ class Written(msgspec.Struct, frozen=True, tag=True):
     body: bytes
 
 
-Entry = Opened | Happened | Written
+class Allowed(msgspec.Struct, frozen=True, tag=True):
+    """Somebody let an app in at a vendor: what the token endpoint answered goes on being good."""
+
+    at: datetime
+    vendor: str
+    account: str
+    scope: str
+    refresh_token: str
+
+
+Entry = Opened | Happened | Written | Allowed
 
 
 class Journal:

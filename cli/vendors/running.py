@@ -11,17 +11,18 @@ from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
 import httpx2
+import msgspec
 import uvicorn
 from pydantic import SecretStr
 
 from cli import serving
 from cli.vendors.dealings import COMPANY, MAILBOX, Dealings
-from cli.vendors.journal import Clock, Happened, Journal, Opened, Written
+from cli.vendors.journal import Allowed, Clock, Entry, Happened, Journal, Opened, Written
 from domain.core.clock import SystemClock
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
     from pathlib import Path
 
     from domain.core.settings import Settings
@@ -34,6 +35,8 @@ EVERY, MOST = timedelta(seconds=20), 5_000
 
 _WRITES = {"quickbooks": re.compile(r"/v3/company/(?!.*/query)"), "outlook": re.compile(r"/v1\.0/(?!subscriptions)")}
 """The paths at which requests other than GET change what a vendor has."""
+_TOKENS = {"quickbooks": re.compile(r"/oauth2/v1/tokens/bearer"), "outlook": re.compile(r"/[^/]+/oauth2/v2\.0/token")}
+"""The paths at which a vendor gives out tokens."""
 
 
 @dataclass
@@ -93,8 +96,7 @@ class Vendors:
     @asynccontextmanager
     async def listening(self) -> AsyncIterator[None]:
         """Answer requests while this lasts."""
-        keep = self.journal.write
-        apps = {key: Noting(sandbox.app, key, self.clock, keep) for key, sandbox in self._by_key().items()}
+        apps = {key: Noting(sandbox, key, self.clock, self.journal.write) for key, sandbox in self._by_key().items()}
         servers = {key: Server(app) for key, app in apps.items()}
         serving_ = {asyncio.create_task(server.serve(sockets=[self.sockets[key]])) for key, server in servers.items()}
         try:
@@ -127,7 +129,7 @@ class Vendors:
         self.journal.write(entry)
         await self._tell(entry)
 
-    async def _tell(self, entry: Opened | Happened | Written) -> None:
+    async def _tell(self, entry: Entry) -> None:
         match entry:
             case Opened():
                 books = self.quickbooks.company(COMPANY, NAME)
@@ -141,6 +143,9 @@ class Vendors:
             case Written():
                 with self.clock.at(entry.at):
                     await self._write_again(entry)
+            case Allowed():
+                with self.clock.at(entry.at):
+                    self._by_key()[entry.vendor].allow_again(entry.account, entry.scope, entry.refresh_token)
 
     async def _write_again(self, entry: Written) -> None:
         sandbox = self._by_key()[entry.vendor]
@@ -190,18 +195,40 @@ class Server(uvicorn.Server):
 
 @dataclass(frozen=True)
 class Noting:
-    """A sandbox that notes what it takes over from Tenure before it says so."""
+    """A sandbox that notes what it takes over from Tenure, and whom it lets in, before it says so."""
 
-    app: Any
+    sandbox: Any
     vendor: str
     now: Callable[[], Any]
-    keep: Callable[[Written], None]
+    keep: Callable[[Entry], None]
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer a request."""
-        if scope["type"] != "http" or scope["method"] == "GET" or not _WRITES[self.vendor].match(scope["path"]):
-            await self.app(scope, receive, send)
-            return
+        if scope["type"] == "http" and scope["method"] != "GET":
+            if _TOKENS[self.vendor].fullmatch(scope["path"]):
+                await self.sandbox.app(scope, receive, self._noting_tokens(send))
+                return
+            if _WRITES[self.vendor].match(scope["path"]):
+                await self._write(scope, receive, send)
+                return
+        await self.sandbox.app(scope, receive, send)
+
+    def _noting_tokens(self, send: Any) -> Callable[[Any], Awaitable[None]]:
+        async def told(message: dict[str, Any]) -> None:
+            if message["type"] == "http.response.body":
+                self._note(message.get("body", b""))
+            await send(message)
+
+        return told
+
+    def _note(self, answer: bytes) -> None:
+        """Note whom an answer of the token endpoint lets in; a refusal lets nobody in."""
+        token = msgspec.json.decode(answer).get("refresh_token")
+        if token is not None:
+            account, scope = self.sandbox.allowed_by(token)
+            self.keep(Allowed(self.now(), self.vendor, account, scope, token))
+
+    async def _write(self, scope: Any, receive: Any, send: Any) -> None:
         body, more = b"", True
         while more:
             part = await receive()
@@ -215,7 +242,7 @@ class Noting:
                 self.keep(self._written(scope, body))
             await send(message)
 
-        await self.app(scope, read, told)
+        await self.sandbox.app(scope, read, told)
 
     def _written(self, scope: Mapping[str, Any], body: bytes) -> Written:
         raw, query = scope["raw_path"].decode("ascii"), scope["query_string"].decode("ascii")

@@ -97,6 +97,15 @@ class OutlookSandbox:
         """A token set as the token endpoint gives it, without a browser."""
         return self.issuer.issue(self.mailbox(address).address, frozenset(scopes.split()))
 
+    def allowed_by(self, refresh_token: str) -> tuple[str, str] | None:
+        """The mailbox that a refresh token is for, and the scopes; None for one that was not given out."""
+        found = self.issuer.refreshes.get(refresh_token)
+        return None if found is None else (found.address, " ".join(sorted(found.scopes)))
+
+    def allow_again(self, address: str, scopes: str, refresh_token: str) -> None:
+        """Have a refresh token be good that was given out before this sandbox was started."""
+        self.issuer.know(refresh_token, self.mailbox(address).address, frozenset(scopes.split()))
+
     def consent_for(self, *addresses: str) -> None:
         """An administrator opens listed mailboxes to the app itself, and no others."""
         self.consented |= {self.mailbox(address).address for address in addresses}

@@ -158,8 +158,12 @@ class Issuer:
         answer["scope"] = " ".join(sorted(PREFIX + each for each in scopes - {"offline_access"}))
         if "offline_access" in scopes:
             answer["refresh_token"] = self._secret("0.AR")
-            self.refreshes[answer["refresh_token"]] = Refresh(address, scopes, self.now() + REFRESHABLE)
+            self.know(answer["refresh_token"], address, scopes)
         return answer
+
+    def know(self, refresh_token: str, address: str, scopes: frozenset[str]) -> None:
+        """Have a refresh token be good that was given out before."""
+        self.refreshes[refresh_token] = Refresh(address, scopes, self.now() + REFRESHABLE)
 
     def issue_to_app(self, scopes: frozenset[str]) -> dict[str, Any]:
         """An access token for the app itself; there is no refresh token."""
@@ -200,7 +204,8 @@ class Issuer:
     def _secret(self, prefix: str) -> str:
         self.count += 1
         made = blake2b(f"{self.seed}/{prefix}/{self.count}".encode(), digest_size=32).digest()
-        return f"{prefix}.{urlsafe_b64encode(made).decode().rstrip('=')}"
+        secret = f"{prefix}.{urlsafe_b64encode(made).decode().rstrip('=')}"
+        return self._secret(prefix) if secret in self.refreshes else secret
 
 
 def _challenge(verifier: str) -> str:

@@ -98,12 +98,16 @@ class Authorizations:
             raise Denied("invalid_grant")
         return self.connect(found.realm, found.scope)
 
-    def connect(self, realm: str, scope: str) -> Connection:
-        """A new connection."""
+    def connect(self, realm: str, scope: str, refresh_token: str | None = None) -> Connection:
+        """A new connection; one with a refresh token was given out before, as after a restart."""
         now = self._now()
-        connection = Connection(realm, scope, now, self._secret("RT"), now, now)
+        connection = Connection(realm, scope, now, refresh_token or self._secret("RT"), now, now)
         self._by_refresh_token[connection.refresh_token] = connection
         return connection
+
+    def of(self, refresh_token: str) -> Connection | None:
+        """The connection that a refresh token was given out for."""
+        return self._by_refresh_token.get(refresh_token)
 
     def refresh(self, token: str) -> Connection:
         """The connection of a refresh token, whose value may have changed with this use."""
@@ -165,7 +169,8 @@ class Authorizations:
         return token == connection.refresh_token or connection.previous.get(token, now) > now
 
     def _secret(self, prefix: str) -> str:
-        return f"{prefix}{self._random.getrandbits(256):064x}"
+        made = f"{prefix}{self._random.getrandbits(256):064x}"
+        return self._secret(prefix) if made in self._by_refresh_token else made
 
 
 def _challenge(verifier: str) -> str:

@@ -102,6 +102,15 @@ class QuickBooksSandbox:
         connection = self.authorizations.connect(self.company(realm).realm, f"{ACCOUNTING} openid profile email")
         return self.authorizations.answer(connection)
 
+    def allowed_by(self, refresh_token: str) -> tuple[str, str] | None:
+        """The company that a refresh token is for, and the scope; None for one that was not given out."""
+        found = self.authorizations.of(refresh_token)
+        return None if found is None else (found.realm, found.scope)
+
+    def allow_again(self, realm: str, scope: str, refresh_token: str) -> None:
+        """Have a refresh token be good that was given out before this sandbox was started."""
+        self.authorizations.connect(self.company(realm).realm, scope, refresh_token)
+
     async def deliver(self, post: Post) -> int:
         """Send the notifications that are due; how many were taken."""
         return await self.webhooks.deliver(post)

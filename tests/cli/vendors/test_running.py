@@ -76,6 +76,36 @@ async def test_what_tenure_wrote_is_there_after_a_restart(file: Path) -> None:
     assert [type(entry).__name__ for entry in Journal(file).read()] == ["Opened", *["Written"] * 3, "Happened"]
 
 
+async def test_who_was_let_in_stays_in_after_a_restart(file: Path) -> None:
+    async def refreshed(vendors: Vendors, key: str, token: str) -> httpx2.Response:
+        sandbox = vendors.quickbooks if key == "quickbooks" else vendors.outlook
+        app = {"client_id": sandbox.client_id, "client_secret": sandbox.client_secret}
+        form = {"grant_type": "refresh_token", "refresh_token": token}
+        async with httpx2.AsyncClient(base_url=vendors.addresses[key]) as client:
+            if key == "quickbooks":
+                return await client.post("/oauth2/v1/tokens/bearer", data=form, auth=(*app.values(),))
+            return await client.post("/common/oauth2/v2.0/token", data=form | app)
+
+    with running.opened(file) as vendors:
+        await vendors.remember(CUSTOMERS)
+        async with vendors.listening():
+            tokens = {
+                "quickbooks": vendors.quickbooks.tokens_for(COMPANY),
+                "outlook": vendors.outlook.tokens_for(MAILBOX),
+            }
+            answers = {key: await refreshed(vendors, key, each["refresh_token"]) for key, each in tokens.items()}
+            assert {key: answer.status_code for key, answer in answers.items()} == {"quickbooks": 200, "outlook": 200}
+    with running.opened(file) as again:
+        await again.remember(CUSTOMERS)
+        async with again.listening():
+            assert (await refreshed(again, "quickbooks", "RT-of-nobody")).status_code == 400
+            for key, answer in answers.items():
+                assert (await refreshed(again, key, answer.json()["refresh_token"])).status_code == 200
+            new = [again.quickbooks.tokens_for(COMPANY)["refresh_token"] for _ in range(3)]
+            assert answers["quickbooks"].json()["refresh_token"] not in new
+    assert [type(entry).__name__ for entry in Journal(file).read()] == ["Opened", *["Allowed"] * 4]
+
+
 def test_what_a_crash_cut_off_is_dropped(file: Path) -> None:
     entries: list[Entry] = [
         Opened(datetime(2026, 11, 1, tzinfo=UTC), CUSTOMERS),

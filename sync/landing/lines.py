@@ -243,35 +243,37 @@ def _refused(documents: Iterable[Document], written: _Values) -> Refused:
 
 
 def _rows(documents: Sequence[Document], written: _Values) -> bytes:
-    """The lines of documents as COPY reads them; a document without lines has one that only tells of it.
-
-    What a document says of itself stands in its first line only.
-    """
-    lines = [(line, document.currency) for document in documents for line in document.lines]
+    """The lines of documents as COPY reads them; a document without lines has one that only tells of it."""
+    if not documents:
+        return b""
+    heads = _heads(documents, written)
+    told = [
+        (head, line, document.currency)
+        for head, document in zip(heads, documents, strict=True)
+        for line in document.lines or (None,)
+    ]
+    lines = [(line, currency) for _, line, currency in told if line is not None]
     columns = (
         cells.optionals([line.product.id if line.product else None for line, _ in lines]),
         cells.optionals([line.description for line, _ in lines]),
         [written.lines[_terms(line, currency)] for line, currency in lines],
     )
     following = map("\t".join, zip(*columns, strict=True))
-    rows: list[tuple[str, str, str]] = []
-    for document, name, said in zip(documents, *_heads(documents, written), strict=True):
-        rows.append((name, said, next(following) if document.lines else _NO_LINE))
-        rows += [(name, _SAID_BEFORE, next(following)) for _ in document.lines[1:]]
-    return cells.rows((str(place), *row) for place, row in enumerate(rows, start=1))
+    return cells.rows(
+        (str(place), head, _NO_LINE if line is None else next(following))
+        for place, (head, line, _) in enumerate(told, start=1)
+    )
 
 
-_SAID_BEFORE = "\t".join([cells.NULL] * 11)
 _NO_LINE = "\t".join([cells.NULL] * 8)
 
 
-def _heads(documents: Sequence[Document], written: _Values) -> tuple[list[str], list[str]]:
-    """By which id and type each document is known, and what it says of itself."""
+def _heads(documents: Sequence[Document], written: _Values) -> list[str]:
+    """What every line of a document says of it."""
     said = [_said(document) for document in documents]
-    ids = cells.texts([document.id for document in documents])
-    names = [f"{id_}\t{_TYPES[kind][0]}" for id_, (kind, _, _) in zip(ids, said, strict=True)]
     columns = (
-        [_TYPES[kind][1] or cells.NULL for kind, _, _ in said],
+        cells.texts([document.id for document in documents]),
+        [_type(kind) for kind, _, _ in said],
         cells.optionals([document.number for document in documents]),
         cells.moments([document.occurred_at for document in documents]),
         [status or cells.NULL for _, status, _ in said],
@@ -282,7 +284,7 @@ def _heads(documents: Sequence[Document], written: _Values) -> tuple[list[str], 
         [written.amounts[document.total, document.currency] for document in documents],
         [written.numbers[document.units] for document in documents],
     )
-    return names, list(map("\t".join, zip(*columns, strict=True)))
+    return list(map("\t".join, zip(*columns, strict=True)))
 
 
 def _type_of(document: Document) -> str:

@@ -229,6 +229,10 @@ class MetricOptions:
         default=strawberry.UNSET,
         description="Whether more of the same tier than ever before is an upsell, too; it is none without it.",
     )
+    product: str | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="Of which product, by its stock code, use is told; without it, of all that customers have.",
+    )
 
 
 def _counting(asked: Mapping[str, Any]) -> Counting:
@@ -244,6 +248,7 @@ def _counting(asked: Mapping[str, Any]) -> Counting:
         "response": options.get("responseDays"),
         "alive_threshold": options.get("aliveThreshold"),
         "expansion": options.get("expansionIsUpsell"),
+        "product": options.get("product"),
     }
     return Counting(**{name: value for name, value in told.items() if value is not None})
 

@@ -52,12 +52,81 @@ relation(
 )  # How many days nine in ten customers let pass at most between two purchases; null where nobody bought twice.
 
 relation(
-    "used_days",
+    "kept_lines",
     """
-    SELECT DISTINCT p.customer_id, d.day FROM activity_days d JOIN people p ON p.id = d.customer_id
+    SELECT p.customer_id, o.local_day AS day, o.amount AS of_amount, o.base_amount, l.product_id, l.quantity, l.amount
+    FROM orders o
+    JOIN people p ON p.id = o.customer_id
+    LEFT JOIN order_lines l ON l.tenant_id = :tenant AND l.order_id = o.id AND l.order_version = o.version
+    WHERE o.tenant_id = :tenant AND o.kind = 'SALE' AND o.status = 'COMPLETED' AND o.local_day < :until AND CURRENT(o)
+        {paid} AND (o.amount <= 0 OR o.amount > coalesce((
+            SELECT sum(b.amount) FROM refunds b
+            WHERE b.tenant_id = :tenant AND b.order_id = o.id AND b.currency = o.currency AND CURRENT(b)
+        ), 0))
+    """,
+)  # Each line of each purchase; of one without lines a row without a product.
+
+relation(
+    "had_products",
+    """
+    SELECT customer_id, product_id, min(day) AS from_on, CAST('infinity' AS date) AS till_on
+    FROM kept_lines GROUP BY customer_id, product_id
+    UNION ALL
+    SELECT customer_id, product_id, from_on, till_on FROM held_spans
+    """,
+)  # From when to before when a customer has a product, by a purchase or a contract; null is one that nobody named.
+
+relation(
+    "asked_product",
+    "SELECT id FROM products WHERE tenant_id = :tenant AND sku = CAST(:product AS text) AND valid_to IS NULL",
+)
+
+relation(
+    "entitled",
+    """
+    SELECT customer_id, from_on, till_on FROM contract_spans WHERE CAST(:product AS text) IS NULL
+    UNION ALL
+    SELECT customer_id, first_on, CAST('infinity' AS date) FROM bought_spans WHERE CAST(:product AS text) IS NULL
+    UNION ALL
+    SELECT customer_id, from_on, till_on FROM had_products WHERE product_id IN (SELECT id FROM asked_product)
+    """,
+)  # Who has something from when to before when; of a product, where one is asked for.
+
+relation(
+    "used_words",
+    """
+    SELECT p.customer_id, d.day, named.word
+    FROM activity_days d
+    JOIN people p ON p.id = d.customer_id
+    CROSS JOIN LATERAL unnest(CASE WHEN d.products = '{}' THEN ARRAY[''] ELSE d.products END) AS named(word)
     WHERE d.tenant_id = :tenant AND d.day < :until AND d.usage > 0
     """,
-)
+)  # Each day on which a customer used something, and what, in the source's words.
+
+relation(
+    "used_products",
+    """
+    SELECT w.word, coalesce(listed.id, (
+            SELECT l.local_id FROM integrations i
+            JOIN record_links l ON l.tenant_id = :tenant AND l.integration_id = i.id AND l.type = 'product'
+                AND l.remote_id = w.word
+            WHERE i.tenant_id = :tenant ORDER BY i.id LIMIT 1
+        )) AS product_id
+    FROM (SELECT DISTINCT word FROM used_words) AS w
+    LEFT JOIN products listed ON listed.tenant_id = :tenant AND listed.sku = w.word AND listed.valid_to IS NULL
+    """,
+)  # Which product is meant: by its stock code, or by its id at a source; null where none is known by the word.
+
+relation(
+    "used_days",
+    """
+    SELECT DISTINCT w.customer_id, w.day
+    FROM used_words w
+    JOIN used_products u ON u.word = w.word
+    JOIN had_products h ON h.customer_id = w.customer_id AND coalesce(h.product_id = u.product_id, true)
+    WHERE CAST(:product AS text) IS NULL OR h.product_id IN (SELECT id FROM asked_product)
+    """,
+)  # Each day on which a customer used what he has; a use, or a purchase, of which nobody knows of what goes with any.
 
 
 def _spending(start: str, end: str, borne_in_all: str = "e.allocated_amount") -> str:
@@ -126,7 +195,7 @@ relation(
 relation(
     "contract_steps",
     """
-    SELECT p.customer_id, e.contract_id, e.position, e.kind, e.local_day, e.base_mrr, e.term_ends_on,
+    SELECT p.customer_id, e.contract_id, e.position, e.kind, e.local_day, e.base_mrr, e.term_ends_on, e.product_id,
         coalesce(r.family_id, e.family_id) AS family_id, lead(e.local_day) OVER following AS next_on,
         lag(e.kind) OVER following AS kind_before, lag(e.base_mrr) OVER following AS mrr_before,
         lag(coalesce(r.family_id, e.family_id)) OVER following AS family_before
@@ -142,7 +211,8 @@ relation(
 relation(
     "held_spans",
     """
-    SELECT customer_id, local_day AS from_on, coalesce(least(term_ends_on, next_on), 'infinity') AS till_on, base_mrr
+    SELECT customer_id, product_id, local_day AS from_on, coalesce(least(term_ends_on, next_on), 'infinity') AS till_on,
+        base_mrr
     FROM contract_steps
     WHERE kind NOT IN ('CANCEL', 'END') AND local_day < coalesce(least(term_ends_on, next_on), 'infinity')
     """,
@@ -184,20 +254,13 @@ relation(
 relation(
     "sold_tiers",
     """
-    SELECT p.customer_id, f.family_id, f.tier_rank AS tier, o.local_day AS day, sum(l.quantity) AS units,
-        sum(CASE WHEN o.amount = 0 THEN 0 ELSE round(CAST(l.amount AS numeric) * o.base_amount / o.amount) END)
+    SELECT l.customer_id, f.family_id, f.tier_rank AS tier, l.day, sum(l.quantity) AS units,
+        sum(CASE WHEN l.of_amount = 0 THEN 0 ELSE round(CAST(l.amount AS numeric) * l.base_amount / l.of_amount) END)
             AS amount,
-        count(*) FILTER (WHERE o.base_amount IS NULL) AS unrated
-    FROM orders o
-    JOIN people p ON p.id = o.customer_id
-    JOIN order_lines l ON l.tenant_id = :tenant AND l.order_id = o.id AND l.order_version = o.version
+        count(*) FILTER (WHERE l.base_amount IS NULL) AS unrated
+    FROM kept_lines l
     JOIN products f ON f.tenant_id = :tenant AND f.id = l.product_id AND f.valid_to IS NULL AND f.family_id IS NOT NULL
-    WHERE o.tenant_id = :tenant AND o.kind = 'SALE' AND o.status = 'COMPLETED' AND o.local_day < :until AND CURRENT(o)
-        {paid} AND (o.amount <= 0 OR o.amount > coalesce((
-            SELECT sum(b.amount) FROM refunds b
-            WHERE b.tenant_id = :tenant AND b.order_id = o.id AND b.currency = o.currency AND CURRENT(b)
-        ), 0))
-    GROUP BY p.customer_id, f.family_id, f.tier_rank, o.local_day
+    GROUP BY l.customer_id, f.family_id, f.tier_rank, l.day
     """,
 )  # Each day on which a customer bought of a tier of a product family: how many, and for how much.
 

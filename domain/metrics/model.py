@@ -63,6 +63,9 @@ class ActivityDay(_CustomerDay, TenantTable):
     ad_views: Mapped[int] = mapped_column(doc="Advertisements seen, as the source reports them.")
     inquiries: Mapped[int] = mapped_column(doc="Inquiries and forms, and the first contact where the customer made it.")
     usage: Mapped[int] = mapped_column(doc="Uses of products.")
+    products: Mapped[list[str]] = mapped_column(
+        server_default=text("'{}'"), doc="What was used, in the source's words; an empty one where it does not say."
+    )
 
 
 class UnrolledCustomer(TenantTable):

@@ -29,6 +29,7 @@ from domain.metrics.rules import (
 )
 from domain.metrics.sharing import shared_then
 from domain.metrics.statement import Asked, Grouping, statement
+from domain.purchases.queries import ProductNotFound
 from domain.purchases.rules import MissingReason, Window
 from domain.segments.queries import UnknownSegment
 from domain.stages.rules import UnknownStage
@@ -57,6 +58,7 @@ class Setting:
     default_lifecycle: str | None
     segments: frozenset[UUID]
     stages: frozenset[tuple[str, str]]
+    has_product: bool
 
     def day_of(self, moment: datetime) -> date:
         """The tenant's calendar day of a moment."""
@@ -144,11 +146,13 @@ class Answer:
 async def series(snapshot: Snapshot, question: Question) -> Answer:
     """The values of some metrics in a window and, with a grain, in each of its periods.
 
-    Raises UnknownMetric, UnknownSegment, UnknownStage, WindowOpen, WindowEmpty, WindowInFuture, WindowTooLong,
-    SeriesTooLong or TooManySeries.
+    Raises UnknownMetric, ProductNotFound, UnknownSegment, UnknownStage, WindowOpen, WindowEmpty, WindowInFuture,
+    WindowTooLong, SeriesTooLong or TooManySeries.
     """
     chosen = CATALOGUE.chosen(question.keys)
-    setting = await _setting(snapshot, question.segments, question.stages)
+    setting = await _setting(snapshot, question.segments, question.stages, question.counting.product)
+    if question.counting.product is not None and not setting.has_product:
+        raise ProductNotFound(path=("options", "product"))
     groups = [_located(group, setting) for group in question.groups()]
     if len(chosen) * len(groups) > MOST_SERIES:
         raise TooManySeries(path=("keys",))
@@ -333,7 +337,7 @@ def parts(chosen: Sequence[Definition], setting: Setting) -> list[Decimal]:
 
 async def setting_of(snapshot: Snapshot) -> Setting:
     """How the tenant counts."""
-    return await _setting(snapshot, (), ())
+    return await _setting(snapshot)
 
 
 _SETTING = """
@@ -343,17 +347,22 @@ SELECT t.time_zone, t.calendar, t.base_currency,
     array(SELECT DISTINCT l.key || ':' || s.key FROM stages s
         JOIN lifecycle_versions v ON v.tenant_id = :tenant AND v.id = s.lifecycle_version_id
         JOIN lifecycles l ON l.tenant_id = :tenant AND l.id = v.lifecycle_id
-        WHERE s.tenant_id = :tenant AND cardinality(CAST(:stages AS text[])) > 0) AS stages
+        WHERE s.tenant_id = :tenant AND cardinality(CAST(:stages AS text[])) > 0) AS stages,
+    EXISTS (SELECT FROM products p WHERE p.tenant_id = :tenant AND p.sku = CAST(:product AS text)
+        AND p.valid_to IS NULL) AS has_product
 FROM tenants t WHERE t.tenant_id = :tenant
 """
 
 
-async def _setting(snapshot: Snapshot, segments: Sequence[UUID], stages: Sequence[StageName]) -> Setting:
-    (row,) = await snapshot.rows(_SETTING, segments=list(segments), stages=[stage.key for stage in stages])
+async def _setting(
+    snapshot: Snapshot, segments: Sequence[UUID] = (), stages: Sequence[StageName] = (), product: str | None = None
+) -> Setting:
+    keys = [stage.key for stage in stages]
+    (row,) = await snapshot.rows(_SETTING, segments=list(segments), stages=keys, product=product)
     known = frozenset((lifecycle, key) for lifecycle, _, key in (name.partition(":") for name in row["stages"]))
     return Setting(
         row["time_zone"], row["calendar"], row["base_currency"], row["default_lifecycle"],
-        frozenset(row["segments"]), known,
+        frozenset(row["segments"]), known, row["has_product"],
     )  # fmt: skip
 
 

@@ -19,7 +19,7 @@ PURCHASES = (
 )  # fmt: skip
 """What a row of `purchase_days` holds beside its key, in the order of `purchase_days`."""
 
-ACTIVITIES = ("interactions", "visits", "ad_views", "inquiries", "usage")
+ACTIVITIES = ("interactions", "visits", "ad_views", "inquiries", "usage", "products")
 """What a row of `activity_days` holds beside its key, in the order of `activity_days`."""
 
 SESSION_GAP = "30 minutes"
@@ -171,7 +171,8 @@ def activity_days(current: str = NOW, whose: str = SOME) -> str:
                 AS visits,
             count(*) FILTER (WHERE kind = 'AD_VIEW') AS ad_views,
             count(*) FILTER (WHERE by_people AND is_inquiry) AS inquiries,
-            count(*) FILTER (WHERE by_people AND kind = 'USAGE') AS usage
+            count(*) FILTER (WHERE by_people AND kind = 'USAGE') AS usage,
+            coalesce(array_agg(DISTINCT product) FILTER (WHERE by_people AND kind = 'USAGE'), '{{}}') AS products
         FROM (
             SELECT told.*,
                 occurred_at - lag(occurred_at) OVER (PARTITION BY customer_id, is_visit ORDER BY occurred_at, id)
@@ -196,6 +197,7 @@ def _told(current: str, whose: str) -> str:
             i.family NOT IN ('NOTE', 'TASK', 'STAGE') AND i.kind <> 'AD_VIEW' AS counts,
             i.kind IN ('INQUIRY', 'FORM_SUBMITTED') AND i.direction IS DISTINCT FROM 'OUTBOUND' AS is_asked,
             i.direction = 'INBOUND' OR i.kind = 'EMAIL_RECEIVED' AS is_inbound,
+            CASE WHEN i.kind = 'USAGE' THEN coalesce(i.payload ->> 'product', '') END COLLATE "C" AS product,
             NOT i.machine_suspected AND i.kind IN (
                 'INQUIRY', 'FORM_SUBMITTED', 'EMAIL_SENT', 'EMAIL_RECEIVED', 'MESSAGE', 'CALL', 'MEETING'
             ) AS is_contact

@@ -117,6 +117,7 @@ class Counting:
     days nobody used what lies unused. `conversion`: within how many days a lead converts. `response`: how many days a
     campaign is given: younger deliveries are left out, later purchases not told with it. `alive_threshold`: below which
     probability of still buying a customer is gone. `expansion`: more of the same tier than ever before is an upsell.
+    `product`: of which product alone, by its stock code, use is told.
     """
 
     paid_only: bool = False
@@ -128,6 +129,7 @@ class Counting:
     response: int = 7
     alive_threshold: Decimal = Decimal("0.5")
     expansion: bool = False
+    product: str | None = None
 
     def __post_init__(self) -> None:
         for name, least in _LEAST_DAYS.items():
@@ -137,12 +139,12 @@ class Counting:
             raise ThresholdOutOfRange(path=("counting", "alive_threshold"))
 
     @property
-    def parameters(self) -> dict[str, int | Decimal]:
-        """The numbers, by the names of the parameters of statements."""
+    def parameters(self) -> dict[str, int | Decimal | str | None]:
+        """What statements take as parameters, by their names."""
         return {
             "lag": self.acquisition_lag, "gap": self.contract_gap, "idle": self.unused_after,
             "conversion": self.conversion, "response": self.response, "alive": self.alive_threshold,
-            "expansion": self.expansion,
+            "expansion": self.expansion, "product": self.product,
         }  # fmt: skip
 
 

@@ -13,6 +13,10 @@ depends_on = None
 
 
 def upgrade() -> None:
+    op.add_column(
+        "activity_days",
+        sa.Column("products", postgresql.ARRAY(sa.Text(collation="C")), server_default=sa.text("'{}'"), nullable=False),
+    )
     op.add_column("customer_values", sa.Column("historic_missing", sa.Text(collation="C"), nullable=True))
     op.add_column(
         "initiatives",
@@ -52,3 +56,4 @@ def downgrade() -> None:
     op.drop_column("metric_definitions", "grain")
     op.drop_column("initiatives", "questions")
     op.drop_column("customer_values", "historic_missing")
+    op.drop_column("activity_days", "products")

@@ -137,6 +137,7 @@ async def test_what_figures_count_by_can_be_said(ask: Asking, business: seeding.
     for wrong, problem in (
         ({"unusedAfterDays": 0}, "DAYS_OUT_OF_RANGE"), ({"conversionDays": 0}, "DAYS_OUT_OF_RANGE"),
         ({"responseDays": 3661}, "DAYS_OUT_OF_RANGE"), ({"aliveThreshold": "0"}, "THRESHOLD_OUT_OF_RANGE"),
+        ({"product": "nothing"}, "PRODUCT_NOT_FOUND"),
     ):  # fmt: skip
         refused = await ask(counted, options=wrong)
         assert refused["errors"][0]["extensions"]["problem"] == problem

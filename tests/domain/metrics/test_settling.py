@@ -71,7 +71,7 @@ class Step:
     def interaction(self, who: list[UUID]) -> NewInteraction:
         return NewInteraction(
             kind=self.happened, occurred_at=self.at, machine_suspected=self.by_machine,
-            payload={"text": "-"} if self.happened == "NOTE" else None,
+            payload={"NOTE": {"text": "-"}, "USAGE": {"product": "pro"} if self.amount else None}.get(self.happened),
             direction=interactions.Direction.INBOUND if self.of % 2 else None,
             customer_id=None if self.customer is None else who[self.customer],
         )  # fmt: skip
@@ -242,9 +242,9 @@ def in_base(document: Order | Refund, cost: int | None) -> int | None:
     return round(Decimal(cost * document.base_amount) / document.amount)
 
 
-async def counted_activity(reading: Reading, zone: str) -> dict[tuple[UUID, date], tuple[int, ...]]:
+async def counted_activity(reading: Reading, zone: str) -> dict[tuple[UUID, date], tuple[Any, ...]]:
     """The activity days of everybody, from all interactions."""
-    days: dict[tuple[UUID, date], dict[str, int]] = defaultdict(lambda: dict.fromkeys(ACTIVITIES, 0))
+    days: dict[tuple[UUID, date], dict[str, Any]] = defaultdict(lambda: dict.fromkeys(ACTIVITIES, 0) | {"products": []})
     last_visit: dict[UUID, datetime] = {}
     in_contact: set[UUID] = set()
     contacts = {"INQUIRY", "FORM_SUBMITTED", "EMAIL_SENT", "EMAIL_RECEIVED", "MESSAGE", "CALL", "MEETING"}
@@ -255,6 +255,8 @@ async def counted_activity(reading: Reading, zone: str) -> dict[tuple[UUID, date
         day["ad_views"] += row.kind == "AD_VIEW"
         day["interactions"] += by_people and row.kind != "AD_VIEW" and row.family not in {"NOTE", "TASK", "STAGE"}
         day["usage"] += by_people and row.kind == "USAGE"
+        if by_people and row.kind == "USAGE":
+            day["products"] = sorted({*day["products"], (row.payload or {}).get("product", "")})
         asked = row.kind in {"INQUIRY", "FORM_SUBMITTED"}
         first = row.kind in contacts and row.customer_id not in in_contact
         inbound = row.direction == "INBOUND" or row.kind == "EMAIL_RECEIVED"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from functools import partial
+from operator import add
 from typing import Any, NamedTuple, TypeAlias
 from uuid import UUID
 
@@ -42,9 +44,11 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 class Needs(msgspec.Struct, frozen=True, kw_only=True):
     """Which facts a set of conditions asks for: load these, and nothing else can change a decision.
 
-    `purchase_days` and `stage_days` are the numbers of days after which an answer can turn.
+    `occasions` are the numbers of occasions at which an answer can turn, `purchase_days` and `stage_days` the numbers
+    of days after which it can.
     """
 
+    occasions: frozenset[int] = frozenset()
     purchase_days: frozenset[int] = frozenset()
     stage_days: frozenset[int] = frozenset()
     interactions: frozenset[tuple[str, int | None]] = frozenset()
@@ -142,7 +146,7 @@ class Occasions(Node, frozen=True):
 
     @override
     def needs(self) -> Needs:
-        return Needs()
+        return Needs(occasions=frozenset(bound for bound in (self.gte, self.lt) if bound is not None))
 
 
 class SinceLastPurchase(Node, frozen=True):
@@ -317,6 +321,13 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
             for span in self.memberships.get(segment, ()):
                 yield from (at for at in span if at is not None)
 
+    def next_turn(self, needs: Needs, since: datetime) -> datetime | None:
+        """The first moment from `since` on at which an answer to one of these needs turns, Event and InStageFor aside.
+
+        It is one of `moments`; None where no answer turns any more.
+        """
+        return min(self._turns(needs, since), default=None)
+
     def facts_at(self, moment: datetime, needs: Needs, *, in_stage_since: datetime | None = None) -> Facts:
         """The facts as they stood at a moment, what happened at that moment included."""
         occasions = bisect_right(self.occasions, moment)
@@ -329,6 +340,35 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
             events=self._happening(needs, moment) if self.events else _NONE,
             segments=self._belonging(needs, moment) if self.memberships else _NONE,
         )
+
+    def _turns(self, needs: Needs, since: datetime) -> Iterator[datetime]:
+        """By each fact, the first moment from `since` on at which an answer turns."""
+        before = bisect_left(self.occasions, since)
+        yield from (self.occasions[count - 1] for count in needs.occasions if before < count <= len(self.occasions))
+        for days in needs.purchase_days:
+            yield from self._silence(before, timedelta(days=days), since)
+        for kind, within in needs.interactions:
+            times = self.interactions.get(kind, ())
+            coming = bisect_left(times, since)
+            yield from times[coming : coming + 1]
+            if within is not None:
+                lasting = timedelta(days=within)
+                forgotten = bisect_left(times, since, key=partial(add, lasting))
+                yield from (at + lasting for at in times[forgotten : forgotten + 1])
+        for segment in needs.segments:
+            for span in self.memberships.get(segment, ()):
+                yield from (at for at in span if at is not None and at >= since)
+
+    def _silence(self, before: int, lasting: timedelta, since: datetime) -> Iterator[datetime]:
+        """The first moment from `since` on, `before` which so many occasions lie, at which a silence begins or ends."""
+        for place in range(max(before - 1, 0), len(self.occasions)):
+            silent, following = self.occasions[place] + lasting, self.occasions[place + 1 : place + 2]
+            if silent < since:
+                yield from following
+                return
+            if not following or silent < following[0]:
+                yield silent
+                return
 
     def _counted(self, needs: Needs, moment: datetime) -> dict[tuple[str, int | None], int]:
         return {

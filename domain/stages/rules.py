@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from datetime import datetime, timedelta
+from bisect import bisect_left, bisect_right, insort
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
-from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -16,8 +15,11 @@ from domain.core.problems import Conflict, Invalid
 from domain.stages.conditions import Condition, Facts, Needs, Record, needs_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from uuid import UUID
+
+
+_EVER = datetime.min.replace(tzinfo=UTC)
 
 
 class UnknownStage(Invalid):
@@ -244,25 +246,23 @@ def settle(lifecycle: Lifecycle, standing: Standing, record: Record, *, until: d
 
     Facts are looked at again at every moment at which an answer can turn, from the current stage's beginning (after
     it, where the stage is pinned) up to `until`, this included. At one moment no stage is entered twice. Settling
-    again with nothing new makes no move.
+    again with nothing new makes no move. Moments at which no rule out of the current stage can answer otherwise than
+    before are passed over.
     """
-    moments = [at for at in record.moments(lifecycle.needs) if at <= until and _is_open(standing, at)]
-    moments += [at for at in _ripening(lifecycle, standing) if at <= until]
-    heapify(moments)
+    moments = sorted([*record.moments(lifecycle.needs), *_ripening(lifecycle.needs, standing)])
+    since, is_restless = _unsettled_since(standing), True
     moves: list[Move] = []
-    settled: datetime | None = None
-    while moments:
-        at = heappop(moments)
-        if at == settled:
-            continue
-        settled = at
-        for rule in _moves_at(lifecycle, standing, record, at):
-            moves.append(Move(rule=rule, at=at))
-            standing = Standing(stage=rule.target, since=at)
-        for ripe in _ripening(lifecycle, standing):
-            if at < ripe <= until:
-                heappush(moments, ripe)
-    return moves
+    while True:
+        at = _first(moments, since) if is_restless else _next_turn(lifecycle, standing, record, since)
+        if at is None or at > until:
+            return moves
+        rules, is_restless = _moves_at(lifecycle, standing, record, at)
+        if rules:
+            moves += [Move(rule=rule, at=at) for rule in rules]
+            standing = Standing(stage=rules[-1].target, since=at)
+            for ripe in _ripening(lifecycle.needs, standing):
+                insort(moments, ripe)
+        since = at + datetime.resolution
 
 
 def next_look(lifecycle: Lifecycle, standing: Standing, record: Record, *, after: datetime) -> datetime | None:
@@ -396,28 +396,54 @@ def _repeated(values: Iterable[str | int]) -> list[str | int]:
     return sorted({value for value in seen if seen.count(value) > 1}, key=str)
 
 
-def _is_open(standing: Standing, at: datetime) -> bool:
-    """Whether the rules may look at this moment: history before the current stage is settled already."""
+def _unsettled_since(standing: Standing) -> datetime:
+    """From when on the rules may look: history before the current stage is settled already."""
     if standing.since is None:
-        return True
-    return at > standing.since or (at == standing.since and not (standing.pinned or standing.stage is None))
+        return _EVER
+    if standing.pinned or standing.stage is None:
+        return standing.since + datetime.resolution
+    return standing.since
 
 
-def _ripening(lifecycle: Lifecycle, standing: Standing) -> Iterator[datetime]:
+def _ripening(needs: Needs, standing: Standing) -> list[datetime]:
     """The moments at which a stay in the current stage gets as long as a rule asks for."""
-    if standing.stage is not None and standing.since is not None:
-        yield from (standing.since + timedelta(days=days) for days in lifecycle.needs.stage_days)
+    if standing.stage is None or standing.since is None:
+        return []
+    return [standing.since + timedelta(days=days) for days in needs.stage_days]
 
 
-def _moves_at(lifecycle: Lifecycle, standing: Standing, record: Record, at: datetime) -> Iterator[Rule]:
+def _first(moments: Sequence[datetime], since: datetime) -> datetime | None:
+    place = bisect_left(moments, since)
+    return moments[place] if place < len(moments) else None
+
+
+def _next_turn(lifecycle: Lifecycle, standing: Standing, record: Record, since: datetime) -> datetime | None:
+    """The first moment from `since` on at which a rule out of the current stage can answer otherwise than before."""
+    needs = lifecycle.needs_from[standing.stage]
+    turn = record.next_turn(needs, since)
+    ripe = [at for at in _ripening(needs, standing) if at >= since]
+    return min(ripe if turn is None else [turn, *ripe], default=None)
+
+
+def _moves_at(lifecycle: Lifecycle, standing: Standing, record: Record, at: datetime) -> tuple[list[Rule], bool]:
+    """The rules that move a customer at a moment, and whether one can do so at any later moment.
+
+    That is so where a rule holds that leads back to a stage of this moment, or where one asks what is true of a moment
+    only. Else nothing can happen until an answer turns.
+    """
     stage, since = standing.stage, standing.since
     passed = {stage} | (standing.passed if at == since else frozenset())
-    while lifecycle.automatic[stage]:
-        facts = record.facts_at(at, lifecycle.needs_from[stage], in_stage_since=since)
-        rule = next_stage(lifecycle, stage, facts, passed=passed)
+    made: list[Rule] = []
+    while True:
+        needs = lifecycle.needs_from[stage]
+        facts = record.facts_at(at, needs, in_stage_since=since)
+        rule = next_stage(lifecycle, stage, facts)
+        is_held_back = rule is not None and rule.target in passed
+        if is_held_back:
+            rule = next_stage(lifecycle, stage, facts, passed=passed)
         if rule is None:
-            return
-        yield rule
+            return made, is_held_back or bool(needs.events or (stage is None and needs.stage_days))
+        made.append(rule)
         stage, since = rule.target, at
         passed.add(stage)
 

@@ -149,6 +149,7 @@ def test_needs_name_everything_that_is_asked_for() -> None:
         )
     )
     assert condition.needs() == Needs(
+        occasions=frozenset({1}),
         purchase_days=frozenset({30}),
         stage_days=frozenset({7}),
         interactions=frozenset({("CALL", 14), ("VISIT", 14)}),

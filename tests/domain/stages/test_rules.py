@@ -1,14 +1,19 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.stages.conditions import (
+    All,
+    AnyOf,
     Condition,
+    Event,
     Facts,
+    InSegment,
     InStageFor,
     Interactions,
     Needs,
@@ -16,6 +21,7 @@ from domain.stages.conditions import (
     Occasions,
     Record,
     SinceLastPurchase,
+    Span,
 )
 from domain.stages.rules import (
     CanonicalStep,
@@ -146,7 +152,7 @@ def test_a_stage_of_another_lifecycle_is_unknown_here() -> None:
 
 
 def test_needs_leave_out_what_only_people_decide() -> None:
-    assert LIFECYCLE.needs == Needs(purchase_days=frozenset({90}))
+    assert LIFECYCLE.needs == Needs(occasions=frozenset({1, 2}), purchase_days=frozenset({90}))
 
 
 @pytest.mark.parametrize(("locale", "expected"), [("en", "Reach"), ("fa", "دسترسی"), ("de", "Reach")])
@@ -361,6 +367,92 @@ def test_the_next_look_is_when_time_alone_can_turn_an_answer() -> None:
     assert next_look(LIFECYCLE, loyal, record, after=now) == START + 110 * DAY
     assert next_look(LIFECYCLE, loyal, record, after=START + 110 * DAY) is None
     assert next_look(LIFECYCLE, Standing(stage="buy", since=START), record, after=now) is None
+
+
+def settled_at_every_moment(lifecycle: Lifecycle, standing: Standing, record: Record, *, until: datetime) -> list[Move]:
+    """What `settle` must do, without passing over a moment at which any answer can turn."""
+    held = standing.pinned or standing.stage is None
+    begins = (START - 1000 * DAY) if standing.since is None else standing.since
+    made: list[Move] = []
+    waiting = {at for at in record.moments(lifecycle.needs) if at > begins or (at == begins and not held)}
+    settled: set[datetime] = set()
+    while True:
+        if standing.stage is not None and standing.since is not None:
+            waiting |= {standing.since + days * DAY for days in lifecycle.needs.stage_days}
+        waiting = {at for at in waiting if at <= until and at not in settled and at >= begins}
+        if not waiting:
+            return made
+        at = begins = min(waiting)
+        settled.add(at)
+        passed = {standing.stage} | (standing.passed if at == standing.since else frozenset())
+        stage, since = standing.stage, standing.since
+        while rule := next_stage(
+            lifecycle, stage, record.facts_at(at, lifecycle.needs, in_stage_since=since), passed=passed
+        ):
+            made.append(Move(rule=rule, at=at))
+            stage, since = rule.target, at
+            passed.add(stage)
+        if made and made[-1].at == at:
+            standing = Standing(stage=stage, since=at)
+
+
+SEGMENT = UUID(int=1)
+CONDITIONS: st.SearchStrategy[Condition] = st.recursive(
+    st.one_of(
+        st.builds(Occasions, gte=st.integers(0, 3)),
+        st.builds(Occasions, lt=st.integers(0, 3)),
+        st.builds(SinceLastPurchase, days=st.integers(1, 4)),
+        st.builds(InStageFor, days=st.integers(1, 4)),
+        st.builds(
+            Interactions, kinds=st.just(("CALL",)), gte=st.integers(1, 2), within_days=st.sampled_from([None, 2])
+        ),
+        st.builds(Event, name=st.just("customers.CustomerMerged")),
+        st.builds(InSegment, segment=st.just(SEGMENT)),
+    ),
+    lambda inner: st.one_of(
+        st.builds(Not, of=inner),
+        st.builds(All, of=st.tuples(inner, inner)),
+        st.builds(AnyOf, of=st.tuples(inner, inner)),
+    ),
+    max_leaves=3,
+)
+PLACES = st.sampled_from([None, "aware", "consider", "buy"])
+RULES = st.lists(st.tuples(PLACES, PLACES, CONDITIONS), max_size=7, unique_by=repr)
+MOMENTS = st.lists(st.integers(0, 30).map(lambda half: START + half * DAY / 2), max_size=5, unique=True).map(sorted)
+RECORDS = st.builds(
+    lambda bought, called, merged, belonged: Record(
+        first_seen_at=START + DAY,
+        occasions=tuple(bought),
+        interactions={"CALL": tuple(called)},
+        events={"customers.CustomerMerged": frozenset(merged)},
+        memberships={SEGMENT: [Span(*span) for span in zip(belonged[::2], [*belonged[1::2], None], strict=False)]},
+    ),
+    MOMENTS, MOMENTS, MOMENTS, MOMENTS,
+)  # fmt: skip
+STANDINGS = st.one_of(
+    st.just(Standing()),
+    st.builds(
+        Standing, stage=PLACES, since=st.integers(0, 10).map(lambda half: START + half * DAY / 2),
+        passed=st.sets(PLACES).map(frozenset), pinned=st.booleans(),
+    ),
+)  # fmt: skip
+
+
+@given(ways=RULES, standing=STANDINGS, record=RECORDS)
+@settings(max_examples=300, deadline=None)
+def test_no_moment_is_passed_over_at_which_a_rule_would_move(
+    ways: list[tuple[str | None, str | None, Condition]], standing: Standing, record: Record
+) -> None:
+    rules = tuple(
+        rule(source, target, when, Trigger.SEGMENT if when.needs().segments else Trigger.EVENT)
+        for source, target, when in ways
+        if source != target
+    )
+    lifecycle = Lifecycle(key="shop", stages=STAGES, rules=rules)
+    until = START + 12 * DAY
+    assert settle(lifecycle, standing, record, until=until) == settled_at_every_moment(
+        lifecycle, standing, record, until=until
+    )
 
 
 DAYS = st.lists(st.integers(0, 400), max_size=5, unique=True).map(sorted)

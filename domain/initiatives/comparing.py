@@ -206,7 +206,7 @@ class _Study:
 
     @property
     def _service_waits(self) -> bool:
-        return contributions.service_waits(self.history, self.windows)
+        return contributions.service_waits(self.history, self.baseline, self.windows.before, self.windows.after)
 
     def _before_after(self) -> list[Effect]:
         before, after = self._tallies(self.windows, self.panel)
@@ -235,9 +235,14 @@ class _Study:
         """The effects beside what the same method finds at the fake go-lives; without those there is no evidence."""
         if not self.fakes:
             return [replace(effect, blocked=effect.blocked or Reason.PLACEBO_IMPOSSIBLE) for effect in found]
-        at_fakes = [changes_at(fake) for fake in self.fakes]
-        at_true = changes_at(self.calendar.at_go_live(self.fakes[0].after.days))
+        at_fakes = [self._known(fake, changes_at) for fake in self.fakes]
+        at_true = self._known(self.calendar.at_go_live(self.fakes[0].after.days), changes_at)
         return [self._with_placebo(effect, at_fakes, at_true) for effect in found]
+
+    def _known(self, windows: Windows, changes_at: Callable[[Windows], Changes]) -> Changes:
+        """The changes that are known: what serving costs is not, while a cost of it waits for a rate."""
+        waits = contributions.service_waits(self.history, windows.before, windows.after)
+        return {**changes_at(windows), Measure.SERVICE_COST: None} if waits else changes_at(windows)
 
     def _with_placebo(self, effect: Effect, at_fakes: list[Changes], at_true: Changes) -> Effect:
         found = battery.placebo([changes[effect.measure] for changes in at_fakes], at_true[effect.measure])

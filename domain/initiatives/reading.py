@@ -66,7 +66,7 @@ class Person:
     occasions_before: int
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class WeekCost:
     """What was spent in a week, and how many entries of it wait for an exchange rate: they are in no amount."""
 
@@ -115,7 +115,7 @@ async def costs(reading: Reading, window: Window, origin: date) -> WeekCosts:
     """What was spent by category and week, counted from the origin; an entry is spread evenly over its days."""
     rows = await reading.rows(_COSTS, _values(reading, window))
     spread: dict[str, dict[int, float]] = {}
-    waiting: dict[str, Counter[int]] = {}
+    waiting: Counter[tuple[str, int]] = Counter()
     for row in rows:
         weeks = spread.setdefault(row.category, {})
         length = (row.ends_on - row.starts_on).days
@@ -124,11 +124,9 @@ async def costs(reading: Reading, window: Window, origin: date) -> WeekCosts:
         for week, count in days.items():
             weeks[week] = weeks.get(week, 0.0) + (row.base_amount or 0) * count / length
         if row.base_amount is None:
-            waiting.setdefault(row.category, Counter()).update(days.keys())
+            waiting.update((row.category, week) for week in days)
     return {
-        category: {
-            week: WeekCost(round(amount), waiting.get(category, Counter())[week]) for week, amount in weeks.items()
-        }
+        category: {week: WeekCost(round(amount), waiting[category, week]) for week, amount in weeks.items()}
         for category, weeks in spread.items()
     }
 

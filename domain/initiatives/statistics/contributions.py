@@ -11,6 +11,7 @@ from domain.initiatives.findings import GainBasis
 from domain.initiatives.statistics.tallies import within
 
 if TYPE_CHECKING:
+    from domain.initiatives.findings import Span
     from domain.initiatives.history import Amounts, History
     from domain.initiatives.statistics.bootstrap import Indexes
     from domain.initiatives.statistics.windows import Windows
@@ -23,9 +24,9 @@ SERVICE = "SERVICE"
 """The category of costs that customers bear for being served."""
 
 
-def service_waits(history: History, windows: Windows) -> bool:
-    """Whether a cost of service on the compared days waits for an exchange rate: nobody knows then who bears what."""
-    return any(history.weeks.are_unrated(SERVICE, span.first, span.last) for span in (windows.before, windows.after))
+def service_waits(history: History, *spans: Span) -> bool:
+    """Whether a cost of service on any of these days waits for an exchange rate: nobody knows then who bears what."""
+    return any(history.weeks.are_unrated(SERVICE, span.first, span.last) for span in spans)
 
 
 def are_unknown(history: History, windows: Windows) -> bool:

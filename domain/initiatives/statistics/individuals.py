@@ -9,6 +9,7 @@ import numpy as np
 
 from domain.initiatives.findings import Alike, Interval, Measure, Spread, Spreads
 from domain.initiatives.statistics.battery import FEWEST
+from domain.initiatives.statistics.contributions import service_waits
 from domain.initiatives.statistics.matching import occasions_of_cells
 from domain.initiatives.statistics.tallies import MONEY, RATIOS, Column, are_unrated, change, tally, value
 
@@ -55,11 +56,13 @@ class IndividualAnswer(msgspec.Struct, frozen=True):
 
 
 def spreads(history: History, windows: Windows, panel: Panel, minor: int) -> tuple[Spreads, ...]:
-    """How every measure is spread over a panel, before and after."""
+    """How every measure is spread over a panel, before and after; not what serving costs while a cost of it waits."""
+    waits = {Measure.SERVICE_COST} if service_waits(history, windows.before, windows.after) else set()
     both = [tallied(history, span, windows.recency_cap)[panel.customers] for span in (windows.before, windows.after)]
     return tuple(
         Spreads(measure, *(_spread(measure, rows, minor if measure in MONEY else 1) for rows in both))
         for measure in RATIOS
+        if measure not in waits
     )
 
 

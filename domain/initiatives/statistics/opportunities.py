@@ -54,7 +54,7 @@ def cells(
     before, after = (
         tally(history, span, windows.recency_cap)[panel.customers] for span in (windows.before, windows.after)
     )
-    unknown = {Measure.SERVICE_COST} if service_waits(history, windows) else set()
+    unknown = {Measure.SERVICE_COST} if service_waits(history, windows.before, windows.after) else set()
     measures = [measure for measure in RATIOS if measure not in unknown and not missing(measure, (before, after))]
     found = []
     for group in groups:

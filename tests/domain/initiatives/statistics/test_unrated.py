@@ -15,6 +15,7 @@ from domain.initiatives.history import Weeks
 from domain.initiatives.plans import Equity, Missing, Plan, Question, Spent, Tier
 from domain.initiatives.statistics import individuals
 from domain.initiatives.statistics.equity import _customers
+from domain.initiatives.statistics.tallies import RATIOS
 from domain.initiatives.statistics.windows import Calendar
 from tests.domain.initiatives.histories import history, split
 
@@ -172,11 +173,16 @@ def test_what_serving_costs_is_not_told_while_a_cost_of_it_waits(week: int) -> N
     assert comparison.returns
     assert comparison.returns.gain_missing is Missing.NO_RATE
     assert (Flag.UNRATED_COSTS in comparison.flags, Flag.UNRATED_SALES in comparison.flags) == (True, False)
+    assert {each.measure for each in comparison.spreads} == set(RATIOS) - {Measure.SERVICE_COST}
 
 
 def test_a_cost_outside_of_what_is_compared_does_not_matter() -> None:
     comparison = costs(world(service=5.0), waiting_weeks(-10, 9, category="SERVICE"))
-    assert comparison.answer(Question.SERVICE_COST).reason is Reason.TOO_SMALL
+    answer = comparison.answer(Question.SERVICE_COST)
+    assert answer.reason is Reason.TOO_SMALL
+    assert answer.measures[0].placebo
+    # Of the ten fake go-lives three have the tenth week before in one of their windows: these tell nothing.
+    assert len(answer.measures[0].placebo.changes) == 7
     assert Flag.UNRATED_COSTS not in comparison.flags
 
 

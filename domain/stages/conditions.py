@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from functools import partial
+from functools import cache, partial
 from operator import add
 from typing import Any, NamedTuple, TypeAlias
 from uuid import UUID
@@ -201,6 +201,8 @@ class Interactions(Node, frozen=True):
 
     @override
     def holds(self, facts: Facts) -> bool:
+        if not facts.interactions:
+            return False
         return sum(facts.interactions.get((kind, self.within_days), 0) for kind in self.kinds) >= self.gte
 
     @override
@@ -303,30 +305,41 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     memberships: Mapping[UUID, Sequence[Span]] = {}
     attributes: Mapping[str, Any] = {}
 
-    def moments(self, needs: Needs) -> Iterator[datetime]:
+    def moments(self, needs: Needs) -> list[datetime]:
         """Every moment at which an answer to one of these needs can turn, InStageFor aside; unordered, with repeats."""
-        if self.first_seen_at is not None:
-            yield self.first_seen_at
-        for occasion in self.occasions:
-            yield occasion
-            yield from (occasion + timedelta(days=days) for days in needs.purchase_days)
-        for kind, days in needs.interactions:
-            for at in self.interactions.get(kind, ()):
-                yield at
-                if days is not None:
-                    yield at + timedelta(days=days)
+        found = [*self.occasions] if self.first_seen_at is None else [self.first_seen_at, *self.occasions]
+        for days in needs.purchase_days:
+            found += _after(self.occasions, days)
+        for kind, within in needs.interactions:
+            times = self.interactions.get(kind, ())
+            found += times
+            if within is not None:
+                found += _after(times, within)
         for name in needs.events:
-            yield from self.events.get(name, ())
+            found += self.events.get(name, ())
         for segment in needs.segments:
-            for span in self.memberships.get(segment, ()):
-                yield from (at for at in span if at is not None)
+            found += [at for span in self.memberships.get(segment, ()) for at in span if at is not None]
+        return found
 
     def next_turn(self, needs: Needs, since: datetime) -> datetime | None:
         """The first moment from `since` on at which an answer to one of these needs turns, Event and InStageFor aside.
 
         It is one of `moments`; None where no answer turns any more.
         """
-        return min(self._turns(needs, since), default=None)
+        turns: list[datetime] = []
+        if self.occasions:
+            before = bisect_left(self.occasions, since)
+            turns += [self.occasions[nth - 1] for nth in needs.occasions if before < nth <= len(self.occasions)]
+            for days in needs.purchase_days:
+                turns += self._silence(before, _span(days), since)
+        if self.interactions:
+            for kind, within in needs.interactions:
+                turns += _come_or_forgotten(self.interactions.get(kind, ()), within, since)
+        if self.memberships:
+            for segment in needs.segments:
+                spans = self.memberships.get(segment, ())
+                turns += [at for span in spans for at in span if at is not None and at >= since]
+        return min(turns, default=None)
 
     def facts_at(self, moment: datetime, needs: Needs, *, in_stage_since: datetime | None = None) -> Facts:
         """The facts as they stood at a moment, what happened at that moment included."""
@@ -341,34 +354,16 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
             segments=self._belonging(needs, moment) if self.memberships else _NONE,
         )
 
-    def _turns(self, needs: Needs, since: datetime) -> Iterator[datetime]:
-        """By each fact, the first moment from `since` on at which an answer turns."""
-        before = bisect_left(self.occasions, since)
-        yield from (self.occasions[count - 1] for count in needs.occasions if before < count <= len(self.occasions))
-        for days in needs.purchase_days:
-            yield from self._silence(before, timedelta(days=days), since)
-        for kind, within in needs.interactions:
-            times = self.interactions.get(kind, ())
-            coming = bisect_left(times, since)
-            yield from times[coming : coming + 1]
-            if within is not None:
-                lasting = timedelta(days=within)
-                forgotten = bisect_left(times, since, key=partial(add, lasting))
-                yield from (at + lasting for at in times[forgotten : forgotten + 1])
-        for segment in needs.segments:
-            for span in self.memberships.get(segment, ()):
-                yield from (at for at in span if at is not None and at >= since)
-
-    def _silence(self, before: int, lasting: timedelta, since: datetime) -> Iterator[datetime]:
+    def _silence(self, before: int, lasting: timedelta, since: datetime) -> list[datetime]:
         """The first moment from `since` on, `before` which so many occasions lie, at which a silence begins or ends."""
-        for place in range(max(before - 1, 0), len(self.occasions)):
-            silent, following = self.occasions[place] + lasting, self.occasions[place + 1 : place + 2]
+        for place in range(max(before, 1), len(self.occasions)):
+            silent, following = self.occasions[place - 1] + lasting, self.occasions[place]
             if silent < since:
-                yield from following
-                return
-            if not following or silent < following[0]:
-                yield silent
-                return
+                return [following]
+            if silent < following:
+                return [silent]
+        silent = self.occasions[-1] + lasting
+        return [silent] if silent >= since else []
 
     def _counted(self, needs: Needs, moment: datetime) -> dict[tuple[str, int | None], int]:
         return {
@@ -389,8 +384,29 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
 
     @staticmethod
     def _count(times: Sequence[datetime], within_days: int | None, moment: datetime) -> int:
-        before = 0 if within_days is None else bisect_right(times, moment - timedelta(days=within_days))
+        before = 0 if within_days is None else bisect_right(times, moment - _span(within_days))
         return bisect_right(times, moment) - before
+
+
+@cache
+def _span(days: int) -> timedelta:
+    """So many days; made once, since rules ask for the same ones again and again."""
+    return timedelta(days=days)
+
+
+def _after(times: Iterable[datetime], days: int) -> list[datetime]:
+    span = _span(days)
+    return [at + span for at in times]
+
+
+def _come_or_forgotten(times: Sequence[datetime], within: int | None, since: datetime) -> list[datetime]:
+    """The first of these ascending times from `since` on, and the first moment when one of them is too long ago."""
+    coming = bisect_left(times, since)
+    found = [*times[coming : coming + 1]]
+    if within is not None:
+        forgotten = bisect_left(times, since, key=partial(add, _span(within)))
+        found += _after(times[forgotten : forgotten + 1], within)
+    return found
 
 
 def needs_of(conditions: tuple[Condition, ...]) -> Needs:

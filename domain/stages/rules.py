@@ -235,10 +235,10 @@ def next_stage(
     Rules by MANUAL never move by themselves. Stages in `passed` are not entered: whoever asks again after a move names
     the stages of this moment there, so that two rules which lead to each other cannot turn for ever.
     """
-    return next(
-        (rule for rule in lifecycle.automatic[current] if rule.target not in passed and rule.holds(facts)),
-        None,
-    )
+    for rule in lifecycle.automatic[current]:
+        if rule.target not in passed and rule.holds(facts):
+            return rule
+    return None
 
 
 def settle(lifecycle: Lifecycle, standing: Standing, record: Record, *, until: datetime) -> list[Move]:
@@ -249,7 +249,7 @@ def settle(lifecycle: Lifecycle, standing: Standing, record: Record, *, until: d
     again with nothing new makes no move. Moments at which no rule out of the current stage can answer otherwise than
     before are passed over.
     """
-    moments = sorted([*record.moments(lifecycle.needs), *_ripening(lifecycle.needs, standing)])
+    moments = sorted(record.moments(lifecycle.needs) + _ripening(lifecycle.needs, standing))
     since, is_restless = _unsettled_since(standing), True
     moves: list[Move] = []
     while True:
@@ -407,7 +407,7 @@ def _unsettled_since(standing: Standing) -> datetime:
 
 def _ripening(needs: Needs, standing: Standing) -> list[datetime]:
     """The moments at which a stay in the current stage gets as long as a rule asks for."""
-    if standing.stage is None or standing.since is None:
+    if not needs.stage_days or standing.stage is None or standing.since is None:
         return []
     return [standing.since + timedelta(days=days) for days in needs.stage_days]
 
@@ -421,6 +421,8 @@ def _next_turn(lifecycle: Lifecycle, standing: Standing, record: Record, since: 
     """The first moment from `since` on at which a rule out of the current stage can answer otherwise than before."""
     needs = lifecycle.needs_from[standing.stage]
     turn = record.next_turn(needs, since)
+    if not needs.stage_days:
+        return turn
     ripe = [at for at in _ripening(needs, standing) if at >= since]
     return min(ripe if turn is None else [turn, *ripe], default=None)
 

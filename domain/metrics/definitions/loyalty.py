@@ -58,6 +58,22 @@ RECOMMENDED = Facts(
 )
 """Each recommendation in the window: a positive review, a referral, or a social mention that does not rate badly."""
 
+ACTIVE = Facts(
+    "active_customer",
+    f"""
+    SELECT b.n, b.customer_id, count(r.customer_id) > 0 AS recommends,
+        coalesce(bool_or(r.is_social), false) AS is_social
+    FROM {BOUGHT.name} b LEFT JOIN {RECOMMENDED.name} r ON r.n = b.n AND r.customer_id = b.customer_id
+    WHERE b.occasions >= 1
+    GROUP BY b.n, b.customer_id
+    """,
+    {
+        "recommends": "Whether there is a recommendation in the window.",
+        "is_social": "Whether there is one in social media.",
+    },
+)
+"""Who bought in the window, and whether he recommended the business in it."""
+
 _SCALED = "measure = 'CSAT' AND out_of IS NOT NULL"
 
 
@@ -123,21 +139,21 @@ def recommending_on_social_media() -> Figure:
 
 
 @metric(
-    "recommendation_rate", unit=Unit.RATIO, better=Better.HIGHER, step=CanonicalStep.ADVOCATE,
+    "recommendation_rate", version=2, unit=Unit.RATIO, better=Better.HIGHER, step=CanonicalStep.ADVOCATE,
     en="Recommendation rate", fa="نرخ توصیه",
 )  # fmt: skip
 def recommendation_rate() -> Figure:
-    """Recommending customers by active ones."""
-    return ratio(distinct(RECOMMENDED), count(BOUGHT, "occasions >= 1"))
+    """Of the customers who bought in the window, those who recommend in it; who recommends alone is in no part."""
+    return ratio(count(ACTIVE, "recommends"), count(ACTIVE))
 
 
 @metric(
-    "social_recommendation_rate", unit=Unit.RATIO, better=Better.HIGHER, step=CanonicalStep.ADVOCATE,
+    "social_recommendation_rate", version=2, unit=Unit.RATIO, better=Better.HIGHER, step=CanonicalStep.ADVOCATE,
     marketing_only=True, en="Recommendation rate on social media", fa="نرخ توصیه در شبکه‌های اجتماعی",
 )  # fmt: skip
 def social_recommendation_rate() -> Figure:
-    """Customers who recommend on social media by active ones."""
-    return ratio(distinct(RECOMMENDED, where="is_social"), count(BOUGHT, "occasions >= 1"))
+    """Of the customers who bought in the window, those who recommend on social media in it."""
+    return ratio(count(ACTIVE, "is_social"), count(ACTIVE))
 
 
 @metric(

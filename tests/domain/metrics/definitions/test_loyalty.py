@@ -55,12 +55,15 @@ async def test_who_recommends_is_counted_once_and_never_for_himself(business: Bu
         await business.happened(who, kind, at("05-01"), payload=payload)
     await business.settle()
     assert await business.values(
-        "recommending_customers", "recommending_on_social_media", "recommendation_rate", "positive_reviews",
-        "reviewers", "referrals", "referrers", "converted_referrals",
+        "recommending_customers", "recommending_on_social_media", "positive_reviews", "reviewers", "referrals",
+        "referrers", "converted_referrals",
     ) == {
-        "recommending_customers": 2, "recommending_on_social_media": 1, "recommendation_rate": 1, "positive_reviews": 2,
-        "reviewers": 2, "referrals": 2, "referrers": 2, "converted_referrals": 1,
+        "recommending_customers": 2, "recommending_on_social_media": 1, "positive_reviews": 2, "reviewers": 2,
+        "referrals": 2, "referrers": 2, "converted_referrals": 1,
     }  # fmt: skip
+    rates = await business.measured("recommendation_rate", "social_recommendation_rate")
+    # C recommends and did not buy: of A and F, A recommends.
+    assert {(rate.numerator, rate.denominator) for rate in rates.values()} == {(1, 2)}
 
 
 async def test_how_fast_cases_are_answered_and_resolved(business: Business) -> None:

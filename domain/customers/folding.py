@@ -6,7 +6,7 @@ import re
 import unicodedata
 from functools import cache, lru_cache
 from hashlib import blake2b
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import phonenumbers
 from email_validator import EmailNotValidError, validate_email
@@ -21,6 +21,7 @@ WORD_LENGTH = 64
 _SUPPRESSION_KEY_BYTES = 16
 _PHONE_LIKE = re.compile(r"\+?[\d\s().-]+")
 _PHONE_DIGITS = 5
+_E164 = re.compile(r"\+[1-9]\d{6,14}", re.ASCII)
 _LONGEST_ADDRESS = 254
 _ATOMS = re.compile(r"(?=.{1,64}\Z)[a-zA-Z0-9_!#$%&'*+\-/=?^`{|}~]+(?:\.[a-zA-Z0-9_!#$%&'*+\-/=?^`{|}~]+)*")
 """What may stand before the @ as it is (RFC 5322, 3.2.3); of anything else the library is asked."""
@@ -197,6 +198,9 @@ def _sought(part: str) -> tuple[str, ...]:
 
 
 def _dialled(phone: str) -> set[str]:
+    country_code = _code_of_plain(phone)
+    if country_code is not None:
+        return {phone[1:], f"00{phone[1:]}", phone[1:].removeprefix(country_code)}
     try:
         number = phonenumbers.parse(phone)
     except phonenumbers.NumberParseException:
@@ -208,6 +212,34 @@ def _dialled(phone: str) -> set[str]:
         national = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.NATIONAL)
         found.add(re.sub(r"\D", "", national))
     return found
+
+
+def _code_of_plain(phone: str) -> str | None:
+    """The country code of a number that is dialled within its country as it stands behind it; None: ask the library.
+
+    The library takes eight times as long.
+    """
+    country = _plain_country(phone[1:4]) if _E164.fullmatch(phone) else None
+    return country and (None if country.prefix.match(phone, 1 + len(country.code)) else country.code)
+
+
+class _PlainCountry(NamedTuple):
+    """A country whose numbers are dialled as they stand, unless they begin with a prefix that is none of their own."""
+
+    code: str
+    prefix: re.Pattern[str]
+
+
+@cache
+def _plain_country(begin: str) -> _PlainCountry | None:
+    """The country of the first three digits, where it is one whose numbers are dialled as they stand."""
+    codes = phonenumbers.COUNTRY_CODE_TO_REGION_CODE
+    code = next((begin[:length] for length in (1, 2, 3) if int(begin[:length]) in codes), None)
+    if code is None or _adds_digits_at_home(int(code)):
+        return None
+    region = phonenumbers.region_code_for_country_code(int(code))
+    known = phonenumbers.PhoneMetadata.metadata_for_region_or_calling_code(int(code), region)
+    return _PlainCountry(code, re.compile((known and known.national_prefix_for_parsing) or r"(?!)"))
 
 
 @cache

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import re
+
+import phonenumbers
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -67,6 +70,22 @@ def test_index_words_of_names_addresses_and_phones() -> None:
         "ali", "rezaei", "office", "ir", "ali@office.ir", "@office.ir",
         "989121234567", "00989121234567", "09121234567", "9121234567",
     }  # fmt: skip
+
+
+@given(
+    st.sampled_from(sorted(phonenumbers.COUNTRY_CODE_TO_REGION_CODE)), st.text("0123456789", min_size=4, max_size=12)
+)
+def test_a_phone_is_found_as_the_library_reads_it_in_every_country(country_code: int, digits: str) -> None:
+    try:
+        number = phonenumbers.parse(f"+{country_code}{digits}")
+    except phonenumbers.NumberParseException:
+        return
+    significant = phonenumbers.national_significant_number(number)
+    international = f"{number.country_code}{significant}"
+    national = re.sub(r"\D", "", phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.NATIONAL))
+    found = index_words([], [], [f"+{country_code}{digits}"])
+    assert found - {national} == {international, f"00{international}", significant} - {national}
+    assert found <= {international, f"00{international}", significant, national}
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
@@ -12,6 +13,7 @@ from cli.integrations import Tenant
 from cli.terminal import Data
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from uuid import UUID
 
     from domain.core.settings import Settings
@@ -22,7 +24,7 @@ initiative = terminal.app("What initiatives brought.")
 baseline = terminal.app("The sealed baselines of initiatives.")
 
 BROKEN = 1
-"""The exit code where a seal is not what it was."""
+"""The exit code where a seal is not what it was, or a head that was kept is in no chain."""
 
 
 @initiative.command("report")
@@ -48,20 +50,56 @@ def report(
 
 
 @baseline.command("verify")
-def verify(tenant: Tenant, data: Data = None) -> None:
-    """Recompute every sealed baseline of a tenant; exit code 1 when one is not what was sealed."""
+def verify(
+    tenant: Tenant,
+    head: Annotated[
+        list[str] | None, typer.Option(metavar="HEX", help="A head that was kept; can be given several times.")
+    ] = None,
+    data: Data = None,
+) -> None:
+    """Recompute every sealed baseline of a tenant, and say which chain still contains a head that was kept.
+
+    Exit code 1 when a baseline is not what was sealed, or no intact chain contains the head.
+    """
+    kept = [_head(each) for each in head or []]
     found = terminal.run(_verified(terminal.settings(data), tenant))
     terminal.table(("Initiative", "Sealed", "Customers", "Days", "State", "Head of the chain"), map(_row, found))
-    if any(each.broken for each in found):
+    places = [_place(each, found) for each in kept]
+    if kept:
+        terminal.table(
+            ("Kept head", "Where it is"),
+            ((of, at or "IN NO INTACT CHAIN") for of, at in zip(kept, places, strict=True)),
+        )
+    if any(each.broken for each in found) or None in places:
         raise typer.Exit(BROKEN)
 
 
 class _Verified(NamedTuple):
-    """An initiative with its seal, which may be gone, and with what is wrong with it, or nothing."""
+    """An initiative with its seal, which may be gone, the hashes of its chain, and what is wrong with it."""
 
     initiative_id: UUID
     header: BaselineSnapshot | None
+    chain: Sequence[bytes]
     broken: str | None
+
+
+def _head(text: str) -> str:
+    """A head, or its beginning, in small digits."""
+    if not re.fullmatch("[0-9a-fA-F]{16,64}", text):
+        message = "Give a head as it was printed: 64 hexadecimal digits, or the first 16 that a report shows."
+        raise typer.BadParameter(message, param_hint="--head")
+    return text.lower()
+
+
+def _place(head: str, found: Sequence[_Verified]) -> str | None:
+    """Where an intact chain has a hash that begins so."""
+    for each in found:
+        hashes = [] if each.broken else [one.hex() for one in each.chain]
+        for place, one in enumerate(hashes):
+            if one.startswith(head):
+                at = "the head" if place == len(hashes) - 1 else f"link {place} of {len(hashes) - 1}"
+                return f"{at} of ini_{each.initiative_id.hex}"
+    return None
 
 
 def _row(found: _Verified) -> tuple[str, ...]:
@@ -110,7 +148,7 @@ def _files(told: dict[str, Any], locale: str) -> dict[str, bytes]:
 
 async def _verified(settings: Settings, slug: str) -> list[_Verified]:
     """Every initiative that was sealed."""
-    from domain.initiatives import queries
+    from domain.initiatives import queries, seal
     from domain.initiatives.model import InitiativeStatus
     from domain.tenants import queries as tenants
 
@@ -119,9 +157,12 @@ async def _verified(settings: Settings, slug: str) -> list[_Verified]:
         database.reading(await tenants.by_slug(database, slug)) as reading,
     ):
         headers = {header.initiative_id: header for header in await queries.seals(reading)}
-        found = [_Verified(id_, header, await _broken(reading, header)) for id_, header in headers.items()]
+        found = [
+            _Verified(id_, header, await seal.hashes(reading, header), await _broken(reading, header))
+            for id_, header in headers.items()
+        ]
         found += [
-            _Verified(each.id, None, "GONE: it was sealed, and the seal is not there")
+            _Verified(each.id, None, (), "GONE: it was sealed, and the seal is not there")
             for each in await queries.initiatives(reading)
             if each.status != InitiativeStatus.PLANNED and each.id not in headers
         ]

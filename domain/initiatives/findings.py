@@ -334,11 +334,11 @@ class Opportunity(msgspec.Struct, frozen=True):
 
 
 class Bought(msgspec.Struct, frozen=True):
-    """Purchases of some customers, and what they were worth in minor units, week by week."""
+    """Purchases of some customers, and what they were worth in minor units, by week; null while any of it waits."""
 
     customers: int
     occasions: tuple[float, ...]
-    amount: tuple[float, ...]
+    amount: tuple[float | None, ...]
 
 
 class Weekly(msgspec.Struct, frozen=True):

@@ -98,6 +98,15 @@ async def read(reading: Reading, header: BaselineSnapshot) -> Parts:
     return parts
 
 
+async def hashes(reading: Reading, header: BaselineSnapshot) -> list[bytes]:
+    """Every hash of a seal's chain as it is stored, from the digest of the header to the head.
+
+    Where `read` finds the seal intact, whoever kept one of them knows that nothing up to it was changed.
+    """
+    stored = await _stored(reading, header)
+    return [stored.header_digest, *(link.hash for link in stored.links)]
+
+
 def chained(header: BaselineSnapshot, parts: Parts) -> Chain:
     """The chain over a seal.
 

@@ -251,6 +251,23 @@ async def test_a_command_tells_which_seal_is_broken(
     assert intact == {made[name]: name not in {"broken", "gone"} for name in sealed}
 
 
+async def test_a_command_tells_whether_a_head_that_was_kept_is_still_there(
+    shop: tuple[Business, dict[str, str]], database: Database, logins: Logins
+) -> None:
+    business, made = shop
+    lines = (await said(business, database, logins, "baseline", "verify")).stdout.splitlines()
+    heads = {line.split()[0]: line.split()[-1] for line in lines if line.startswith("ini_")}
+    kept, broken = heads[made["sealed"]], heads[made["broken"]]
+    asked = ("--head", kept, "--head", kept[:16].upper(), "--head", broken, "--head", "0" * 64)
+    found = await said(business, database, logins, "baseline", "verify", *asked)
+    told = [" ".join(line.split()[1:]) for line in found.stdout.splitlines()[-4:]]
+    of_sealed = f"the head of {made['sealed']}"
+    assert told == [of_sealed, of_sealed, "IN NO INTACT CHAIN", "IN NO INTACT CHAIN"]
+    assert found.exit_code == 1
+    wrong = await said(business, database, logins, "baseline", "verify", "--head", "abc")
+    assert (wrong.exit_code, "64 hexadecimal digits" in wrong.stderr) == (2, True)
+
+
 @pytest.mark.parametrize(
     ("which", "problem", "message"),
     [

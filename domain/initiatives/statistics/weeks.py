@@ -59,8 +59,11 @@ def matched(history: History, baseline: Span, windows: Windows, sides: Sides) ->
 def _weekly(history: History, windows: Windows, customers: Indexes, anyway: Amounts) -> Weekly:
     origin, once = windows.after.first, _once(history, customers)
     weeks = range(-((origin - history.first) // WEEK), windows.after.days // WEEK)
-    sums = (tuple(_by_week(history, name, once, origin, weeks).tolist()) for name in ("occasions", "amount"))
-    return Weekly(weeks.start, Bought(len(customers), *sums), tuple(anyway.tolist()))
+    occasions, amounts, unrated = (
+        _by_week(history, name, once, origin, weeks).tolist() for name in ("occasions", "amount", "unrated")
+    )
+    known = tuple(None if waits else amount for amount, waits in zip(amounts, unrated, strict=True))
+    return Weekly(weeks.start, Bought(len(customers), tuple(occasions), known), tuple(anyway.tolist()))
 
 
 def _once(history: History, customers: Indexes) -> Amounts:

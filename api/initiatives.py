@@ -479,7 +479,11 @@ class MeasuredWeek:
     number = _kept(int, "number", "Counted from go-live: week 0 begins on it, week -1 ends before it.", null=False)
     starts_on = _kept(date, "starts_on", "The first day of the week.", null=False)
     purchases = _kept(int, "purchases", "Their purchases: distinct customers and days.", null=False)
-    amount = amount("amount", "currency", null=False, description="What they came to, less what was returned.")
+    amount = amount(
+        "amount",
+        "currency",
+        description="What they came to, less what was returned; null while any of it waits for a rate.",
+    )
     anyway = _kept(
         float, "anyway",
         "How many purchases would have come anyway, by what the answer on frequency compares with: the days before, "
@@ -491,7 +495,7 @@ class MeasuredWeek:
 _WEEKS = (
     "(select coalesce(jsonb_agg(jsonb_build_object('number', w.number, 'starts_on', {t}.starts_on + 7 * w.number,"
     " 'purchases', w.purchases::numeric::int, 'currency', {t}.currency,"
-    " 'amount', round(({t}.weekly -> 'treated' -> 'amount' -> w.place)::numeric),"
+    " 'amount', round(({t}.weekly -> 'treated' -> 'amount' ->> w.place)::numeric),"
     " 'anyway', case when w.number >= 0 then {t}.weekly -> 'anyway' -> w.number end)"
     " order by w.number), '[]') from (select x.value as purchases, x.place::int - 1 as place,"
     " ({t}.weekly ->> 'first')::int + x.place::int - 1 as number from jsonb_array_elements("

@@ -96,7 +96,7 @@ def _weeks(row: Row) -> list[Row]:
     return [
         {
             "number": first + place, "starts_on": row["starts_on"] + timedelta(days=7 * (first + place)),
-            "purchases": int(purchases), "amount": money(int(amount), row["currency"]),
+            "purchases": int(purchases), "amount": money(None if amount is None else int(amount), row["currency"]),
             "anyway": anyway[place] if place < len(anyway) else None,
         }
         for place, (purchases, amount) in enumerate(zip(bought["occasions"], bought["amount"], strict=True))

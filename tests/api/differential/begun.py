@@ -125,7 +125,7 @@ def _comparison(of: Measurement, measure: Measure, place: int, at: int) -> Compa
 
 def _weekly(at: int) -> dict[str, Any]:
     """Some of before it was kept what was compared with."""
-    bought = {"customers": 3, "occasions": [2.0, 3.0, 1.0 + at], "amount": [1000.0, 1250.0, 0.0]}
+    bought = {"customers": 3, "occasions": [2.0, 3.0, 1.0 + at], "amount": [1000.0, None, 0.0]}
     return {"first": -2, "treated": bought} | ({"anyway": [1.5]} if at % 2 else {})
 
 

@@ -61,7 +61,7 @@ async def load(superuser: asyncpg.Connection, tenant_id: UUID) -> Tables:
 
 _JSON = {
     "emails", "phones", "addresses", "attributes", "features", "labels", "needs", "payload", "config", "ownership",
-    "streams", "counters", "criteria", "because", "waiting", "findings", "details", "base", "ours", "theirs", "kpis",
+    "streams", "counters", "criteria", "because", "waiting", "findings", "weekly", "details", "base", "ours", "theirs", "kpis",
     "parameters", "back_test", "definition_versions", "evidence",
 }  # fmt: skip
 

@@ -79,6 +79,13 @@ def test_how_much_is_spent_is_not_told_where_a_fifth_of_the_sales_waits(sides: M
     assert (comparison.figures_before.size, comparison.figures_after.size) == told
     assert (comparison.overall, Flag.UNRATED_SALES in comparison.flags) == (Overall.NO_EVIDENCE, True)
     assert not [one for one in comparison.opportunities if one.measure is Measure.SIZE]
+    assert weeks_that_wait(comparison) == ([0, 1, 2] if "unrated" in sides else [-3, -2, -1])
+
+
+def weeks_that_wait(comparison: Comparison) -> list[int]:
+    """The weeks of the picture of which nobody knows the amount, counted from go-live."""
+    weekly = comparison.weekly
+    return [place + weekly.first for place, amount in enumerate(weekly.treated.amount) if amount is None]
 
 
 def test_neither_is_money() -> None:

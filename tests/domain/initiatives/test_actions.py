@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -93,6 +93,17 @@ async def test_a_first_measurement_that_comes_late_is_flagged_for_ever(desk: Des
     assert Flag.LATE in first.flags
 
 
+async def test_a_seal_of_the_evening_of_go_live_is_not_retrospective(desk: Desk, went_on: evidence.Book) -> None:
+    """In Los Angeles it is go-live until eight in the morning of the next day by Greenwich."""
+    async with desk.database.unit_of_work(desk.tenant) as work:
+        moved = text("UPDATE tenants SET time_zone = 'America/Los_Angeles' WHERE tenant_id = :tenant")
+        await work.execute(moved, {"tenant": desk.tenant})
+    desk.clock.at = datetime.combine(LIVE + timedelta(days=1), time(4), UTC)
+    header = await desk.sealed(tier=Tier.QUICK)
+    measurement, _ = await desk.at(FINAL).measured(header.initiative_id)
+    assert (header.is_retrospective, Flag.RETROSPECTIVE in measurement.flags) == (False, False)
+
+
 async def test_whom_it_became_known_to_be_one_counts_once(desk: Desk, went_on: evidence.Book) -> None:
     """Customers 0 and 3 buy on the same days: merged, they have one purchase on each of them."""
     header = await desk.sealed(tier=Tier.QUICK)
@@ -143,6 +154,9 @@ async def test_segments_or_a_tier_chosen_after_the_seal_take_no_final_answer_awa
     header = await desk.sealed()
     desk.at(FINAL)
     first, _ = await desk.measured(header.initiative_id, tier=Tier.QUICK)
+    async with desk.database.reading(desk.tenant) as reading:
+        with pytest.raises(queries.NotMeasured):
+            await queries.latest_measurement(reading, header.initiative_id)
     second, comparison = await desk.measured(header.initiative_id, segment_ids=[some.id])
     final, _ = await desk.measured(header.initiative_id, tier=Tier.STANDARD)
     assert [each.kind for each in (first, second, final)] == ["EXPLORATORY", "EXPLORATORY", "FINAL"]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from msgspec import to_builtins
 
+from domain.tenants import queries as tenants
 from sync import runs, settle
 from sync.landing import (
     amounts,
@@ -142,8 +143,9 @@ def total(read: int, parts: Iterable[Merged], *, deleted: int = 0, rejected: int
 
 async def merge_lines(work: Writing, run: Run) -> list[Merged]:
     """Merge the documents of the lines in the staging table, and convert what is in a foreign currency."""
-    merged = [await documents.merge(work, run)]
-    if await documents.wait_for_rate(work):
+    tenant = await tenants.tenant(work)
+    merged = [await documents.merge(work, run, tenant)]
+    if await documents.wait_for_rate(work, tenant):
         await settle.money(work)
     return merged
 

@@ -107,26 +107,23 @@ class Bill(NamedTuple):
         """)
 
 
-_CREATED = text("SELECT count(*) FROM pg_temp.landing_bills WHERE record = :record AND version = 1")
+_LEFT = text("""
+SELECT count(*) AS changed, count(*) FILTER (WHERE version = 1) AS created
+FROM pg_temp.landing_bills WHERE record = :record
+""")
 
 
 async def write(work: Writing, run: Run, bill: Bill, staged: int) -> Merged:
     """Write the new versions of the staged bills of a type, whose documents have been merged before."""
-    unchanged = await _find(work, run, bill, staged)
-    if unchanged == staged:
-        return Merged(unchanged=unchanged)
+    await tables.analyse(work, "landing_bills", "record, document")
+    await work.execute(bill.found, run.binds)
+    (left,) = await work.rows(_LEFT, {"record": bill.record})
+    changed, created = left.changed, left.created
+    if not changed:
+        return Merged(unchanged=staged)
     binds = {**run.binds, "now": work.now}
-    ((created,),) = await work.rows(_CREATED, {"record": bill.record})
-    if created < staged - unchanged:
+    if created < changed:
         await work.execute(bill.superseded, binds)
     await work.execute(bill.inserted, binds)
     touched: list[UUID] = list((await work.execute(bill.touched, run.binds)).scalars())
-    return Merged(created, staged - unchanged - created, unchanged, touched=touched)
-
-
-async def _find(work: Writing, run: Run, bill: Bill, staged: int) -> int:
-    await tables.analyse(work, "landing_bills", "record, document")
-    await work.execute(bill.found, run.binds)
-    left = text("SELECT count(*) FROM pg_temp.landing_bills WHERE record = :record")
-    ((changed,),) = await work.rows(left, {"record": bill.record})
-    return staged - int(changed)
+    return Merged(created, changed - created, staged - changed, touched=touched)

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 from sqlalchemy import text
 
 from domain.interactions import LINE
-from domain.tenants import queries as tenants
 from sync.landing import tables
 from sync.landing.customers import Merged
 from sync.landing.tables import sql
 
 if TYPE_CHECKING:
     from domain.core.unit_of_work import Writing
+    from domain.tenants.model import Tenant
     from sync.runs import Run
 
 
@@ -191,17 +191,30 @@ CROSS JOIN LATERAL (SELECT
 WHERE landing.record IN ('order', 'refund')
 """)
 
+_WRITE = (
+    (_ORDERS, {"order", "invoice"}),
+    (_REFUNDS, {"refund", "credit_note"}),
+    (_LINES[0], {"order", "invoice"}),
+    (_LINES[1], {"refund", "credit_note"}),
+    (_TIMELINE, {"order", "refund"}),
+)
+"""What writes new versions, each with the types of documents that it is for."""
+
 _TOUCHED = text("""
 SELECT DISTINCT touched.id FROM pg_temp.landing_documents
 CROSS JOIN LATERAL (VALUES (customer_id), (former_customer_id)) AS touched (id) WHERE touched.id IS NOT NULL
 """)
 
-_CREATED = text("SELECT count(*) FROM pg_temp.landing_documents WHERE version = 1")
+_CHANGED = text("""
+SELECT count(*) FILTER (WHERE coalesce(version, 0) = 0) AS created, count(DISTINCT refunds) AS awaited,
+    array_agg(DISTINCT record) AS records
+FROM pg_temp.landing_documents
+""")
 
 _TO_CONVERT = text("SELECT EXISTS (SELECT FROM pg_temp.landing_documents WHERE currency <> :base)")
 
 
-async def merge(work: Writing, run: Run) -> Merged:
+async def merge(work: Writing, run: Run, tenant: Tenant) -> Merged:
     """Make the documents of the lines in the staging table; their customers and products have been merged before."""
     await tables.analyse(work, "incoming_lines", "record, document, line, sku")
     total = await tables.count(work, _GROUP)
@@ -213,33 +226,22 @@ async def merge(work: Writing, run: Run) -> Merged:
         return Merged(unchanged=unchanged)
     await tables.number(work, "landing_documents", "occurred_at, record, document")
     await work.execute(_NEW_LINKS, run.binds)
-    await _await_orders(work, run)
+    (found,) = await work.rows(_CHANGED)
+    if found.awaited:
+        await work.execute(_AWAITED, {**run.binds, "ids": [work.ids() for _ in range(found.awaited)]})
     await work.execute(_RESOLVE, run.binds)
     await tables.analyse(work, "landing_documents", "record, document, id, version")
-    ((created,),) = await work.rows(_CREATED)
-    await _write(work, run, some_known=created < changed)
+    binds = {**run.binds, "now": work.now, "zone": tenant.time_zone, "base": tenant.base_currency}
+    for statement in _SUPERSEDE if found.created < changed else ():
+        await work.execute(statement, binds)
+    for statement, meant in _WRITE:
+        if not meant.isdisjoint(found.records):
+            await work.execute(statement, binds)
     touched = (await work.execute(_TOUCHED)).scalars().all()
-    return Merged(created, changed - created, unchanged, touched=touched)
+    return Merged(found.created, changed - found.created, unchanged, touched=touched)
 
 
-async def wait_for_rate(work: Writing) -> bool:
+async def wait_for_rate(work: Writing, tenant: Tenant) -> bool:
     """Whether the page has documents in another currency than the tenant's own."""
-    tenant = await tenants.tenant(work)
     ((waits,),) = await work.rows(_TO_CONVERT, {"base": tenant.base_currency})
     return bool(waits)
-
-
-async def _await_orders(work: Writing, run: Run) -> None:
-    named = text("SELECT count(DISTINCT refunds) FROM pg_temp.landing_documents")
-    ((wanted,),) = await work.rows(named)
-    if wanted:
-        await work.execute(_AWAITED, {**run.binds, "ids": [work.ids() for _ in range(wanted)]})
-
-
-async def _write(work: Writing, run: Run, *, some_known: bool) -> None:
-    tenant = await tenants.tenant(work)
-    binds = {**run.binds, "now": work.now, "zone": tenant.time_zone, "base": tenant.base_currency}
-    for statement in _SUPERSEDE if some_known else ():
-        await work.execute(statement, binds)
-    for statement in (_ORDERS, _REFUNDS, *_LINES, _TIMELINE):
-        await work.execute(statement, binds)

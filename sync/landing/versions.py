@@ -7,7 +7,6 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import msgspec
-from sqlalchemy import text
 
 from domain.core.money import UnknownCurrency
 from domain.core.problems import DomainError
@@ -74,7 +73,7 @@ class Told(NamedTuple):
     @property
     def resolved(self) -> TextClause:
         """Counts the version on, and knows whose it is."""
-        return text(f"""
+        return sql(f"""
         UPDATE pg_temp.{self.staged} AS landing
         SET version = coalesce(landing.version, 0) + 1, customer_id = customer.id
         FROM pg_temp.{self.staged} AS own
@@ -113,7 +112,7 @@ async def find(work: Writing, run: Run, told: Told) -> int:
     """Leave only what is new or changed staged; how many records are neither."""
     await tables.analyse(work, told.staged, "document")
     await work.execute(told.linked, run.binds)
-    return await tables.count(work, text(f"DELETE FROM pg_temp.{told.staged} WHERE unchanged"))
+    return await tables.count(work, sql(f"DELETE FROM pg_temp.{told.staged} WHERE unchanged"))
 
 
 async def write(work: Writing, run: Run, told: Told, base_currency: str) -> Merged:
@@ -124,7 +123,7 @@ async def write(work: Writing, run: Run, told: Told, base_currency: str) -> Merg
     for statement in (told.links, told.resolved, told.superseded, told.inserted):
         await work.execute(statement, binds)
     found = await work.rows(
-        text(f"SELECT version = 1 AS is_new, customer_id, former_customer_id FROM pg_temp.{told.staged}")
+        sql(f"SELECT version = 1 AS is_new, customer_id, former_customer_id FROM pg_temp.{told.staged}")
     )
     created = sum(row.is_new for row in found)
     touched = {row.customer_id for row in found} | {row.former_customer_id for row in found}

@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from domain.core.unit_of_work import Writing
-    from domain.stages.history import Interval
-    from domain.stages.queries import Family, LifecycleInForce, Logged
+    from domain.stages.history import Interval, Transition
+    from domain.stages.queries import Family, LifecycleInForce
 
 
 class LifecycleExists(Conflict):
@@ -184,15 +184,15 @@ async def move(
         customer_id=family.root, lifecycle=of, source=source, target=to_stage, at=at, cause=cause, cause_id=cause_id,
         direction=rules.direction(of.definition, here, to_stage, visited), reason=reason,
     )  # fmt: skip
-    (logged,) = await transition(work, [made])
+    (id_,) = await transition(work, [made])
     if cause is CauseKind.PERSON:
         work.audit(
             "stages.move", f"customer:{family.root.hex}", before={"stage": source},
-            after={"stage": to_stage, "lifecycle": of.key, "transition": logged.id.hex},
+            after={"stage": to_stage, "lifecycle": of.key, "transition": id_.hex},
         )  # fmt: skip
     await settling.settle(work, [family.root])
     work.emit("stages.CustomersMoved", family.root, customers=[family.root.hex])
-    return logged.id
+    return id_
 
 
 async def correct(
@@ -230,7 +230,7 @@ async def correct(
     if (correction.target, correction.at) == (believed.target, believed.occurred_at):
         raise NothingToCorrect
     _check_place(of, log, correction, work.ids(), work.now)
-    (logged,) = await transition(work, [correction])
+    (id_,) = await transition(work, [correction])
     await _correct_timeline(work, original.id, correction)
     work.audit(
         "stages.correct",
@@ -240,7 +240,7 @@ async def correct(
     )
     await settling.settle(work, [family.root])
     work.emit("stages.CustomersMoved", family.root, customers=[family.root.hex])
-    return logged.id
+    return id_
 
 
 async def add_note(
@@ -368,7 +368,7 @@ async def _take_along(
         work.emit("stages.CustomersMoved", of.id, customers=[each.hex for each in moved])
 
 
-async def _guarded(work: Writing, customer: UUID, of: LifecycleInForce) -> tuple[Family, Sequence[Logged]]:
+async def _guarded(work: Writing, customer: UUID, of: LifecycleInForce) -> tuple[Family, Sequence[Transition]]:
     """A customer's family, which nobody else moves until this transaction ends, and its log in a lifecycle."""
     family = await queries.family(work, customer, guard=True)
     log = await queries.logs(work, [family], lifecycle_id=of.id)
@@ -397,7 +397,7 @@ def _check_told(of: LifecycleInForce, source: str | None, target: str | None) ->
         raise rules.SameStage(stage=target)
 
 
-def _check_place(of: LifecycleInForce, log: Sequence[Logged], correction: Move, id_: UUID, now: datetime) -> None:
+def _check_place(of: LifecycleInForce, log: Sequence[Transition], correction: Move, id_: UUID, now: datetime) -> None:
     """A correction must not leave the customer in a stage that the version in force does not have."""
     believed = history.Transition(
         id=id_, target=correction.target, occurred_at=correction.at, recorded_at=now, corrects=correction.corrects

@@ -71,15 +71,6 @@ class LifecycleInForce:
         return dict(zip(self.definition.rules, self.rule_ids, strict=True))
 
 
-class Logged(Transition, frozen=True, kw_only=True, gc=False):
-    """A transition with what the database knows of it besides."""
-
-    customer_id: UUID
-    lifecycle_id: UUID
-    stage_id: UUID | None
-    cause_id: UUID | None
-
-
 @dataclass(frozen=True)
 class Family:
     """A surviving customer with all who were merged into it."""
@@ -162,23 +153,19 @@ async def family(reading: Reading, customer: UUID, *, guard: bool = False) -> Fa
 
 async def logs(
     reading: Reading, found: Iterable[Family], *, lifecycle_id: UUID | None = None, as_of: datetime | None = None
-) -> dict[tuple[UUID, UUID], list[Logged]]:
+) -> dict[tuple[UUID, UUID], list[Transition]]:
     """By surviving customer and lifecycle, the log of all its members, in no order."""
     roots = {member: family.root for family in found for member in family.members}
     values = {"members": list(roots), "lifecycle": lifecycle_id, "as_of": as_of}
-    together: dict[tuple[UUID, UUID], list[Logged]] = {}
+    together: dict[tuple[UUID, UUID], list[Transition]] = {}
     for row in await reading.rows(_LOG, {"tenant": reading.tenant_id, **values}):
-        logged = Logged(
+        logged = Transition(
             id=row.id,
             target=row.stage_key,
             occurred_at=row.occurred_at,
             recorded_at=row.recorded_at,
             cause=_CAUSES[row.cause_kind],
             corrects=row.corrects,
-            customer_id=row.customer_id,
-            lifecycle_id=row.lifecycle_id,
-            stage_id=row.to_stage_id,
-            cause_id=row.cause_id,
         )
         together.setdefault((roots[row.customer_id], row.lifecycle_id), []).append(logged)
     return together
@@ -334,8 +321,7 @@ def _one_of(ids: Iterable[UUID]) -> ColumnElement[UUID]:
 _CAUSES = {str(cause): cause for cause in rules.CauseKind}
 
 _LOG = text("""
-SELECT t.id, t.customer_id, t.lifecycle_id, t.to_stage_id, s.key AS stage_key, t.occurred_at, t.recorded_at,
-    t.cause_kind, t.cause_id, t.corrects
+SELECT t.id, t.customer_id, t.lifecycle_id, s.key AS stage_key, t.occurred_at, t.recorded_at, t.cause_kind, t.corrects
 FROM stage_transitions t
 LEFT JOIN stages s ON s.tenant_id = :tenant AND s.id = t.to_stage_id
 WHERE t.tenant_id = :tenant AND t.customer_id = ANY(:members)

@@ -15,7 +15,7 @@ from domain.interactions.model import Family as Payload
 from domain.interactions.model import Interaction, InteractionKind
 from domain.stages import queries
 from domain.stages.model import StageTransition
-from domain.stages.queries import Family, LifecycleInForce, Logged
+from domain.stages.queries import Family, LifecycleInForce
 from domain.stages.rules import CauseKind, Movement, Standing
 
 if TYPE_CHECKING:
@@ -57,27 +57,28 @@ NOWHERE = Place(Standing(), frozenset())
 """Where those stand who never entered the lifecycle."""
 
 
-async def transition(work: Writing, moves: Sequence[Move]) -> list[Logged]:
-    """Enter moves into the log: the one command that does, whoever decided them.
+async def transition(work: Writing, moves: Sequence[Move]) -> list[UUID]:
+    """Enter moves into the log, and return their ids: the one command that does, whoever decided them.
 
     What was decided is not asked again here. Each move that is no correction stands on the customer's timeline as
     STAGE_CHANGED under the id of its transition; for each, StageEntered or StageLeft is told. The caller holds the
     guard of the families and brings their intervals up to date with `project` or `rebuild_intervals`.
     """
-    logged = [_logged(work, move) for move in moves]
-    await _write(work, StageTransition, [_transition(work, *pair) for pair in zip(logged, moves, strict=True)])
-    made = [(row, move) for row, move in zip(logged, moves, strict=True) if move.corrects is None]
-    await _write(work, Interaction, [timeline_entry(work, row.id, move) for row, move in made])
-    for row, move in made:
+    logged = [(work.ids(), move) for move in moves]
+    actor = str(work.actor)
+    await _write(work, StageTransition, [_transition(work, actor, *each) for each in logged])
+    made = [(id_, move) for id_, move in logged if move.corrects is None]
+    await _write(work, Interaction, [timeline_entry(work, *each) for each in made])
+    for id_, move in made:
         work.emit(
             "stages.StageLeft" if move.target is None else "stages.StageEntered",
             move.customer_id,
             lifecycle=move.lifecycle.key,
             from_stage=move.source,
             stage=move.target,
-            transition=row.id.hex,
+            transition=id_.hex,
         )
-    return logged
+    return [id_ for id_, _ in logged]
 
 
 async def rebuild_intervals(work: Writing, customers: Sequence[UUID]) -> None:
@@ -208,35 +209,21 @@ WHERE tenant_id = :tenant AND default_stage IS NOT NULL
 """).bindparams(bindparam("tenant", type_=Uuid()))
 
 
-def _logged(work: Writing, move: Move) -> Logged:
-    return Logged(
-        id=work.ids(),
-        target=move.target,
-        occurred_at=move.at,
-        recorded_at=work.now,
-        cause=move.cause,
-        corrects=move.corrects,
-        customer_id=move.customer_id,
-        lifecycle_id=move.lifecycle.id,
-        stage_id=None if move.target is None else move.lifecycle.stage_ids[move.target],
-        cause_id=move.cause_id,
-    )
-
-
-def _transition(work: Writing, logged: Logged, move: Move) -> dict[str, Any]:
+def _transition(work: Writing, actor: str, id_: UUID, move: Move) -> dict[str, Any]:
+    stage_ids = move.lifecycle.stage_ids
     return {
-        "id": logged.id,
+        "id": id_,
         "customer_id": move.customer_id,
         "lifecycle_id": move.lifecycle.id,
         "lifecycle_version_id": move.lifecycle.version_id,
-        "from_stage_id": None if move.source is None else move.lifecycle.stage_ids[move.source],
-        "to_stage_id": logged.stage_id,
+        "from_stage_id": None if move.source is None else stage_ids[move.source],
+        "to_stage_id": None if move.target is None else stage_ids[move.target],
         "occurred_at": move.at,
         "recorded_at": work.now,
         "direction": move.direction,
         "cause_kind": move.cause,
         "cause_id": move.cause_id,
-        "actor": str(work.actor),
+        "actor": actor,
         "reason": move.reason,
         "evidence": move.evidence,
         "corrects": move.corrects,

@@ -130,7 +130,8 @@ _VISITS = queries.visits(
     "f.root_id",
     """family f
                 CROSS JOIN LATERAL (
-                    SELECT * FROM stage_transitions t WHERE t.tenant_id = :tenant AND t.customer_id = f.id OFFSET 0
+                    SELECT * FROM stage_transitions t WHERE t.tenant_id = :tenant AND t.customer_id = f.id
+                    ORDER BY t.lifecycle_id, t.occurred_at, t.id OFFSET 0
                 ) AS t
                 LEFT JOIN stages s ON s.tenant_id = :tenant AND s.id = t.to_stage_id""",
 )
@@ -138,9 +139,9 @@ _COLUMNS = (
     "id, customer_id, lifecycle_id, lifecycle_key, stage_id, stage_key, visit, entered_at, exited_at, is_current, "
     "cause_kind, cause_id"
 )
-# Everybody is looked up for himself, and nothing is joined to what the log says: this holds with any statistics. Under
-# the id of a visit there may be a row of somebody else, as after an unmerge. Who differs goes before others come, so
-# that nobody has two current stays at once.
+# Everybody is looked up for himself, in the order of an index, and nothing is joined to what the log says: this holds
+# with any statistics. Under the id of a visit there may be a row of somebody else, as after an unmerge. Who differs
+# goes before others come, so that nobody has two current stays at once.
 _PROJECT = statement(
     f"""
 WITH family AS MATERIALIZED (SELECT * FROM unnest(:members, :roots) AS f (id, root_id)),
@@ -154,7 +155,7 @@ kept AS (
     SELECT i.* FROM family f
     CROSS JOIN LATERAL (
         SELECT {_COLUMNS}, ctid AS place FROM stage_intervals
-        WHERE tenant_id = :tenant AND customer_id = f.id OFFSET 0
+        WHERE tenant_id = :tenant AND customer_id = f.id ORDER BY lifecycle_key, entered_at, id OFFSET 0
     ) AS i
     UNION
     SELECT i.* FROM visits v

@@ -48,7 +48,9 @@ class Bill(NamedTuple):
                 AND link.remote_id = landing.document
             JOIN LATERAL (
                 SELECT version, content_hash FROM {self.document}s
-                WHERE tenant_id = :tenant AND id = link.local_id AND superseded_at IS NULL LIMIT 1
+                WHERE tenant_id = :tenant AND id = link.local_id AND superseded_at IS NULL
+                -- There is but one. The order has it looked up by its key, also where statistics call a table empty.
+                ORDER BY version DESC LIMIT 1
             ) AS document ON true
             LEFT JOIN ({allocations.TOLD}) AS told
                 ON told.record = landing.record AND told.document = landing.document

@@ -124,8 +124,10 @@ def _filled(sql: str, grouping: Grouping, counting: Counting, *, believed: bool)
     root = "coalesce(m.root_id, c.id)" if believed else "c.root_id"
     people = f" AND {root} = ANY(:roots)" if grouping is Grouping.CUSTOMERS else ""
     bearing = " AND a.customer_id = ANY(array(SELECT id FROM people))" if grouping is Grouping.CUSTOMERS else ""
-    names = {"{people}": people, "{bearing}": bearing, "{orders}": "orders", "{units}": "units", "{net}": "d.net"}
-    names["{paid}"] = ""
+    names = {
+        "{people}": people, "{bearing}": bearing, "{orders}": "orders", "{units}": "units", "{net}": "d.net",
+        "{paid}": "",
+    }  # fmt: skip
     if counting.paid_only:
         names |= {"{orders}": "paid_orders", "{units}": "paid_units", "{paid}": "AND o.amount > 0"}
     if counting.view is RevenueView.CASH:

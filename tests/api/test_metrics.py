@@ -144,11 +144,15 @@ async def test_what_figures_count_by_can_be_said(ask: Asking, business: seeding.
 
 
 async def test_the_catalogue_is_listed(ask: Asking) -> None:
-    answer = await ask("{ metricDefinitions { key version description isPersonal isMarketingOnly kind } }")
+    answer = await ask("{ metricDefinitions { key version description isPersonal isMarketingOnly kind grain } }")
     listed = answer["data"]["metricDefinitions"]
     assert [each["key"] for each in listed] == [one.key for one in CATALOGUE]
     (gap,) = [each for each in listed if each["key"] == "median_purchase_gap"]
     assert (gap["kind"], gap["isPersonal"], gap["isMarketingOnly"]) == ("MEDIAN", True, False)
+    longer = {each["key"]: each["grain"] for each in listed if each["grain"] not in {"DAY", "WEEK"}}
+    assert longer == dict.fromkeys(
+        ("conversion_rate", "stickiness", "gross_revenue_retention", "net_revenue_retention"), "MONTH"
+    )
 
 
 async def test_metrics_take_a_scope_of_their_own(ask: Asking, business: seeding.Business) -> None:
@@ -193,6 +197,32 @@ async def test_however_many_customers_there_are_the_statements_are_the_same(
         assert len(answer["data"]["customers"]["nodes"]) == size
         counts.append(counted.fetched)
     assert counts == [5, 5]
+
+
+FITTING = """query($metric: MetricFilter!) { customers(first: 9, filter: {metric: $metric}) {
+  nodes { id metrics(keys: ["revenue"]) { value { value } } } totalCount } }"""
+
+
+async def test_customers_are_found_by_what_a_metric_is_worth(ask: Asking, business: seeding.Business) -> None:
+    async def found(**metric: Any) -> list[str]:
+        page = (await ask(FITTING, metric=metric))["data"]["customers"]
+        assert page["totalCount"] == len(page["nodes"])
+        return [each["metrics"][0]["value"]["value"] for each in page["nodes"]]
+
+    everybody = sorted(map(Decimal, await found(key="revenue")))
+    most = everybody[-1]
+    assert everybody[0] < most
+    assert await found(key="revenue", gte=str(most)) == [str(most)]
+    assert sorted(map(Decimal, await found(key="revenue", lte=str(most - Decimal("0.01"))))) == everybody[:-1]
+    assert await found(key="revenue", gte="1", lte="0") == []
+
+
+@pytest.mark.parametrize(("key", "problem"), [("nope", "UNKNOWN_METRIC"), ("repeat_purchase_rate", "NOT_PERSONAL")])
+async def test_customers_cannot_be_found_by_a_metric_that_they_do_not_have(
+    ask: Asking, business: seeding.Business, key: str, problem: str
+) -> None:
+    ((error),) = (await ask(FITTING, metric={"key": key}))["errors"]
+    assert error["extensions"] == {"code": "BAD_USER_INPUT", "problem": problem}
 
 
 async def test_an_unknown_key_of_a_customers_metric_is_said(ask: Asking, business: seeding.Business) -> None:

@@ -70,7 +70,7 @@ LOST = 0.3
 """The share of the vendors' answers to writes that are lost after the vendor has committed."""
 
 PATIENCE = 240.0
-"""Seconds in which everything has to come to rest once nothing goes wrong any more."""
+"""Seconds in which less has to be left to do, once nothing goes wrong any more, until everything is at rest."""
 
 
 FOR_A_PERSON = ("refused", "conflicts", "dead letters", "doubtful")
@@ -472,13 +472,17 @@ class World:
 
     async def rest(self, patience: float = PATIENCE) -> None:
         """Wait until all was read once more and nothing came of it, or it is plain that this will never be."""
-        owing, before, since = {}, None, None
+        owing, fewest, before, since = {}, None, None, None
         try:
-            async with asyncio.timeout(patience):
+            async with asyncio.timeout(patience) as waiting:
                 while not await self._is_hopeless() and not (since and await self._was_read_since(since)):
                     await self.deliver()
                     await asyncio.sleep(0.3)
                     owing = await self.owing()
+                    left = sum(owing.values())
+                    if fewest is None or left < fewest:
+                        fewest = left
+                        waiting.reschedule(asyncio.get_running_loop().time() + patience)
                     now = (self.writes, await self._landed())
                     if now != before or any(owing[what] for what in owing if not what.startswith(FOR_A_PERSON)):
                         since = None
@@ -487,7 +491,7 @@ class World:
                         await self._read_soon()
                     before = now
         except TimeoutError:
-            self.wrong.append(f"no rest within {patience:.0f} s: {owing}")
+            self.wrong.append(f"no rest, and for {patience:.0f} s nothing less to do: {owing}")
 
     async def _read_soon(self) -> None:
         await self.superuser.execute(

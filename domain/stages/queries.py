@@ -151,6 +151,12 @@ async def family(reading: Reading, customer: UUID, *, guard: bool = False) -> Fa
     return found[0]
 
 
+def pairs(found: Iterable[Family]) -> dict[str, list[UUID]]:
+    """The `members` of these families, and for each its root among `roots`, as parameters of a statement."""
+    of = [(member, family.root) for family in found for member in family.members]
+    return {"members": [member for member, _ in of], "roots": [root for _, root in of]}
+
+
 async def logs(
     reading: Reading, found: Iterable[Family], *, lifecycle_id: UUID | None = None, as_of: datetime | None = None
 ) -> dict[tuple[UUID, UUID], list[Transition]]:

@@ -196,6 +196,11 @@ class Lifecycle(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         }
 
     @cached_property
+    def open_positions(self) -> tuple[int, ...]:
+        """The positions of the OPEN stages, ascending from 1 or later."""
+        return tuple(stage.position for stage in self.stages if stage.kind is StageKind.OPEN)
+
+    @cached_property
     def _stages(self) -> Mapping[str, Stage]:
         return {stage.key: stage for stage in self.stages}
 
@@ -326,7 +331,9 @@ def direction(
         return Movement.REGRESSION
     if target in visited:
         return Movement.REENTRY
-    if not to.kind.ends and any(_lies_between(stage, start, to.position) for stage in lifecycle.stages):
+    if not to.kind.ends and bisect_right(lifecycle.open_positions, start or 0) < bisect_left(
+        lifecycle.open_positions, to.position
+    ):
         return Movement.SKIP
     return Movement.FORWARD
 
@@ -455,10 +462,6 @@ def _position_of_origin(lifecycle: Lifecycle, source: str | None) -> int | None:
         return None
     stage = lifecycle.stage(source)
     return None if stage.kind.ends else stage.position
-
-
-def _lies_between(stage: Stage, start: int | None, end: int) -> bool:
-    return stage.kind is StageKind.OPEN and (start is None or stage.position > start) and stage.position < end
 
 
 def _unknown(key: str, known: Collection[str]) -> UnknownStage:

@@ -234,7 +234,7 @@ def _needs(lifecycles: Iterable[LifecycleInForce]) -> Needs:
 
 async def _records(reading: Reading, found: Sequence[Family], needs: Needs) -> dict[UUID, Record]:
     """The dated evidence on each family, as far as the rules ask for it."""
-    whose = {"tenant": reading.tenant_id, **_pairs(found)}
+    whose = {"tenant": reading.tenant_id, **queries.pairs(found)}
     occasions = await _occasions(reading, whose)
     interactions = await _interactions(reading, whose, {kind for kind, _ in needs.interactions})
     happened = await _events(reading, whose, needs.events)
@@ -251,11 +251,6 @@ async def _records(reading: Reading, found: Sequence[Family], needs: Needs) -> d
         )
         for family in found
     }
-
-
-def _pairs(found: Iterable[Family]) -> dict[str, list[UUID]]:
-    pairs = [(member, family.root) for family in found for member in family.members]
-    return {"members": [member for member, _ in pairs], "roots": [root for _, root in pairs]}
 
 
 async def _occasions(reading: Reading, whose: Mapping[str, Any]) -> dict[UUID, tuple[datetime, ...]]:

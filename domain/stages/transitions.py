@@ -95,11 +95,10 @@ async def project(work: Writing, found: Iterable[Family]) -> dict[tuple[UUID, UU
     So too the stage of the default lifecycle that the customers' own rows show. Returns where each root now stands in
     each lifecycle that it ever entered.
     """
-    pairs = [(member, family.root) for family in found for member in family.members]
-    whose = {"members": [member for member, _ in pairs], "roots": [root for _, root in pairs]}
+    whose = {"tenant": work.tenant_id, **queries.pairs(found)}
     return {
         (row.customer_id, row.lifecycle_id): Place(_standing(row), frozenset(row.visited))
-        for row in await work.execute(_PROJECT, {"tenant": work.tenant_id, **whose})
+        for row in await work.execute(_PROJECT, whose)
     }
 
 

@@ -15,7 +15,7 @@ from domain.initiatives import queries, reading, seal, sealing
 from domain.initiatives.comparing import compare
 from domain.initiatives.findings import Flag
 from domain.initiatives.history import WEEK
-from domain.initiatives.model import BaselineSnapshot, Initiative, SealedPart
+from domain.initiatives.model import BaselineSnapshot, Initiative, Measurement, SealedPart
 from domain.initiatives.plans import Equity, Group, MeasurementKind, Missing, Plan, Question, Selection, Tier
 from domain.initiatives.statistics.equity import equity
 from domain.initiatives.statistics.panel import calendar
@@ -93,18 +93,14 @@ async def gather(work: Reading, initiative_id: UUID, asked: Asked = AS_SEALED) -
     waiting = _waited(header, of, day)
     taken = await queries.measurements(work, initiative_id)
     earlier = [each for each in taken if each.kind != MeasurementKind.EXPLORATORY]
-    kind = waiting.kind(day.toordinal(), has_final=any(each.kind == MeasurementKind.FINAL for each in earlier))
-    if asked.segment_ids or asked.tier not in {None, header.tier}:
-        kind = MeasurementKind.EXPLORATORY
+    kind = _kind(waiting.kind(day.toordinal(), has_final=_has_final(earlier)), header, asked)
     ends_on = header.final_on if kind is MeasurementKind.FINAL else day
     window = reading.Window(header.go_live_on, ends_on, header.time_zone, header.paid_only)
     known = _Known(parts[SealedPart.LINKS], await reading.people(work, window), window)
     root = sealing.survivors(known.roots)
     before = sealing.of_parts(parts, _sealed_window(header), header.go_live_on).merged(root[: known.sealed])
     after = (await _after(work, parts, known, window, root)).merged(root)
-    is_late = (
-        earlier[0].is_late if earlier else header.preliminary_begin_by is not None and day > header.preliminary_begin_by
-    )
+    is_late = earlier[0].is_late if earlier else _is_late(header, day)
     late = await _late(work, header, parts, known)
     plan = _plan(header, parts, root, day, ends_on, kind, await reading.spent(work, of.id))
     plan = _exploring(await _within(work, plan, asked.segment_ids, header.time_zone, known), asked)
@@ -184,6 +180,20 @@ def _waited(header: BaselineSnapshot, of: Initiative, day: date) -> Waiting:
     return msgspec.convert(header.waiting, Waiting)
 
 
+def _has_final(earlier: Sequence[Measurement]) -> bool:
+    return any(each.kind == MeasurementKind.FINAL for each in earlier)
+
+
+def _kind(of_the_day: MeasurementKind, header: BaselineSnapshot, asked: Asked) -> MeasurementKind:
+    """The kind that the day gives, unless others are looked at, or otherwise, than was sealed."""
+    as_sealed = not asked.segment_ids and asked.tier in {None, header.tier}
+    return of_the_day if as_sealed else MeasurementKind.EXPLORATORY
+
+
+def _is_late(header: BaselineSnapshot, day: date) -> bool:
+    return header.preliminary_begin_by is not None and day > header.preliminary_begin_by
+
+
 def _sealed_window(header: BaselineSnapshot) -> Window:
     return reading.Window(header.first_day, header.go_live_on, header.time_zone, header.paid_only)
 
@@ -238,9 +248,7 @@ def _exploring(plan: Plan, asked: Asked) -> Plan:
     return replace(plan, tier=asked.tier or plan.tier, questions=questions, exploratory=unsealed)
 
 
-async def _within(
-    work: Reading, plan: Plan, segment_ids: Sequence[UUID], time_zone: str, known: _Known
-) -> Plan:  # fmt: skip
+async def _within(work: Reading, plan: Plan, segment_ids: Sequence[UUID], time_zone: str, known: _Known) -> Plan:
     """The plan of the treated and of those left alone who fitted any of the segments when the baseline began."""
     if not segment_ids:
         return plan

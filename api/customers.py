@@ -497,6 +497,7 @@ CustomerFilter = filters.filter_input(
     segment=belonging.IS_IN,
     department=caretakers.condition(),
     attribute=Condition(AttributeFilter, "A value of an attribute.", _attribute),
+    metric=measures.HAS_VALUE,
 )  # fmt: skip
 
 

@@ -99,6 +99,12 @@ def _last_report(value: str) -> str:
     )
 
 
+def _share(report: str) -> str:
+    """The share that is alike, to six digits; one that is not whole never looks whole."""
+    share = f"trim_scale(trunc({report}.matching::numeric / {report}.compared, 6))"
+    return f"case when {report}.compared = 0 then 1 else {share} end"
+
+
 def _value(sql: str, description: str) -> Any:
     return column(str, sql=f"{{t}}.{sql}", null=True, scope="pii:read", description=description)
 
@@ -352,7 +358,7 @@ class ReconciliationReport(Node):
     compared = column(description="How many records were compared.")
     matching = column(description="How many are alike on both sides.")
     accuracy = column(
-        Decimal, sql="case when {t}.compared = 0 then 1 else {t}.matching::numeric / {t}.compared end",
+        Decimal, sql=_share("{t}"),
         description="The share that is alike, 0 to 1.",
     )  # fmt: skip
     digest = column(
@@ -403,7 +409,7 @@ class Integration(Node):
     )  # fmt: skip
     accuracy = column(
         Decimal, null=True,
-        sql=_last_report("case when r.compared = 0 then 1 else r.matching::numeric / r.compared end"),
+        sql=_last_report(_share("r")),
         description="The share of the records of `comparedStreams` that was alike on both sides when they were last "
         "compared; null before.",
     )  # fmt: skip

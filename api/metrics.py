@@ -13,9 +13,9 @@ from api import ids
 from api.expose import amount, column, describe, embedded, entry, expose, listing, one, part
 from api.purchases import WindowInput
 from api.reading import Reader
-from api.reads.mapping import Argument, Sought
+from api.reads.mapping import Argument, Condition, Sought
 from domain.core.money import minor_units
-from domain.metrics import queries
+from domain.metrics import fitting, queries
 from domain.metrics.catalogue import CATALOGUE, Definition
 from domain.metrics.reading import Snapshot
 from domain.metrics.rules import Better, Counting, Grain, Kind, Unit
@@ -121,7 +121,7 @@ class MetricValue:
     censored = entry(
         bool, "censored",
         description="Whether time alone may still change it: some of those who are counted have not had as long as it"
-        " takes to convert, or to come back.",
+        " takes to convert, to come back or to be helped.",
     )  # fmt: skip
     as_of = entry(datetime, "asOf", description="The moment that it is of.")
     watermark = entry(datetime, "watermark", description="What was known here until then is counted.")
@@ -413,6 +413,36 @@ def metrics_of_customer() -> Any:
         },
         description="What metrics are worth for the customer, over the last 365 days or the whole life.",
     )  # fmt: skip
+
+
+@strawberry.input(
+    description="A condition on what a metric is worth for a customer, as `Customer.metrics` tells it: that it is known"
+    " and, with bounds, lies between them. All customers are looked at for it; a segment keeps the answer."
+)
+class MetricFilter:
+    """A condition on what a metric is worth for the customer."""
+
+    key: str = strawberry.field(description="The key of the metric.")
+    gte: Decimal | None = strawberry.field(
+        default=strawberry.UNSET, description="This or more; money in its main unit."
+    )
+    lte: Decimal | None = strawberry.field(default=strawberry.UNSET, description="This or less.")
+
+
+async def _between(sought: Sought) -> str:
+    """Who has such a value, as JSON."""
+    bounds = (sought.arguments.get("gte"), sought.arguments.get("lte"))
+    found = await fitting.customers_between(snapshot_of(sought), sought.arguments["key"], *bounds)
+    return orjson.dumps(found, default=str).decode()
+
+
+def _has_value(planner: Any, alias: str, part: Mapping[str, Any]) -> str:
+    found = planner.found(_between, part)
+    return f"{alias}.id in (select who::uuid from jsonb_array_elements_text({found}) as who)"
+
+
+HAS_VALUE = Condition(MetricFilter, "What a metric is worth for the customer.", _has_value, scope=SCOPE)
+"""The condition of a customer filter on metrics."""
 
 
 _OF_SERIES = ", segment_id uuid, lifecycle_key text, stage_key text, total jsonb, points jsonb"

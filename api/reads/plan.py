@@ -31,6 +31,7 @@ from api.reads.mapping import (
     Column,
     Embedded,
     Field,
+    Find,
     Key,
     Listing,
     Many,
@@ -71,6 +72,7 @@ class Planner:
         self.binds = Binds()
         self.statements: list[Statement] = []
         self.checks: dict[int, str] = {}
+        self.places: dict[int, int] = {}
         self.names: dict[str, Any] = dict(completion.NAMES)
         self.scopes: set[str] = set()
         self.numbers = 0
@@ -366,6 +368,13 @@ class Planner:
         """Have a part of the arguments checked against the tenant's data before any row is read."""
         if id(part) not in self.checks:  # a filter is compiled again for the count of all rows
             self.checks[id(part)] = f"await q.find({self._constant(check)}, a[{self._told(part)}], ())"
+
+    def found(self, find: Find, part: Input) -> str:
+        """The place in SQL of what has to be found for a part of the arguments before any row is read, as JSON."""
+        if id(part) not in self.places:
+            place = self.places[id(part)] = self._told(part)
+            self.checks[id(part)] = f"a[{place}] = await q.find({self._constant(find)}, a[{place}], ())"
+        return self.binds.typed(self.places[id(part)], "jsonb")
 
     def _told(self, part: Input) -> int:
         """The place of what a part of the arguments says in a request."""

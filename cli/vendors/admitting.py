@@ -42,7 +42,7 @@ class NotLetIn(Exception):
 async def admit(settings: Settings, database: Database, bearer: str) -> None:
     """Have every vendor's integration be authorised and active, or paused where somebody paused it.
 
-    Sandboxes forget their tokens when they stop, so this is done at every start, before anything is read.
+    An admin could have had them be let in by hand; it is done at every start, before anything is read.
     """
     from api.app import create_app
 

@@ -113,6 +113,12 @@ CONDITIONS: dict[str, dict[str, Condition]] = {
             if wanted is not None
         ),
         "department": _in_department,
+        "metric": lambda naive, asked, row: any(
+            (each["key"], each["customer_id"]) == (asked["key"], row["id"])
+            and (asked.get("gte") is None or each["value"] >= asked["gte"])
+            and (asked.get("lte") is None or each["value"] <= asked["lte"])
+            for each in naive.tables.rows["metric_values"]
+        ),
     },
     "CostFilter": {
         "category": _text("category"),

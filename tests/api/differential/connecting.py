@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from decimal import Decimal
+from decimal import ROUND_DOWN, Decimal
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
@@ -117,7 +117,8 @@ def add(naive: Naive, on: Callable[..., None]) -> None:
 
 
 def _accuracy(report: Row) -> Decimal:
-    return Decimal(report["matching"]) / report["compared"] if report["compared"] else Decimal(1)
+    share = Decimal(report["matching"]) / report["compared"] if report["compared"] else Decimal(1)
+    return share.quantize(Decimal("0.000001"), ROUND_DOWN)
 
 
 def _of_integrations(naive: Naive, on: Callable[..., None]) -> None:

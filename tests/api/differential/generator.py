@@ -24,6 +24,7 @@ from graphql import (
 from domain.tenants.rules import Scope as TokenScope
 from tests.api.differential.coverage import ENOUGH, relational
 from tests.api.differential.ordering import terms_of
+from tests.api.differential.tables import METRICS
 from tests.api.differential.world import ATTRIBUTES, START
 
 if TYPE_CHECKING:
@@ -438,6 +439,13 @@ class Generator:
         made = {name: self._tree(of.fields[name].type, f"{of.name}.{name}", depth=3) for name in chosen}
         return {"key": key, **made}
 
+    def _metric_filter(self) -> dict[str, Any]:
+        """A metric that customers have, between bounds that some of them have."""
+        key = self.random.choice(METRICS)
+        values = [str(row["value"]) for row in self.pools.tables.rows["metric_values"] if row["key"] == key]
+        chosen = [bound for bound in ("gte", "lte") if values and self._chance(0.6)]
+        return {"key": key, **{bound: self.random.choice(values) for bound in chosen}}
+
     def _stage_filter(self, of: GraphQLInputObjectType) -> dict[str, Any]:
         """Stages that are there: what names others is refused."""
         lifecycle, stages = self.random.choice(self.pools.stages())
@@ -453,6 +461,8 @@ class Generator:
     def _input(self, of: GraphQLInputObjectType, purpose: str, depth: int) -> dict[str, Any]:
         if of.name == "AttributeFilter":
             return self._attribute_filter(of)
+        if of.name == "MetricFilter":
+            return self._metric_filter()
         if of.name == "StageFilter":
             return self._stage_filter(of)
         if "not" in of.fields and depth < 2 and self._chance(0.2):
@@ -596,7 +606,7 @@ class Generator:
         for variable in operation.declared:
             last = variable.purpose.rpartition(".")[2]
             bound = last in {"after", "before", "first", "last"} or variable.purpose.startswith(
-                ("AttributeFilter.", "StageFilter.")
+                ("AttributeFilter.", "MetricFilter.", "StageFilter.")
             )
             if bound or self._chance(0.3):
                 continue

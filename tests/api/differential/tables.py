@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import orjson
+
+from domain.metrics.queries import customer_values
+from domain.metrics.reading import Snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -14,6 +18,9 @@ if TYPE_CHECKING:
     import asyncpg
 
 Row = dict[str, Any]
+
+METRICS = ("occasions", "recency", "lifespan")
+"""Personal metrics that the filter of customers is asked for; none is of money."""
 
 NAMES = (
     "tenants", "principals", "api_tokens", "audit_entries", "attribute_definitions", "privacy_requests",
@@ -56,13 +63,24 @@ async def load(superuser: asyncpg.Connection, tenant_id: UUID) -> Tables:
         found = await superuser.fetch(f"SELECT * FROM {name} WHERE tenant_id = $1", tenant_id)
         rows[name] = [_plain(row) for row in found]
     rows["rate_buckets"] = [_plain(row) for row in await superuser.fetch("SELECT * FROM directory.rate_buckets")]
+    rows["metric_values"] = await _metric_values(superuser, tenant_id, [row["root_id"] for row in rows["customers"]])
     return Tables(rows)
+
+
+async def _metric_values(superuser: asyncpg.Connection, tenant_id: UUID, customers: list[UUID]) -> list[Row]:
+    """What some metrics are worth for each customer, asked one by one: the filter asks for all at once."""
+    now = Snapshot(superuser, tenant_id, datetime.now(UTC))
+    found = (await customer_values(now, sorted(set(customers)), METRICS)).by_customer
+    return [
+        {"customer_id": customer, "key": each.definition.key, "value": each.value.value}
+        for customer, placed in found.items() for each in placed if each.value.value is not None
+    ]  # fmt: skip
 
 
 _JSON = {
     "emails", "phones", "addresses", "attributes", "features", "labels", "needs", "payload", "config", "ownership",
-    "streams", "counters", "criteria", "because", "waiting", "findings", "weekly", "details", "base", "ours", "theirs", "kpis",
-    "parameters", "back_test", "definition_versions", "evidence",
+    "streams", "counters", "criteria", "because", "waiting", "findings", "weekly", "details", "base", "ours", "theirs",
+    "kpis", "parameters", "back_test", "definition_versions", "evidence",
 }  # fmt: skip
 
 

@@ -308,13 +308,15 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     def moments(self, needs: Needs) -> list[datetime]:
         """Every moment at which an answer to one of these needs can turn, InStageFor aside; unordered, with repeats."""
         found = [*self.occasions] if self.first_seen_at is None else [self.first_seen_at, *self.occasions]
-        for days in needs.purchase_days:
-            found += _after(self.occasions, days)
-        for kind, within in needs.interactions:
-            times = self.interactions.get(kind, ())
-            found += times
-            if within is not None:
-                found += _after(times, within)
+        if self.occasions:
+            for days in needs.purchase_days:
+                found += _after(self.occasions, days)
+        if self.interactions:
+            for kind, within in needs.interactions:
+                times = self.interactions.get(kind, ())
+                found += times
+                if within is not None:
+                    found += _after(times, within)
         for name in needs.events:
             found += self.events.get(name, ())
         for segment in needs.segments:

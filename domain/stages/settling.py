@@ -16,7 +16,7 @@ from domain.purchases import queries as purchases
 from domain.stages import memberships, queries, rules
 from domain.stages.conditions import Facts, Needs, Record, Span
 from domain.stages.model import StageCheck
-from domain.stages.transitions import NOWHERE, Move, project, transition
+from domain.stages.transitions import NOWHERE, Move, places, project, transition
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -134,12 +134,12 @@ class _Outcome:
 
 async def _settle(work: Writing, lifecycles: Sequence[LifecycleInForce], customers: Sequence[UUID]) -> int:
     found = await queries.families(work, customers, guard=True)
-    places = await project(work, found)
+    stand = places(await project(work, found))
     living = [family for family in found if not family.is_erased]
     records = await _records(work, living, _needs(lifecycles))
     outcomes = {
         family.root: [
-            _decide(work, lifecycle, family, places.get((family.root, lifecycle.id), NOWHERE), records[family.root])
+            _decide(work, lifecycle, family, stand.get((family.root, lifecycle.id), NOWHERE), records[family.root])
             for lifecycle in lifecycles
         ]
         for family in living

@@ -21,8 +21,6 @@ from domain.stages.rules import CauseKind, Movement, Standing
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from sqlalchemy import Row
-
     from domain.core.tables import TenantTable
     from domain.core.unit_of_work import Writing
 
@@ -89,16 +87,19 @@ async def rebuild_intervals(work: Writing, customers: Sequence[UUID]) -> None:
     await project(work, await queries.families(work, customers, guard=True))
 
 
-async def project(work: Writing, found: Iterable[Family]) -> dict[tuple[UUID, UUID], Place]:
+async def project(work: Writing, found: Iterable[Family]) -> Iterable[Any]:
     """Make the intervals of these families what their logs say, and rewrite only the rows that differ.
 
-    So too the stage of the default lifecycle that the customers' own rows show. Returns where each root now stands in
-    each lifecycle that it ever entered.
+    So too the stage of the default lifecycle that the customers' own rows show. `places` reads what is returned.
     """
-    whose = {"tenant": work.tenant_id, **queries.pairs(found)}
+    return await work.execute(_PROJECT, {"tenant": work.tenant_id, **queries.pairs(found)})
+
+
+def places(projected: Iterable[Any]) -> dict[tuple[UUID, UUID], Place]:
+    """Where each root now stands in each lifecycle that it ever entered, as `history.standing` says it."""
     return {
-        (row.customer_id, row.lifecycle_id): Place(_standing(row), frozenset(row.visited))
-        for row in await work.execute(_PROJECT, whose)
+        (root, lifecycle): Place(_standing(stage, entered_at, exited_at, cause, passed), frozenset(visited))
+        for root, lifecycle, visited, stage, entered_at, exited_at, cause, passed in projected
     }
 
 
@@ -125,6 +126,8 @@ def timeline_entry(work: Writing, id_: UUID, move: Move, revision: int = 1) -> d
     }
 
 
+_PINS = frozenset(cause.value for cause in CauseKind if cause.pins)
+_FROM_OUTSIDE = frozenset({None})
 _VISITS = queries.visits(
     "f.root_id",
     """family f
@@ -194,8 +197,8 @@ shown AS (
         AND (c.default_stage, c.default_stage_id) IS DISTINCT FROM (known.stage, known.stage_id)
 )
 SELECT customer_id, lifecycle_id, array_agg(DISTINCT stage_key) AS visited,
-    max(stage_key) FILTER (WHERE is_current) AS stage, max(cause_kind) FILTER (WHERE is_current) AS cause_kind,
-    latest AS entered_at, max(exited_at) AS exited_at,
+    max(stage_key) FILTER (WHERE is_current) AS stage, latest AS entered_at, max(exited_at) AS exited_at,
+    max(cause_kind) FILTER (WHERE is_current) AS cause,
     array_agg(stage_key) FILTER (WHERE exited_at = latest) AS passed
 FROM (SELECT *, max(entered_at) OVER (PARTITION BY customer_id, lifecycle_id) AS latest FROM visits) AS v
 GROUP BY customer_id, lifecycle_id, latest
@@ -230,12 +233,13 @@ def _transition(work: Writing, actor: str, id_: UUID, move: Move) -> dict[str, A
     }
 
 
-def _standing(row: Row[Any]) -> Standing:
-    """As `history.standing` says it."""
-    if row.stage is None:
-        return Standing(since=row.exited_at)
-    passed = frozenset(row.passed) if row.passed else frozenset({None})
-    return Standing(stage=row.stage, since=row.entered_at, passed=passed, pinned=CauseKind(row.cause_kind).pins)
+def _standing(
+    stage: str | None, entered_at: datetime, exited_at: datetime | None, cause: str, passed: Sequence[str] | None
+) -> Standing:
+    if stage is None:
+        return Standing(since=exited_at)
+    left = frozenset(passed) if passed else _FROM_OUTSIDE
+    return Standing(stage=stage, since=entered_at, passed=left, pinned=cause in _PINS)
 
 
 async def _write(work: Writing, model: type[TenantTable], rows: Sequence[Mapping[str, Any]]) -> None:

@@ -147,7 +147,7 @@ async def test_what_is_projected_is_what_the_definition_says_however_it_came_to_
             for members, logs_ in zip(people, told, strict=True):
                 await write(work, of, members, logs_[turn])
             families = await queries.families(work, [members[1] for members in people], guard=True)
-            places = await transitions.project(work, families)
+            places = transitions.places(await transitions.project(work, families))
         histories = {members[0]: await queries.history(work, members[0], of.key) for members in people}
         rows = await work.all(
             select(StageInterval).where(StageInterval.tenant_id == tenant, StageInterval.lifecycle_id == of.id)

@@ -10,6 +10,7 @@ import msgspec
 from sqlalchemy import ARRAY, DateTime, Uuid, bindparam, func, select, text
 
 from domain.core.problems import NotFound
+from domain.core.statements import statement
 from domain.customers.model import Customer
 from domain.stages import history as past
 from domain.stages import rules
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
-    from sqlalchemy import ColumnElement, Row
+    from sqlalchemy import ColumnElement, Row, TextClause
 
     from domain.core.unit_of_work import Reading
 
@@ -118,29 +119,15 @@ async def families(reading: Reading, customers: Iterable[UUID], *, guard: bool =
 
     With `guard`, whoever else wants to move one of them waits until this transaction ends.
     """
-    named = await reading.all(
+    roots = await reading.all(
         select(Customer.root_id)
         .where(Customer.tenant_id == reading.tenant_id, Customer.id == _one_of(customers))
         .distinct()
     )
     # Two plain look-ups: joined to one statement, the planner reads the whole tenant where statistics are fresh or few.
-    found = select(Customer.id, Customer.root_id, Customer.first_seen_at, Customer.status).where(
-        Customer.tenant_id == reading.tenant_id, Customer.root_id == _one_of(named)
-    )
-    if guard:
-        found = found.order_by(Customer.id).with_for_update(key_share=True)
-    members: dict[UUID, list[Row[Any]]] = {}
-    for row in await reading.rows(found):
-        members.setdefault(row.root_id, []).append(row)
-    return [
-        Family(
-            root=root,
-            members=tuple(row.id for row in rows),
-            first_seen_at=min(row.first_seen_at for row in rows),
-            is_erased=any(row.id == root and row.status == "ERASED" for row in rows),
-        )
-        for root, rows in members.items()
-    ]
+    whose = {"tenant": reading.tenant_id, "roots": list(roots)}
+    found = await reading.rows(_GUARDED_FAMILIES if guard else _FAMILIES, whose)
+    return [Family(row.root_id, tuple(row.members), row.first_seen_at, row.is_erased) for row in found]
 
 
 async def family(reading: Reading, customer: UUID, *, guard: bool = False) -> Family:
@@ -318,6 +305,25 @@ Parameter $1 is the tenant. To be filled in by `str.format`, each with an SQL ex
 outside where this stands in LATERAL: `customers` (uuid[]: the members of the surviving customer), `lifecycle` (uuid)
 and `as_of` (timestamptz). The rules are those of `history.intervals`, and a test holds the two against each other.
 """
+
+
+def _families(lock: str) -> TextClause:
+    return statement(
+        f"""
+        SELECT root_id, array_agg(id ORDER BY id) AS members, min(first_seen_at) AS first_seen_at,
+            coalesce(bool_or(status = 'ERASED') FILTER (WHERE id = root_id), false) AS is_erased
+        FROM (
+            SELECT id, root_id, first_seen_at, status FROM customers
+            WHERE tenant_id = :tenant AND root_id = ANY(:roots)
+            {lock}
+        ) AS people
+        GROUP BY root_id
+        """,
+        "roots",
+    )
+
+
+_FAMILIES, _GUARDED_FAMILIES = _families(""), _families("ORDER BY id FOR NO KEY UPDATE")
 
 
 def _one_of(ids: Iterable[UUID]) -> ColumnElement[UUID]:

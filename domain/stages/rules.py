@@ -251,13 +251,13 @@ def settle(lifecycle: Lifecycle, standing: Standing, record: Record, *, until: d
 
     Facts are looked at again at every moment at which an answer can turn, from the current stage's beginning (after
     it, where the stage is pinned) up to `until`, this included. At one moment no stage is entered twice. Settling
-    again with nothing new makes no move. Moments at which no rule out of the current stage can answer otherwise than
-    before are passed over.
+    again with nothing new makes no move.
     """
     moments = sorted(record.moments(lifecycle.needs) + _ripening(lifecycle.needs, standing))
     since, is_restless = _unsettled_since(standing), True
     moves: list[Move] = []
     while True:
+        # Moments that no rule out of this stage asks about are passed over, unless one of them can move at any moment.
         at = _first(moments, since) if is_restless else _next_turn(lifecycle, standing, record, since)
         if at is None or at > until:
             return moves
@@ -279,10 +279,8 @@ def next_look(lifecycle: Lifecycle, standing: Standing, record: Record, *, after
     known = bisect_right(record.occasions, after)
     # Only the last purchase is what so many days go by after.
     recent = msgspec.structs.replace(record, occasions=record.occasions[max(known - 1, 0) :])
-    moments = [at for at in recent.moments(needs) if at > after]
-    if standing.stage is not None and standing.since is not None:
-        moments += [at for days in needs.stage_days if (at := standing.since + timedelta(days=days)) > after]
-    return min(moments, default=None)
+    moments = recent.moments(needs) + _ripening(needs, standing)
+    return min((at for at in moments if at > after), default=None)
 
 
 def check_move(

@@ -345,9 +345,7 @@ class ResetCursorInput:
 
     id: strawberry.ID = needed(_INTEGRATION)
     stream: str = needed("The name of the stream.")
-    confirm: bool = given(
-        "That this is meant: reading all of it again takes time and many requests.", default=False
-    )
+    confirm: bool = given("That this is meant: reading all of it again takes time and many requests.", default=False)
 
 
 class NotConfirmed(Conflict):

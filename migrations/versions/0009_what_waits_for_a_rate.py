@@ -1,4 +1,4 @@
-"""What is not known."""
+"""What waits for a rate is counted, what is asked of an initiative is kept, and days say of which products use was."""
 
 from __future__ import annotations
 
@@ -41,6 +41,14 @@ def upgrade() -> None:
     )
     op.create_check_constraint(
         op.f("metric_definitions_grain_check"), "metric_definitions", "grain IN ('DAY', 'WEEK', 'MONTH', 'QUARTER')"
+    )
+    # The days of before do not say of which products use was: the workers roll them up anew, portion by portion.
+    op.execute(
+        """
+        INSERT INTO directory.due_work (tenant_id, kind, key, due_at)
+        SELECT id, 'metrics_roll_up', 'everybody', now() FROM directory.tenants
+        ON CONFLICT DO NOTHING
+        """
     )
 
 

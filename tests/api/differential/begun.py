@@ -168,7 +168,7 @@ def _returns(at: int, currency: str) -> dict[str, Any] | None:
         "equity_before": 7_000 + at if known else None, "equity_after": 8_000 if known else None,
         "equity_model": at if known else None, "gain_missing": _nth(Missing, at),
         "gain_basis": _nth(GainBasis, at),
-        "roi_missing": _nth(Missing, at + 5), "return_on_customer_missing": _nth(Missing, 5 * at + 10),
+        "roi_missing": _nth(Missing, at + 4), "return_on_customer_missing": _nth(Missing, at + 8),
         **{f"payback_{end}": "2026-02-01" if known else None for end in ("on", "earliest", "latest")},
     }  # fmt: skip
 

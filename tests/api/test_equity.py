@@ -30,7 +30,8 @@ MODELS = """{ models { kind missing have need version {
   number unit customers trainingEnd logLikelihood parameters { name value } backTest { calibrationEnd foretold came }
 } } }"""
 VALUE = """query ($id: ID!) { customer(by: { id: $id }) { lifetimeValue {
-  asOf historic { amount currency } historicMissing predictive { amount } predictiveLow { amount } predictiveHigh { amount }
+  asOf historic { amount currency } historicMissing
+  predictive { amount } predictiveLow { amount } predictiveHigh { amount }
   pAlive expectedPurchases horizonMonths margin discount missing model { kind number }
 } } }"""
 RETENTION = """query ($mode: RetentionMode!) {

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from tenure_sdk import report
 from tenure_sdk.testing.bench import CHECKS, TIERS, Bench, Result, Tier, examine
 from tenure_sdk.testing.live import LiveAccount
+from tenure_sdk.testing.session import is_shipping
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -61,9 +62,7 @@ def _named(connector: type[Connector[Any]]) -> dict[str, Any]:
 
 def _stale(connector: type[Connector[Any]], result: Result) -> str | None:
     """How the report that ships beside a connector differs from what was found; None where it does not, or is none."""
-    from tenure_sdk.testing import plugin
-
-    shipped = None if plugin.is_shipping() else report.shipped(connector)
+    shipped = None if is_shipping() else report.shipped(connector)
     if shipped is None:
         return None
     if shipped.version != connector.version:

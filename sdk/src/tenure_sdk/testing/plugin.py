@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from tenure_sdk.testing import session as under_way
+
 REPORT = pytest.StashKey[dict[str, list[dict[str, Any]]]]()
 
 
@@ -51,8 +53,8 @@ def conformance_live(request: pytest.FixtureRequest) -> bool:
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     """Results come here from every worker."""
     found = dict(report.user_properties).get("conformance")
-    if report.when == "call" and isinstance(found, dict) and _config is not None:
-        _config.stash[REPORT].setdefault(str(found["connector"]), []).append(found)
+    if report.when == "call" and isinstance(found, dict) and under_way.config is not None:
+        under_way.config.stash[REPORT].setdefault(str(found["connector"]), []).append(found)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
@@ -74,19 +76,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
                 terminalreporter.write_line(f"  {each['tier']}: {name} {each['title']}: {each['seen']}")
 
 
-def is_shipping() -> bool:
-    """Whether the reports that ship are written anew."""
-    return _config is not None and bool(_config.getoption("--ship"))
-
-
-_config: pytest.Config | None = None
-
-
 @pytest.hookimpl(trylast=True)
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Reports carry no configuration: it is kept here."""
-    global _config  # noqa: PLW0603 - pytest_runtest_logreport gets nothing but the report
-    _config = session.config
+    """Reports carry no configuration: it is kept beside."""
+    under_way.config = session.config
 
 
 _OF_CONNECTOR = {"connector", "version", "place"}

@@ -119,7 +119,8 @@ async def test_the_chain_tells_what_was_altered(
         "seals SET tier = 'QUICK'": "seals SET tier = 'STANDARD'",
         "sealed_days SET amount = amount + 1": "sealed_days SET amount = amount - 1",
         "sealed_days SET unrated = NULL": "sealed_days SET unrated = 0",
-        "sealed_days SET unrated = NULL WHERE day = (SELECT min(day) FROM baseline.sealed_days)":
+        "sealed_days mine SET unrated = NULL"
+        " WHERE day = (SELECT min(day) FROM baseline.sealed_days WHERE tenant_id = mine.tenant_id)":
             "sealed_days SET unrated = 0",
         "sealed_customers SET is_treated = false": "sealed_customers SET is_treated = true",
         "sealed_newcomers SET customers = customers + 1": "sealed_newcomers SET customers = customers - 1",

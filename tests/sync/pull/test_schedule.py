@@ -173,12 +173,15 @@ async def test_what_is_asked_for_runs_at_once_one_after_the_other(timed: Shop, s
 
 async def test_fifty_tenants_of_a_slow_vendor_do_not_delay_the_others(still: Database) -> None:
     slow, fast = Side(account="slow"), Side(account="fast")
-    release = asyncio.Event()
+    begun, release = asyncio.Event(), asyncio.Event()
+
+    async def linger(_: int) -> None:
+        await begun.wait()
 
     async def wait(_: int) -> None:
         await release.wait()
 
-    slow.before_page = wait
+    fast.before_page, slow.before_page = linger, wait
     slow.customers(1)
     fast.customers(1)
     sluggish, brisk = connector_of(slow), connector_of(fast)
@@ -190,6 +193,7 @@ async def test_fifty_tenants_of_a_slow_vendor_do_not_delay_the_others(still: Dat
     of = syncs(*stuck, *quick, most=8, most_of_connector=4)
     async with asyncio.timeout(120):
         assert await of.start_due() == 8
+        begun.set()
         await all_read(of, quick)
         assert [len(await shop.living()) for shop in stuck] == [0] * 50
         release.set()

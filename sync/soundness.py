@@ -28,7 +28,7 @@ def check(record: Record) -> None:
     if not _is_alike(record):
         plain = msgspec.to_builtins(record, builtin_types=_PLAIN)
         msgspec.convert(plain, type(record), builtin_types=_PLAIN)
-    _check_dates(record)
+    check_dates(record)
 
 
 def check_year(moment: date) -> None:
@@ -37,13 +37,14 @@ def check_year(moment: date) -> None:
         raise ValueError(_ABSURD)
 
 
-def _check_dates(record: msgspec.Struct) -> None:
+def check_dates(record: msgspec.Struct) -> None:
+    """Raises msgspec.ValidationError where a day or a moment of a record, or of a part of it, stands for none."""
     for name, holds_more in _dated(type(record)):
         value = getattr(record, name)
         if holds_more:
             for part in value if isinstance(value, list | tuple) else (value,):
                 if isinstance(part, msgspec.Struct):
-                    _check_dates(part)
+                    check_dates(part)
         elif value is not None and value.year < EARLIEST:
             raise msgspec.ValidationError(f"{value.isoformat()} {_ABSURD} - at `$.{name}`")
 

@@ -34,7 +34,7 @@ from domain.core.problems import Invalid
 from domain.core.unit_of_work import Writing
 from domain.integrations.model import RunMode
 from domain.purchases.rules import TooPrecise, to_money
-from sync import runs
+from sync import runs, soundness
 from sync.land import land
 from tenure_sdk import (
     Account,
@@ -162,6 +162,7 @@ def _places(asked: ImportRecordsInput) -> Iterator[tuple[tuple[str, str], Record
             try:
                 given_ = {**record.plain(), "type": of.__struct_config__.tag}
                 made = msgspec.convert(given_, of, builtin_types=(Decimal, datetime, date))
+                soundness.check_dates(made)
                 _check_total(made)
                 yield (to_camel_case(name), str(index)), made
             except (msgspec.ValidationError, TooPrecise) as reason:

@@ -266,6 +266,10 @@ async def test_what_a_source_says_anew_is_an_update(caller: Caller) -> None:
             {"orders": [{"id": "o", "occurredAt": NOON, "currency": "GBP", "total": "1.001"}]},
             [(["orders", "0"], "decimals")],
         ),
+        (
+            {"orders": [{"id": "o", "occurredAt": "1753-01-01T00:00:00Z", "currency": "GBP", "total": "1"}]},
+            [(["orders", "0"], "1753-01-01T00:00:00+00:00 is before 1900: leave out what is not known")],
+        ),
     ],
 )  # fmt: skip
 async def test_all_or_none_of_the_records_are_taken(

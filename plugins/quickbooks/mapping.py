@@ -192,7 +192,7 @@ def _allocations(amounts: Iterable[Sequence[Any]]) -> tuple[Allocation, ...]:
 
 
 def _lines(rows: Iterable[LineRow]) -> Iterator[OrderLine]:
-    """What was sold, bundles by their parts, and discounts as lines of their own; subtotals and remarks are none."""
+    """What was sold, bundles by their parts, and discounts as lines of nothing; subtotals and remarks are none."""
     for row in rows:
         match row.detail_type:
             case "SalesItemLineDetail":
@@ -200,7 +200,8 @@ def _lines(rows: Iterable[LineRow]) -> Iterator[OrderLine]:
             case "GroupLineDetail" if row.group_line_detail is not None:
                 yield from _lines(row.group_line_detail.line)
             case "DiscountLineDetail" if row.amount:
-                yield OrderLine(description=row.description or "Discount", quantity=ONE, unit_price=-row.amount)
+                described = row.description or "Discount"
+                yield OrderLine(description=described, quantity=ZERO, unit_price=ZERO, discount=row.amount)
             case _:
                 pass
 
@@ -298,7 +299,7 @@ def written_invoice(record: Invoice, fields: Collection[str], refs: Mapping[str,
     if "currency" in fields:
         properties["CurrencyRef"] = {"value": record.currency}
     if "lines" in fields:
-        properties["Line"] = [_written_line(line, refs) for line in record.lines]
+        properties["Line"] = [_written_line(line, refs) for line in record.lines if line.quantity or line.unit_price]
         discount = sum((line.discount for line in record.lines), ZERO)
         if discount:
             detail = {"PercentBased": False}

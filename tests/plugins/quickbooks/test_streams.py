@@ -96,7 +96,10 @@ async def test_an_invoice_comes_to_its_amount_less_discount_with_its_tax_beside(
         lines=(
             OrderLine(product=product, quantity=Decimal(3), unit_price=Decimal("42.35"), tax=Decimal("5.30")),
             OrderLine(product=product, quantity=Decimal(1), unit_price=Decimal("10.00"), tax=Decimal("0.42")),
-            OrderLine(description="Discount", quantity=Decimal(1), unit_price=Decimal("-13.71"), tax=Decimal("-0.57")),
+            OrderLine(
+                description="Discount", quantity=Decimal(0), unit_price=Decimal(0), discount=Decimal("13.71"),
+                tax=Decimal("-0.57"),
+            ),
         ),
     )  # fmt: skip
     assert sum(each.tax for each in found.lines) == Decimal("5.15")

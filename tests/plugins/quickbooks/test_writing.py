@@ -129,8 +129,9 @@ def bill(*lines: OrderLine, **more: Any) -> Invoice:
 async def test_an_invoice_is_made_and_its_due_date_changed(desk: Desk) -> None:
     refs = {"c": desk.customer(), "p": desk.item()}
     tea = OrderLine(product=Ref("product", "p"), description="Tea", quantity=Decimal("2.5"), unit_price=Decimal("4.10"))
-    cut = OrderLine(product=Ref("product", "p"), quantity=Decimal(1), unit_price=Decimal(10), discount=Decimal(3))
-    made = bill(tea, cut, number="T-1", due_on=date(2026, 4, 1))
+    cut = OrderLine(product=Ref("product", "p"), quantity=Decimal(1), unit_price=Decimal(10), discount=Decimal(2))
+    less = OrderLine(description="Discount", quantity=Decimal(0), unit_price=Decimal(0), discount=Decimal(1))
+    made = bill(tea, cut, less, number="T-1", due_on=date(2026, 4, 1))
     fields = ("customer", "lines", "number", "occurred_at", "due_on", "currency")
     pushed = await desk.host.push_once(change(made, *fields, refs=refs))
     row = desk.company.read("Invoice", pushed.id)
@@ -139,6 +140,10 @@ async def test_an_invoice_is_made_and_its_due_date_changed(desk: Desk) -> None:
         "Balance": Decimal("17.25"),
     }  # fmt: skip
     assert row["CustomerRef"]["value"] == refs["c"]
+    assert [(each["DetailType"], each["Amount"]) for each in row["Line"]] == [
+        ("SalesItemLineDetail", Decimal("10.25")), ("SalesItemLineDetail", Decimal("10.00")),
+        ("DiscountLineDetail", Decimal(3)), ("SubTotalLineDetail", Decimal("20.25")),
+    ]  # fmt: skip
     later = bill(due_on=date(2026, 5, 1))
     pushed = await desk.host.push_once(
         change(later, "due_on", key="key-2", remote_id=pushed.id, remote_version=pushed.version)

@@ -1,13 +1,13 @@
 """What is connected, over GraphQL: integrations, their streams and runs, and what waits there for a person."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 import orjson
 import strawberry
 
-from api import filters, ids
+from api import filters, ids, pages
 from api.expose import Node, column, describe, embedded, entry, expose, listing, many, one, page_of
 from api.reads.mapping import Argument, Order
 from api.scalars import JSON
@@ -18,7 +18,6 @@ from sync.repair import RepairDirection
 from sync.two_way.conflicts import Choice
 
 ADMIN = "integrations:admin"
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 describe(
     model.IntegrationState,
@@ -128,8 +127,8 @@ _QUOTA = f"""(select coalesce(jsonb_agg(jsonb_build_object('requests', n.request
  where b.scope >= of.scope || '/' and b.scope < of.scope || '0')"""
 
 
-def _of_microseconds(value: Any, _reader: Any) -> datetime:
-    return EPOCH + timedelta(microseconds=int(value))
+def _moment(value: Any, _reader: Any) -> datetime:
+    return pages.moment_at(value)
 
 
 @expose()
@@ -145,7 +144,7 @@ class Quota:
         description="The share of it that is used, 0 to 1: less for a while after a protest.",
     )
     rests_until = entry(
-        datetime, "rests_until", null=True, finish=_of_microseconds,
+        datetime, "rests_until", null=True, finish=_moment,
         description="Until when nothing is asked, as the vendor wants; null when it may be.",
     )  # fmt: skip
 

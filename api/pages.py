@@ -64,6 +64,11 @@ def time_mark(value: datetime) -> int:
     return (value - _EPOCH) // _MICROSECOND
 
 
+def moment_at(mark: str | int) -> datetime:
+    """The moment of a mark."""
+    return _EPOCH + int(mark) * _MICROSECOND
+
+
 def day_mark(value: date) -> int:
     """A day in a cursor: its ordinal."""
     return value.toordinal()
@@ -82,7 +87,7 @@ def within_int64(number: int) -> int:
 
 
 _READ: dict[str, Callable[[str], Any]] = {
-    "time": lambda part: _EPOCH + int(part) * _MICROSECOND,
+    "time": moment_at,
     "day": lambda part: date.fromordinal(int(part)),
     "number": lambda part: within_int64(int(part)),
     "text": unquote,

@@ -42,7 +42,7 @@ class NotLetIn(Exception):
 async def admit(settings: Settings, database: Database, bearer: str) -> None:
     """Have every vendor's integration be authorised and active, or paused where somebody paused it.
 
-    An admin could have had them be let in by hand; it is done at every start, before anything is read.
+    What an admin does by hand at a real vendor is done here at every start, before anything is read.
     """
     from api.app import create_app
 

@@ -19,6 +19,7 @@ from domain import customers
 from domain.core.problems import Conflict, Invalid, NotFound
 from domain.integrations import rules
 from domain.integrations.model import (
+    ChangeStatus,
     Integration,
     OutboundChange,
     Ownership,
@@ -127,17 +128,14 @@ async def request_change(work: Writing, registry: Registry, invoice_id: UUID, ch
     link = await _link_of(work, invoice)
     books = await _books(work, registry, link.integration_id)
     lines = None if changes.lines is None else await _lines(work, link.integration_id, changes.lines)
-    said = {"number": changes.number, "due_on": changes.due_on, "lines": lines}
-    changed = {name: value for name, value in said.items() if value is not None}
-    record = Record(
-        id=invoice_id.hex, occurred_at=invoice.occurred_at, currency=invoice.currency, number=changes.number,
-        due_on=changes.due_on, lines=lines or (),
-    )  # fmt: skip
-    base = {name: (await _said(work, invoice))[name] for name in changed}
+    wanted: dict[str, Any] = {"number": changes.number, "due_on": changes.due_on, "lines": lines}
+    changed = {name: value for name, value in wanted.items() if value is not None}
+    record = Record(id=invoice_id.hex, occurred_at=invoice.occurred_at, currency=invoice.currency, **changed)
+    said = await _said(work, invoice)
     work.audit("integrations.request_invoice", f"invoice:{invoice_id.hex}", after={"changes": sorted(changed)})
-    return await queue.enqueue(
-        work, books.integration.id, invoice_id, "update", record, list(changed), remote_id=link.remote_id, base=base
-    )
+    return await _owe_change(
+        work, books.integration.id, record, {name: said[name] for name in changed}, link.remote_id
+    )  # fmt: skip
 
 
 async def billed_soon(work: Reading, integration_id: UUID) -> set[UUID]:
@@ -245,10 +243,27 @@ async def _asked(work: Reading, conflict: SyncConflict) -> OutboundChange:
 
 
 async def _ask_again(work: Writing, conflict: SyncConflict, record: Record) -> OutboundChange:
+    base = {conflict.field: (conflict.theirs or {}).get("value")}
+    return await _owe_change(work, conflict.integration_id, record, base, conflict.remote_id)
+
+
+async def _owe_change(
+    work: Writing, integration_id: UUID, record: Record, base: Mapping[str, Any], remote_id: str
+) -> OutboundChange:
+    """Owe the books the fields of a record that `base` names, each with what they said of it.
+
+    What was asked for before of other fields, and is not sent yet, goes out with them.
+    """
+    local_id, whole = UUID(record.id), dict(base)
+    waiting = (await queue.open_for(work, integration_id, [local_id])).get(local_id)
+    if waiting is not None and waiting.status != ChangeStatus.SENDING:
+        asked = msgspec.convert(waiting.record, Record)
+        others = [name for name in waiting.fields if name not in base]
+        record = msgspec.structs.replace(record, **{name: getattr(asked, name) for name in others})
+        whole |= {name: (waiting.base or {}).get(name) for name in others}
     return await queue.enqueue(
-        work, conflict.integration_id, conflict.local_id, "update", record, [conflict.field],
-        remote_id=conflict.remote_id, base={conflict.field: (conflict.theirs or {}).get("value")},
-    )  # fmt: skip
+        work, integration_id, local_id, "update", record, list(whole), remote_id=remote_id, base=whole
+    )
 
 
 def said_by(record: Record) -> dict[str, Any]:

@@ -117,6 +117,20 @@ async def test_a_conflict_ends_with_what_a_person_chooses(
     assert [each[-1] for each in await conflicts_of(books)] == [choice]
 
 
+async def test_what_was_asked_for_before_and_is_not_sent_yet_goes_out_with_what_is_asked_for_next(books: Books) -> None:
+    await two_way(books, due_on=Ownership.MANUAL, number=Ownership.MANUAL)
+    invoice, row = await invoiced(books)
+    await change(books, invoice, Changes(due_on=date(2026, 6, 1), number="A-16"))
+    await change(books, invoice, Changes(number="A-17"))
+    books.desk.company.edit("Invoice", row["Id"], DueDate="2026-07-01", DocNumber="B-1")
+    await rest(books)
+    assert [each[2] for each in await conflicts_of(books)] == ["2026-06-01", "A-17"]
+    await resolve(books, "OURS", None)
+    await rest(books)
+    now = books.desk.company.read("Invoice", row["Id"])
+    assert (now["DueDate"], now["DocNumber"]) == ("2026-06-01", "A-17")
+
+
 async def test_a_value_that_is_none_resolves_nothing(books: Books) -> None:
     await in_conflict(books, Changes(due_on=date(2026, 6, 1)))
     with pytest.raises(documents.NoSuchValue, match="such as 2026-03-31"):
@@ -140,9 +154,9 @@ async def conflicts_of(books: Books) -> Any:
 
 
 async def resolve(books: Books, choice: str, value: str | None) -> None:
-    ((id_,),) = await books.rows("SELECT id FROM sync_conflicts WHERE $t AND resolution IS NULL")
-    async with books.database.unit_of_work(books.tenant) as work:
-        await conflicts.resolve(work, books.registry, UUID(str(id_)), conflicts.Choice(choice), value)
+    for (id_,) in await books.rows("SELECT id FROM sync_conflicts WHERE $t AND resolution IS NULL"):
+        async with books.database.unit_of_work(books.tenant) as work:
+            await conflicts.resolve(work, books.registry, UUID(str(id_)), conflicts.Choice(choice), value)
 
 
 async def test_what_the_books_cannot_take_is_refused_at_once(books: Books) -> None:

@@ -41,7 +41,7 @@ class Around:
     switchboard: Switchboard
     identity: Identity
     key: str
-    """The idempotency key of this request, or one of its own."""
+    """What makes this request the same when it comes again, for the other side: of its idempotency key, or its own."""
     brought: Any = None
     """What was learnt from the other side before the transaction began."""
 
@@ -191,13 +191,12 @@ async def _around(of: Mutation, info: GraphQLResolveInfo[Any], asked: Any) -> tu
     """What a connected mutation is given; the other side is not asked again for a request that was answered."""
     if not of.connected:
         return ()
-    ask, engine = info.context.prepared.ask, info.context.engine
-    around = Around(engine.database, engine.switchboard, ask.identity, ask.idempotency_key or uuid4().hex)
+    identity, engine, once = info.context.prepared.ask.identity, info.context.engine, _once(of, info)
+    around = Around(engine.database, engine.switchboard, identity, once.elsewhere if once else uuid4().hex)
     if of.before is None:
         return (around,)
-    if ask.idempotency_key is not None:
-        once = Once(ask.identity.token_id, _field(of, info), ask.idempotency_key)
-        async with engine.database.reading(ask.identity.tenant_id) as work:
+    if once is not None:
+        async with engine.database.reading(identity.tenant_id) as work:
             if await once.is_answered(work):
                 return (around,)
     return (replace(around, brought=await of.before(around, asked)),)
@@ -217,10 +216,8 @@ async def _committed(
             await work.flush()
             return done
 
-        if ask.idempotency_key is None:
-            done = await deed()
-        else:
-            done = await Once(identity.token_id, _field(of, info), ask.idempotency_key).run(work, asked, deed)
+        once = _once(of, info)
+        done = await deed() if once is None else await once.run(work, asked, deed)
         return await _payload(of, done, work, info)
 
 
@@ -240,9 +237,11 @@ def _also(of: Mutation, told: Mapping[str, Any]) -> dict[str, Any]:
     return {to_camel_case(name): value for name, value in {**dict.fromkeys(of.also), **told}.items()}
 
 
-def _field(of: Mutation, info: GraphQLResolveInfo[Any]) -> str:
-    """What a key is for: the field, under its alias where the operation has it more than once."""
-    return of.name if info.path.key == of.name else f"{of.name}:{info.path.key}"
+def _once(of: Mutation, info: GraphQLResolveInfo[Any]) -> Once | None:
+    """What a key is for: the field, under its alias where the operation has it more than once; None without a key."""
+    ask = info.context.prepared.ask
+    field_ = of.name if info.path.key == of.name else f"{of.name}:{info.path.key}"
+    return None if ask.idempotency_key is None else Once(ask.identity.token_id, field_, ask.idempotency_key)
 
 
 _LOST_RACES = {"23505", "40001", "40P01"}  # unique_violation, serialization_failure, deadlock_detected

@@ -50,6 +50,11 @@ class Once:
     field: str
     key: str
 
+    @property
+    def elsewhere(self) -> str:
+        """The key as other sides get it: one of its own for each token and field, and short enough for all of them."""
+        return blake2b(f"{self.token_id}:{self.field}:{self.key}".encode(), digest_size=16).hexdigest()
+
     async def run(self, work: Writing, asked: Any, deed: Callable[[], Awaitable[Done]]) -> Done:
         """Do the deed, or find what was done when the same came before; both at once wait for each other.
 

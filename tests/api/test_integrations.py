@@ -613,6 +613,7 @@ async def test_actions_are_done_once_and_their_input_is_checked(desk: Desk) -> N
         sent = await desk.caller.do("sendEmail", {**mail, "idempotencyKey": "k-1"}, "remoteId sentAt")
         assert sent["remoteId"] == "mail-1"
     assert desk.notes.sent == {"k-1": ("send_email", {"to": ("ada@example.com",), "subject": "Hello"})}
+    await _two_at_once_under_one_key(desk, mail)
     problem = await desk.caller.refused("sendEmail", {**mail, "to": ["nobody"]})
     assert (problem["code"], problem["path"]) == ("ACTION_INPUT_UNFIT", ["to", "0"])
     meeting = {
@@ -625,12 +626,23 @@ async def test_actions_are_done_once_and_their_input_is_checked(desk: Desk) -> N
     done = await desk.caller.do(
         "runAction", {**wild, "input": {"to": ["b@example.com"], "subject": "S", "text": "T"}}, "result"
     )
-    assert done["result"]["id"] == "mail-3"
+    assert done["result"]["id"] == "mail-5"
     unknown = await desk.caller.refused("runAction", {**wild, "action": "fly"})
     assert unknown["code"] == "UNKNOWN_ACTION"
     assert unknown["message"] == "Address Book cannot do fly; it can: create_meeting, send_email, send_invoice."
     await desk.caller.do("pauseIntegration", {"id": id_}, "integration { id }")
     assert (await desk.caller.refused("sendEmail", mail))["code"] == "WRONG_STATE"
+
+
+async def _two_at_once_under_one_key(desk: Desk, mail: dict[str, Any]) -> None:
+    """The key of a request stands for each of its fields by itself, at the other side as here."""
+    document = (
+        "mutation ($m: SendEmailInput!) { a: sendEmail(input: $m) { remoteId } b: sendEmail(input: $m) { remoteId } }"
+    )
+    for _ in range(2):
+        both = (await desk.caller.answer(document, key="k-2", m=mail))["data"]
+        assert both == {"a": {"remoteId": "mail-2"}, "b": {"remoteId": "mail-3"}}
+    assert len(desk.notes.sent) == 3
 
 
 async def test_an_invoice_is_sent_by_the_system_that_made_it(desk: Desk) -> None:

@@ -3,8 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from api import filters, reading
-from api.departments import department
+from api import departments, filters, reading
 from api.expose import Node, amount, column, describe, expose, listing, many, one, page_of
 from api.purchases import WindowInput
 from api.reads.mapping import Argument
@@ -13,6 +12,7 @@ from api.reads.plan import Sourcing
 from api.survivors import survivor
 from domain.costs import model, queries
 from domain.costs.rules import AllocationRule, CostCategory
+from domain.initiatives.queries import UnknownInitiative
 from domain.purchases.rules import MissingReason
 
 SCOPE = "metrics:read"
@@ -101,7 +101,7 @@ class Cost(Node):
         datetime, sql="{t}.allocated_at", null=True, description="When it was shared last; null until then."
     )  # fmt: skip
     customer = one("customers.Customer", survivor("{p}.customer_id"), description="Who alone bears it, where it says.")
-    department = department("{p}.department_id", "The department that it was spent for.")
+    department = departments.department("{p}.department_id", "The department that it was spent for.")
     initiative = one(
         "initiatives.Initiative", "initiatives {t} where {t}.tenant_id = $1 and {t}.id = {p}.initiative_id",
         description="The initiative that it was spent on.",
@@ -151,8 +151,13 @@ CostFilter = filters.filter_input(
     customer=filters.customer("{t}.customer_id", "Who alone bears it; the id of anybody merged with them will do."),
     campaignKey=filters.text("{t}.campaign_key", "The campaign that it was spent on."),
     caseKey=filters.text("{t}.case_key", "The case that it was spent on."),
-    department=filters.id_of("dep", "{t}.department_id", "The department that it was spent for."),
-    initiative=filters.id_of("ini", "{t}.initiative_id", "The initiative that it was spent on."),
+    department=filters.id_of(
+        "dep", "{t}.department_id", "The department that it was spent for.", check=departments.KNOWN
+    ),
+    initiative=filters.id_of(
+        "ini", "{t}.initiative_id", "The initiative that it was spent on.",
+        check=filters.known("ini", "initiatives", UnknownInitiative),
+    ),
     integration=filters.id_of("ing", "{t}.integration_id", "Where it was read."),
     isShared=filters.yes("{t}.allocated_at is not null", "Whether it has been shared."),
 )  # fmt: skip

@@ -369,7 +369,6 @@ MergeCandidateConnection = page_of(MergeCandidate, "merge candidates")
 
 def _attribute(planner: Any, alias: str, chosen: Any) -> str:
     """A condition on the golden value of one attribute."""
-    planner.check(_comparable, chosen)
     inner = f"t{planner.number()}"
     made = "".join(
         f" and {sql.format(t=inner, v=planner.binds.token(chosen[name], None, pg))}"
@@ -496,7 +495,7 @@ CustomerFilter = filters.filter_input(
     interactions=Condition(HavingInteractions, "Interactions that fit, how many and how recent.", _interactions),
     segment=belonging.IS_IN,
     department=caretakers.condition(),
-    attribute=Condition(AttributeFilter, "A value of an attribute.", _attribute),
+    attribute=Condition(AttributeFilter, "A value of an attribute.", _attribute, check=_comparable),
     metric=measures.HAS_VALUE,
 )  # fmt: skip
 

@@ -8,6 +8,7 @@ from api.expose import Node, column, expose, many, one, page_of
 from api.reads.mapping import Condition
 from api.reads.mapping import Order as By
 from domain.customers import model
+from domain.customers.departments import DepartmentNotFound
 
 SCOPE = "customers:read"
 
@@ -16,6 +17,9 @@ _BELONGS = (
     " and m.valid_to is null order by m.valid_from desc, m.id desc limit 1)"
 )
 """The department of a surviving customer `{c}`: of several members', the one that began last."""
+
+KNOWN = filters.known("dep", "departments", DepartmentNotFound)
+"""Looks whether the departments that a filter names are there."""
 
 
 def department(id_: str, words: str, **options: Any) -> Any:
@@ -64,7 +68,9 @@ def of_customer() -> dict[str, Any]:
 
 def condition() -> Condition:
     """The condition on a customer that a department looks after them now."""
-    return filters.id_of("dep", _BELONGS.format(c="{t}"), "The department that looks after the customer now.")
+    return filters.id_of(
+        "dep", _BELONGS.format(c="{t}"), "The department that looks after the customer now.", check=KNOWN
+    )
 
 
 class Queries:

@@ -1,6 +1,6 @@
 """Filter inputs: what each field becomes in SQL, declared beside its words."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
@@ -11,7 +11,8 @@ import strawberry
 
 from api import ids
 from api.reads.inputs import Given
-from api.reads.mapping import FILTERS, Check, Condition
+from api.reads.mapping import FILTERS, Check, Condition, Sought
+from domain.core.problems import NotFound
 
 
 @strawberry.input(description="Conditions on a text; an unset field says nothing.")
@@ -82,6 +83,19 @@ def id_of(prefix: str, sql: str, description: str, **options: Any) -> Condition:
     return Condition(IdFilter, description, _compared(sql, "uuid", ids.reader(prefix)), **options)
 
 
+def known(prefix: str, table: str, unknown: type[NotFound]) -> Check:
+    """A check that every id that a condition names is of a row of the tenant; raises `unknown` for one that is not."""
+
+    async def look(sought: Sought) -> None:
+        wanted = {ids.reader(prefix)(one) for one in _ids_in(sought.arguments)}
+        sql = f"SELECT id FROM {table} WHERE tenant_id = $1 AND id = any($2)"
+        found = {row["id"] for row in await sought.connection.fetch(sql, sought.tenant_id, wanted)}
+        for missing in wanted - found:
+            raise unknown(id=missing)
+
+    return look
+
+
 def customer(sql: str, description: str, **options: Any) -> Condition:
     """A condition on a customer's id: whoever is one with a wanted customer fits."""
 
@@ -132,17 +146,10 @@ def yes(true: str, description: str, **options: Any) -> Condition:
     return Condition(bool, description, sql, **options)
 
 
-def exists(
-    source: str, filter_name: str, module: str, description: str, *, check: Check | None = None, **options: Any
-) -> Condition:
-    """A condition on related rows: `source` is a FROM with its WHERE over `{t}` and the outer row `{p}`.
-
-    `check` looks at what is asked of them first.
-    """
+def exists(source: str, filter_name: str, module: str, description: str, **options: Any) -> Condition:
+    """A condition on related rows: `source` is a FROM with its WHERE over `{t}` and the outer row `{p}`."""
 
     def sql(planner: Any, alias: str, part: Mapping[str, Any]) -> str:
-        if check is not None:
-            planner.check(check, part)
         inner = f"t{planner.number()}"
         return f"exists (select from {source.format(t=inner, p=alias)} and {planner.all_of(filter_name, part, inner)})"
 
@@ -191,6 +198,13 @@ def _compared(sql: str, pg: str, convert: Callable[[Any], Any] | None = None) ->
         return " and ".join(made) or "true"
 
     return compile_
+
+
+def _ids_in(chosen: Mapping[str, Any]) -> Iterator[str]:
+    """The ids that an IdFilter names."""
+    if chosen.get("eq") is not None:
+        yield chosen["eq"]
+    yield from chosen.get("in") or ()
 
 
 def _customer_ids(given: str | list[str]) -> list[UUID]:

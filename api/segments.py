@@ -12,7 +12,7 @@ from api.expose import Node, column, computed, describe, embedded, entry, expose
 from api.reads.mapping import Condition, Order
 from api.survivors import survivor
 from domain.interactions.model import InteractionKind
-from domain.segments import criteria, model, templates
+from domain.segments import criteria, model, queries, templates
 from domain.stages.rules import CanonicalStep
 
 READ = "metrics:read"
@@ -300,7 +300,10 @@ def _segment_ids(given: str | list[str]) -> list[Any]:
     return [ids.reader("seg")(one_) for one_ in ([given] if isinstance(given, str) else given)]
 
 
-IS_IN = Condition(filters.IdFilter, "A segment that the customer is in.", _is_in, scope=READ)
+IS_IN = Condition(
+    filters.IdFilter, "A segment that the customer is in.", _is_in, scope=READ,
+    check=filters.known("seg", "segments", queries.UnknownSegment),
+)  # fmt: skip
 """The condition of a customer filter on segments."""
 
 

@@ -213,14 +213,15 @@ class TypeMap:
 class Condition:
     """What a field of a filter input becomes: `sql(planner, alias, part)` is a condition over the alias.
 
-    `shortcut` may give a condition that an index answers in order, or None. Where it finds any row, it finds the same
-    rows as `sql` does; where it finds none, `sql` is asked.
+    `check` looks at what is asked of it first. `shortcut` may give a condition that an index answers in order, or None.
+    Where it finds any row, it finds the same rows as `sql` does; where it finds none, `sql` is asked.
     """
 
     annotation: Any
     description: str
     sql: Callable[[Any, str, Any], str]
     scope: str | None = None
+    check: Check | None = None
     shortcut: Callable[[Any, str, Any], str | None] | None = None
 
 

@@ -575,6 +575,8 @@ class Planner:
                     condition = FILTERS[filter_name][name]
                     if condition.scope:
                         self.scopes.add(condition.scope)
+                    if condition.check:
+                        self.check(condition.check, part)
                     made.append(condition.sql(self, alias, part))
         return made
 

@@ -138,6 +138,26 @@ async def test_a_stage_without_anybody_is_an_empty_page(business: Business) -> N
 
 
 @pytest.mark.parametrize(
+    ("of", "field", "told"),
+    [
+        ("customers", "segment", "There is no segment with this id."),
+        ("customers", "department", "There is no department with this id or key here."),
+        ("costs", "department", "There is no department with this id or key here."),
+        ("costs", "initiative", "There is no initiative with this id here."),
+    ],
+)
+async def test_a_filter_by_what_is_not_there_or_is_of_another_tenant(
+    business: Business, foreign: Business, of: str, field: str, told: str
+) -> None:
+    for id_ in (f"{field[:3]}_{NOBODY[4:]}", getattr(foreign, field, f"{field[:3]}_{'f' * 32}")):
+        for condition in (f'{field}: {{eq: "{id_}"}}', f'not: {{{field}: {{in: ["{id_}"]}}}}'):
+            asked = f"query {{ {of}(first: 1, filter: {{{condition}}}) {{ nodes {{ id }} totalCount }} }}"
+            ((error),) = (await business.caller.answer(asked))["errors"]
+            assert (error["extensions"]["code"], error["path"]) == ("BAD_USER_INPUT", [of])
+            assert error["message"].startswith(told)
+
+
+@pytest.mark.parametrize(
     ("asked", "message"),
     [
         ({"first": 0}, "first must be between 1 and 500, not 0."),

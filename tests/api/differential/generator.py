@@ -543,7 +543,7 @@ class Generator:
             prefixes = list(self.pools.ids)
             wishes = [max(map(self._wish_of_id, self.pools.ids[each])) for each in prefixes]
             prefix = self.random.choices(prefixes, wishes)[0]
-        roll = self.random.random()
+        roll = 0.0 if purpose in _OF_WHAT_IS_THERE else self.random.random()
         if roll < 0.86 and purpose.startswith("Query.node"):
             ids = self.pools.ids[prefix]
             return self.random.choices(ids, [self._wish_of_id(id_) ** 2 for id_ in ids])[0]
@@ -644,6 +644,15 @@ _KIND_OF_ID = {
         for name, kind in (("customer", "cus"), ("integration", "ing"))
     },
 }  # fmt: skip
+
+
+_OF_WHAT_IS_THERE = {
+    "CustomerFilter.segment",
+    "CustomerFilter.department",
+    "CostFilter.department",
+    "CostFilter.initiative",
+}
+"""Where an id of nothing is refused."""
 
 
 def _constant(of: Any, value: Any) -> str:

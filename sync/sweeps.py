@@ -51,27 +51,26 @@ _PAPERS = {
 }  # fmt: skip
 
 _CUSTOMERS = """
-SELECT type, remote_id FROM remote_records
+SELECT type, remote_id, updated_at FROM remote_records
 WHERE tenant_id = :tenant AND integration_id = :integration AND type = 'customer' AND NOT deleted
 """
 _INTERACTIONS = """
-SELECT 'interaction', remote_id FROM interactions
+SELECT 'interaction', remote_id, recorded_at FROM interactions
 WHERE tenant_id = :tenant AND integration_id = :integration AND stream = :stream AND superseded_at IS NULL
 """
 
 
 def _papers(kind: str) -> str:
     return f"""
-    SELECT link.type, link.remote_id FROM record_links AS link
-    WHERE link.tenant_id = :tenant AND link.integration_id = :integration AND link.type = '{kind}' AND EXISTS (
-        SELECT FROM {_PAPERS[kind]} AS paper
-        WHERE paper.tenant_id = :tenant AND paper.id = link.local_id AND paper.superseded_at IS NULL
-    )
+    SELECT link.type, link.remote_id, paper.recorded_at FROM record_links AS link
+    JOIN {_PAPERS[kind]} AS paper
+        ON paper.tenant_id = :tenant AND paper.id = link.local_id AND paper.superseded_at IS NULL
+    WHERE link.tenant_id = :tenant AND link.integration_id = :integration AND link.type = '{kind}'
     """
 
 
 KNOWN = {"customer": _CUSTOMERS, "interaction": _INTERACTIONS} | {kind: _papers(kind) for kind in _PAPERS}
-"""What is known here of a type at an integration: the SQL of its type and remote ids."""
+"""What is known here of a type at an integration: the SQL of its type, its remote ids, and when each changed here."""
 
 _SEE = sql("""
 INSERT INTO seen_records (tenant_id, run_id, type, remote_id)
@@ -153,13 +152,17 @@ def _is_shared(remote: Remote, stream: Stream, kind: str) -> bool:
 
 
 async def _compare(work: Writing, run: Run, types: Sequence[str]) -> tuple[int, list[str]]:
-    """How many records are known, and which of them this reading has not seen: `type:id` of each."""
+    """How many records are known, and which of them this reading has not seen: `type:id` of each.
+
+    What has come since it began, because the other side called or took it from us, may have missed its page.
+    """
     known = " UNION ALL ".join(KNOWN[kind] for kind in types)
     compared = sql(f"""
     SELECT count(*) AS known,
         array_agg(known.type || ':' || known.remote_id ORDER BY known.type, known.remote_id)
-            FILTER (WHERE seen.run_id IS NULL) AS missing
-    FROM ({known}) AS known (type, remote_id)
+            FILTER (WHERE seen.run_id IS NULL AND known.changed_at <= run.started_at) AS missing
+    FROM ({known}) AS known (type, remote_id, changed_at)
+    JOIN sync_runs AS run ON run.tenant_id = :tenant AND run.id = :run
     LEFT JOIN seen_records AS seen ON seen.tenant_id = :tenant AND seen.run_id = :run AND seen.type = known.type
         AND seen.remote_id = known.remote_id
     """)

@@ -9,6 +9,7 @@ from domain.core.unit_of_work import Actor
 from domain.integrations.model import BulkDelete, RunMode
 from sync import sweeps
 from sync.troubles import Outcome
+from sync.two_way import sending
 from tenure_sdk import Customer, Merge, Page, Transient
 from tests.sync.pull.test_pull import failing
 
@@ -47,6 +48,25 @@ async def test_what_a_whole_reading_does_not_bring_is_gone_and_can_come_back(clu
     assert (await club.pull("everyone")).counts.updated <= 1
     assert await club.living() == {row.id for row in side.rows}
     assert await club.rows("SELECT count(*) FROM seen_records WHERE $t") == [(0,)]
+
+
+async def test_what_came_by_another_way_during_a_whole_reading_is_not_gone(club: Shop, side: Side) -> None:
+    side.customers(15)
+    await club.pull("everyone")
+    gone = side.rows.pop(12)
+    (everyone,) = club.remote.connector.streams()
+
+    async def be_called(number: int) -> None:
+        if number == 1:  # the page where it would stand has been read
+            async with club.database.unit_of_work(club.tenant) as work:
+                await sending.land_aside(work, club.id, everyone, Page([Customer(id="late", name="Late")]))
+
+    side.before_page = be_called
+    assert (await club.pull("everyone")).counts.deleted == 1
+    assert await club.living() == {"late", *(row.id for row in side.rows)}
+    side.before_page = None
+    assert (await club.pull("everyone")).counts.deleted == 1
+    assert await club.living() == {row.id for row in side.rows} - {gone.id}
 
 
 async def test_rows_that_did_not_change_are_not_written(club: Shop, side: Side) -> None:

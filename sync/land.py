@@ -11,6 +11,7 @@ from msgspec import to_builtins
 from domain.tenants import queries as tenants
 from sync import runs, settle
 from sync.landing import (
+    allocations,
     amounts,
     contracts,
     costs,
@@ -23,6 +24,7 @@ from sync.landing import (
     lines,
     merges,
     opportunities,
+    papers,
     payments,
     products,
     rates,
@@ -207,10 +209,9 @@ async def _merged(
         if records[kind]:
             await _clear_parties(work, records, kind)
             yield await from_records(work, run, records[kind])
-    papers = [*records[Order], *records[Refund]]
-    if papers:
+    if sales := [*records[Order], *records[Refund]]:
         await _clear_parties(work, records, Order)
-        parties, merged, refused = await _merge_documents(work, run, papers)
+        parties, merged, refused = await _merge_documents(work, run, sales)
         yield parties
         yield merged._replace(rejects=[*refused.values()])
     if records[Invoice] or records[CreditNote]:
@@ -226,22 +227,21 @@ async def _merged_bills(
 ) -> AsyncIterator[Merged]:
     """The merges of credit notes and invoices, after the documents that have their lines."""
     known = amounts.known()
-    notes, unfit_notes = amounts.sound(notes, credit_notes.stated, known)
-    bills, unfit_bills = amounts.sound(bills, invoices.stated, known)
+    notes, unfit = amounts.sound(notes, allocations.stated, known)
     *parts, refused = await _merge_documents(work, run, [*notes, *bills])
     for part in parts:
         yield part._replace(created=0, updated=0, unchanged=0)
-    yield Merged(rejects=[*unfit_notes, *unfit_bills, *refused.values()])
+    yield Merged(rejects=[*unfit, *refused.values()])
     notes = [note for note in notes if ("credit_note", note.id) not in refused]
     bills = [bill for bill in bills if ("invoice", bill.id) not in refused]
     yield await credit_notes.from_records(work, run, notes, known)
-    yield await invoices.from_records(work, run, bills, known)
+    yield await invoices.from_records(work, run, bills)
 
 
-async def _merge_documents(work: Writing, run: Run, papers: Sequence[Document]) -> tuple[Merged, Merged, lines.Refused]:
+async def _merge_documents(work: Writing, run: Run, given: Sequence[Document]) -> tuple[Merged, Merged, papers.Refused]:
     """Merge documents: what the parties they name brought, what they brought themselves, and which stayed out."""
     await tables.clear(work, "incoming_lines", "landing_documents")
-    refused = await lines.copy_documents(work, papers)
+    refused = await papers.stage(work, given)
     mentioned = await customers.mentioned(work, run, "pg_temp.incoming_lines")
     await products.from_lines(work, run, "pg_temp.incoming_lines")
     (documents,) = await merge_lines(work, run)

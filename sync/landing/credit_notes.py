@@ -4,23 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from domain.core.money import minor_units
-from sync.landing import allocations, bills, cells, invoices, tables, timeline
+from sync.landing import allocations, bills, cells, invoices, timeline
 from sync.landing.bills import Bill
 from sync.landing.customers import Merged
 from sync.landing.tables import sql
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from decimal import Decimal
+    from collections.abc import Sequence
 
     from domain.core.unit_of_work import Writing
     from sync.runs import Run
     from tenure_sdk import CreditNote
 
 CREDIT_NOTE = Bill("credit_note", "refund", ("balance",), ("balance",))
-
-_COLUMNS = ("record", "document", "digits", *CREDIT_NOTE.own)
 
 _ALLOCATIONS = sql(allocations.write("credit_note", "landing_bills"))
 
@@ -38,10 +34,9 @@ _SETTLED = sql(allocations.settled("credit_note", "landing_bills"))
 
 
 async def from_records(work: Writing, run: Run, records: Sequence[CreditNote], amounts: cells.Cells) -> Merged:
-    """Merge credit notes, whose refunds have been merged before; the invoices that they settle may come later."""
+    """Merge staged credit notes, whose refunds have been merged; the invoices that they settle may come later."""
     if not records:
         return Merged()
-    await tables.copy(work, "landing_bills", _COLUMNS, _rows(records, amounts))
     await allocations.copy(work, "credit_note", records, amounts)
     merged = await bills.write(work, run, CREDIT_NOTE, len(records))
     if merged.created or merged.updated:
@@ -51,17 +46,3 @@ async def from_records(work: Writing, run: Run, records: Sequence[CreditNote], a
         await timeline.show(work, run)
         await invoices.settled(work, run, _SETTLED)
     return merged
-
-
-def stated(note: CreditNote) -> Iterator[tuple[str, Decimal | None, str]]:
-    """The amounts that are the credit note's own, as `amounts.sound` wants them."""
-    yield "balance", note.balance, note.currency
-    yield from allocations.stated(note)
-
-
-def _rows(records: Sequence[CreditNote], amounts: cells.Cells) -> bytes:
-    digits = cells.Cells(lambda currency: str(minor_units(currency)))
-    return cells.rows(
-        ("credit_note", cells.text(record.id), digits[record.currency], amounts[record.balance, record.currency])
-        for record in records
-    )

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from domain.core.money import minor_units
-from sync.landing import bills, cells, tables, timeline
+from sync.landing import bills, tables, timeline
 from sync.landing.bills import Bill
 from sync.landing.customers import Merged
 from sync.landing.tables import sql
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from decimal import Decimal
+    from collections.abc import Sequence
 
     from sqlalchemy import TextClause
 
@@ -25,8 +23,6 @@ STREAMS = ("invoice", "invoice.sent", "invoice.paid", "invoice.voided")
 
 _SAID = ("status", "native_status", "due_on", "balance", "sent_at")
 INVOICE = Bill("invoice", "order", (*_SAID, "changed_at"), _SAID)
-
-_COLUMNS = ("record", "document", "digits", *INVOICE.own)
 
 
 def _since(status: str) -> str:
@@ -113,11 +109,10 @@ CROSS JOIN LATERAL (
 """)
 
 
-async def from_records(work: Writing, run: Run, records: Sequence[Invoice], amounts: cells.Cells) -> Merged:
-    """Merge invoices, whose orders have been merged before."""
+async def from_records(work: Writing, run: Run, records: Sequence[Invoice]) -> Merged:
+    """Merge staged invoices, whose orders have been merged before."""
     if not records:
         return Merged()
-    await tables.copy(work, "landing_bills", _COLUMNS, _rows(records, amounts))
     merged = await bills.write(work, run, INVOICE, len(records))
     if merged.created or merged.updated:
         async with tables.found_by_remote_id(work):
@@ -137,32 +132,3 @@ async def settled(work: Writing, run: Run, invoices: TextClause, **binds: Any) -
             await work.execute(_SETTLED, {"tenant": work.tenant_id, "ids": ids})
     if ids:
         await timeline.show(work, run)
-
-
-def stated(invoice: Invoice) -> Iterator[tuple[str, Decimal | None, str]]:
-    """The amounts that are the invoice's own, as `amounts.sound` wants them."""
-    yield "balance", invoice.balance, invoice.currency
-
-
-def _rows(records: Sequence[Invoice], amounts: cells.Cells) -> bytes:
-    digits = cells.Cells(lambda currency: str(minor_units(currency)))
-    balances = [amounts[record.balance, record.currency] for record in records]
-    days = cells.Cells(lambda day: day.isoformat())
-    moments = cells.Cells(cells.moment)
-    columns = (
-        ["invoice"] * len(records),
-        cells.texts([record.id for record in records]),
-        [digits[record.currency] for record in records],
-        [_status(record.status, balance) for record, balance in zip(records, balances, strict=True)],
-        cells.optionals([record.native_status for record in records]),
-        [days[record.due_on] for record in records],
-        balances,
-        [moments[record.sent_at] for record in records],
-        [moments[record.updated_at] for record in records],
-    )
-    return cells.rows(zip(*columns, strict=True))
-
-
-def _status(said: str, balance: str) -> str:
-    """An open invoice of which nothing is owed is paid, whatever the other side calls it."""
-    return "PAID" if said == "OPEN" and balance == "0" else said

@@ -4,24 +4,25 @@ from __future__ import annotations
 
 from decimal import Context, Decimal
 from functools import cache
-from itertools import compress, count
+from itertools import compress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from domain.core.countries import is_country
 from domain.core.money import minor_units, to_minor
 from sync import soundness
 from sync.landing import cells, tables
-from tenure_sdk import LINE_TYPES, CreditNote, Invoice, LinePage, Order, Refund, Reject
+from tenure_sdk import LINE_TYPES, LinePage, Reject
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from domain.core.unit_of_work import Writing
-    from tenure_sdk import Document, OrderLine
 
 _WIDE = Context(prec=80)  # a quantity times a price must be exact before it is rounded
-_BIGGEST = 2**63 - 1
+BIGGEST = 2**63 - 1
+"""The largest amount, in minor units."""
+
 _MOST_DIGITS = 19
 
 _AMOUNTS = ("total", "discount", "tax", "cost")
@@ -44,21 +45,6 @@ async def copy(work: Writing, page: LinePage) -> Encoded:
     if encoded.accepted:
         await tables.copy(work, "incoming_lines", encoded.columns, encoded.rows)
     return encoded
-
-
-Refused = dict[tuple[str, str], Reject]
-"""Why documents stayed out, by the type of their lines and their ids."""
-
-
-async def copy_documents(work: Writing, documents: Sequence[Document]) -> Refused:
-    """Put documents into the staging table as their lines; one that no table can hold stays out, with all its lines."""
-    written = _Values()
-    rows, refused = _rows(documents, written), _refused(documents, written)
-    if refused:
-        rows = _rows([each for each in documents if (_type_of(each), each.id) not in refused], written)
-    if rows:
-        await tables.copy(work, "incoming_lines", _DOCUMENT_COLUMNS, rows)
-    return refused
 
 
 def encode(page: LinePage) -> Encoded:
@@ -101,14 +87,15 @@ def _written(name: str, values: dict[str, Sequence[Any]]) -> Written:
 
 def _amounts(values: dict[str, Sequence[Any]]) -> Written:
     """Quantity by unit price less discount, rounded half-even to the currency's minor unit."""
-    known = cells.Cells(_line_amount)
+    known = cells.Cells(line_amount)
     nothing = [None] * len(values["line"])
     prices, discounts = values.get("unit_price") or nothing, values.get("discount") or nothing
     terms = zip(values["quantity"], prices, discounts, values["currency"], strict=True)
     return [known[term] for term in terms], known.unfit
 
 
-def _line_amount(term: tuple[Decimal | None, Decimal | None, Decimal | None, str]) -> str:
+def line_amount(term: tuple[Decimal | None, Decimal | None, Decimal | None, str]) -> str:
+    """What a line of quantity, unit price, discount and currency comes to, in minor units."""
     quantity, price, discount, currency = term
     if quantity is None:
         return cells.NULL
@@ -125,18 +112,14 @@ def minor(amount: Decimal, currency: str) -> str:
         raise ValueError("is no number")
     # What has so many digits cannot even be rounded to minor units within the precision of decimals.
     whole = None if amount.adjusted() > _MOST_DIGITS else to_minor(amount, currency)
-    if whole is None or abs(whole) > _BIGGEST:
+    if whole is None or abs(whole) > BIGGEST:
         raise ValueError("is too large an amount of money")
     return str(whole)
 
 
-_TYPES = {**LINE_TYPES, "invoice": ("invoice", "SALE"), "credit_note": ("credit_note", None)}
-"""A bill has the lines of an order or a refund, but is linked under its own type."""
-
-
 @cache
 def _type(name: str) -> str:
-    record, kind = _TYPES[name]
+    record, kind = LINE_TYPES[name]
     return f"{record}\t{kind or cells.NULL}"
 
 
@@ -175,143 +158,3 @@ def _rejects(written: dict[str, Written], values: dict[str, Sequence[Any]]) -> l
                 given = None if value is None else str(value)
                 found[line] = Reject(line, field, given, str(cell), values["document"][place])
     return [found[line] for line in sorted(found)]
-
-
-_DOCUMENT_COLUMNS = (
-    "line", "document", "record", "kind", "number", "occurred_at", "status", "refunds", "customer", "currency",
-    "digits", "channel", "total", "units", "sku", "description", "quantity", "unit_price", "discount", "tax", "amount",
-    "cost",
-)  # fmt: skip
-
-
-class _Values:
-    """The cells of what may be no value that a table can hold, each made once for all documents."""
-
-    def __init__(self) -> None:
-        self.currencies = cells.Cells(_currency)
-        self.numbers = cells.Cells(cells.exact)
-        self.amounts = cells.Cells(lambda pair: cells.NULL if pair[0] is None else minor(*pair))
-        self.lines = cells.Cells(_line)
-
-    @property
-    def unfit(self) -> bool:
-        """Whether some of them were none."""
-        return any(each.unfit for each in (self.currencies, self.numbers, self.amounts, self.lines))
-
-    def of(self, document: Document) -> Iterator[tuple[str, object, str]]:
-        """Field, value and cell of all that may be unfit in a document."""
-        currency = document.currency
-        yield "currency", currency, self.currencies[currency]
-        yield "total", document.total, self.amounts[document.total, currency]
-        yield "units", document.units, self.numbers[document.units]
-        for line in document.lines:
-            yield "quantity", line.quantity, self.numbers[line.quantity]
-            yield "unit_price", line.unit_price, self.numbers[line.unit_price]
-            yield "discount", line.discount, self.amounts[line.discount, currency]
-            yield "tax", line.tax, self.amounts[line.tax, currency]
-            yield "cost", line.cost, self.amounts[line.cost, currency]
-            yield "unit_price", line.unit_price, self.lines[_terms(line, currency)]
-
-
-_Terms = tuple["Decimal", "Decimal", "Decimal", "Decimal | None", "Decimal | None", str]
-
-
-def _terms(line: OrderLine, currency: str) -> _Terms:
-    return line.quantity, line.unit_price, line.discount, line.tax, line.cost, currency
-
-
-def _line(terms: _Terms) -> str:
-    """What a line says of quantity, price, discount and tax, the amount that it comes to, and what its goods cost."""
-    quantity, price, discount, tax, cost, currency = terms
-    return "\t".join((
-        cells.exact(quantity), cells.exact(price), minor(discount, currency),
-        cells.NULL if tax is None else minor(tax, currency), _line_amount((quantity, price, discount, currency)),
-        cells.NULL if cost is None else minor(cost, currency),
-    ))  # fmt: skip
-
-
-def _refused(documents: Iterable[Document], written: _Values) -> Refused:
-    """The first reason against each document that cannot be kept."""
-    refused: Refused = {}
-    for document in documents if written.unfit else ():
-        for field, value, cell in written.of(document):
-            if isinstance(cell, cells.Unfit):
-                given = None if value is None else str(value)
-                reject = Reject(None, field, given, str(cell), document.id)
-                refused.setdefault((_type_of(document), document.id), reject)
-    return refused
-
-
-_AT_HAND = 100
-"""Of so many documents a processor keeps at hand what is looked at column by column: it saves a fifth of the time."""
-
-
-def _rows(documents: Sequence[Document], written: _Values) -> bytes:
-    """The lines of documents as COPY reads them; a document without lines has one that only tells of it."""
-    places = count(1)
-    portions = (documents[start : start + _AT_HAND] for start in range(0, len(documents), _AT_HAND))
-    return b"".join(_portion(portion, written, places) for portion in portions)
-
-
-def _portion(documents: Sequence[Document], written: _Values, places: Iterator[int]) -> bytes:
-    heads = _heads(documents, written)
-    told = [
-        (head, line, document.currency)
-        for head, document in zip(heads, documents, strict=True)
-        for line in document.lines or (None,)
-    ]
-    lines = [(line, currency) for _, line, currency in told if line is not None]
-    columns = (
-        cells.optionals([line.product.id if line.product else None for line, _ in lines]),
-        cells.optionals([line.description for line, _ in lines]),
-        [written.lines[_terms(line, currency)] for line, currency in lines],
-    )
-    following = map("\t".join, zip(*columns, strict=True))
-    return cells.rows(
-        (str(place), head, _NO_LINE if line is None else next(following))
-        for (head, line, _), place in zip(told, places, strict=False)
-    )
-
-
-_NO_LINE = "\t".join([cells.NULL] * 8)
-
-
-def _heads(documents: Sequence[Document], written: _Values) -> list[str]:
-    """What every line of a document says of it."""
-    said = [_said(document) for document in documents]
-    columns = (
-        cells.texts([document.id for document in documents]),
-        [_type(kind) for kind, _, _ in said],
-        cells.optionals([document.number for document in documents]),
-        cells.moments([document.occurred_at for document in documents]),
-        [status or cells.NULL for _, status, _ in said],
-        cells.optionals([refunds for _, _, refunds in said]),
-        cells.optionals([document.customer.id if document.customer else None for document in documents]),
-        [written.currencies[document.currency] for document in documents],
-        cells.optionals([document.channel for document in documents]),
-        [written.amounts[document.total, document.currency] for document in documents],
-        [written.numbers[document.units] for document in documents],
-    )
-    return list(map("\t".join, zip(*columns, strict=True)))
-
-
-def _type_of(document: Document) -> str:
-    return _said(document)[0]
-
-
-_ORDERED = {"DRAFT": "OPEN", "OPEN": "COMPLETED", "PAID": "COMPLETED", "VOIDED": "CANCELLED"}
-"""The status of the order that an invoice bills."""
-
-
-def _said(document: Document) -> tuple[str, str | None, str | None]:
-    """What only some types of document say: the type of its lines, its status, and the order that it gives back."""
-    match document:
-        case Invoice():
-            return "invoice", _ORDERED[document.status], None
-        case CreditNote():
-            return "credit_note", None, None
-        case Refund():
-            return "refund", None, document.order.id if document.order else None
-        case Order():
-            return "adjustment" if document.kind == "ADJUSTMENT" else "order", document.status, None
-    raise TypeError(type(document))

@@ -96,7 +96,7 @@ async def gather(work: Reading, initiative_id: UUID, asked: Asked = AS_SEALED) -
     kind = _kind(waiting.kind(day.toordinal(), has_final=_has_final(earlier)), header, asked)
     ends_on = header.final_on if kind is MeasurementKind.FINAL else day
     window = reading.Window(header.go_live_on, ends_on, header.time_zone, header.paid_only)
-    known = _Known(parts[SealedPart.LINKS], await reading.people(work, window), window)
+    known = _Known(parts[SealedPart.LINKS], await reading.people(work, window, header.go_live_on), window)
     root = sealing.survivors(known.roots)
     before = sealing.of_parts(parts, _sealed_window(header), header.go_live_on).merged(root[: known.sealed])
     after = (await _after(work, parts, known, window, root)).merged(root)
@@ -257,7 +257,12 @@ async def _within(work: Reading, plan: Plan, segment_ids: Sequence[UUID], time_z
     inside = known.are(members.customer_ids)
     treated = np.ones_like(inside) if plan.treated is None else plan.treated
     within = replace(plan, treated=inside & treated, untouched=inside & ~treated)
-    return within if members.dated else replace(within, selection=Selection.SEGMENT, selected_on=plan.read_on)
+    if not members.dated:
+        return replace(within, selection=Selection.SEGMENT, selected_on=plan.read_on)
+    if plan.selection is Selection.LIST:
+        return within
+    chosen_by = max(plan.baseline_begins, plan.selected_on or plan.baseline_begins)
+    return replace(within, selection=Selection.SEGMENT, selected_on=chosen_by)
 
 
 def _flags(*, is_late: bool, late: Late) -> tuple[Flag, ...]:

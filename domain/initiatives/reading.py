@@ -54,12 +54,16 @@ class Window:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Person:
-    """A customer as recorded: who survived for it, where it belongs, and when it was first seen and first bought."""
+    """A customer as recorded: who survived for it, where it belongs, and when it was first seen and first bought.
+
+    The department is that of the day that was asked for, since `department_since`; of who had none then, his next one.
+    """
 
     id: UUID
     root_id: UUID
     organisation_id: UUID | None
     department_id: UUID | None
+    department_since: date | None
     segment_ids: list[UUID]
     first_seen_on: date
     first_occasion_on: date | None
@@ -86,9 +90,9 @@ class Members:
     dated: bool
 
 
-async def people(reading: Reading, window: Window) -> Sequence[Person]:
-    """Everybody who was seen before the end of the window and not erased, by id."""
-    rows = await reading.rows(_PEOPLE, _values(reading, window))
+async def people(reading: Reading, window: Window, belonging: date) -> Sequence[Person]:
+    """Everybody who was seen before the end of the window and not erased, by id; of departments as of a day."""
+    rows = await reading.rows(_PEOPLE, {**_values(reading, window), "belonging": belonging})
     return [Person(**row._asdict()) for row in rows]
 
 
@@ -259,7 +263,16 @@ _IS_OCCASION = "CASE WHEN :paid_only THEN p.paid_orders ELSE p.orders END > 0"
 
 _PEOPLE = _statement(
     f"""
+    WITH members AS (
+        SELECT DISTINCT ON (m.customer_id) m.customer_id, m.department_id,
+            CAST(m.valid_from AT TIME ZONE :zone AS date) AS since
+        FROM department_members m
+        WHERE m.tenant_id = :tenant
+            AND coalesce(m.valid_to > greatest(m.valid_from, CAST(:belonging AS timestamp) AT TIME ZONE :zone), true)
+        ORDER BY m.customer_id, m.valid_from, m.id
+    )
     SELECT c.id, c.root_id, o.root_id AS organisation_id, coalesce(own.department_id, d.department_id) AS department_id,
+        CASE WHEN own.department_id IS NULL THEN d.since ELSE own.since END AS department_since,
         coalesce(belongs.segment_ids, '{{}}') AS segment_ids,
         least(seen.day, bought.first_on) AS first_seen_on, bought.first_on AS first_occasion_on,
         coalesce(bought.before, 0) AS occasions_before
@@ -268,8 +281,8 @@ _PEOPLE = _statement(
         SELECT CAST(coalesce(c.own_first_seen_at, c.first_seen_at) AT TIME ZONE :zone AS date) AS day
     ) AS seen
     LEFT JOIN customers o ON o.tenant_id = :tenant AND o.id = c.organisation_id
-    LEFT JOIN department_members own ON own.tenant_id = :tenant AND own.customer_id = c.id AND own.valid_to IS NULL
-    LEFT JOIN department_members d ON d.tenant_id = :tenant AND d.customer_id = c.root_id AND d.valid_to IS NULL
+    LEFT JOIN members own ON own.customer_id = c.id
+    LEFT JOIN members d ON d.customer_id = c.root_id
     LEFT JOIN (
         SELECT customer_id, array_agg(segment_id ORDER BY segment_id) AS segment_ids
         FROM segment_members WHERE tenant_id = :tenant GROUP BY customer_id
@@ -281,7 +294,7 @@ _PEOPLE = _statement(
     WHERE c.tenant_id = :tenant AND c.status <> 'ERASED' AND least(seen.day, bought.first_on) < :last
     ORDER BY c.id
     """,
-    first=Date(), last=Date(),
+    first=Date(), last=Date(), belonging=Date(),
 )  # fmt: skip
 
 

@@ -77,8 +77,8 @@ async def gather(work: Reading, of: Initiative) -> tuple[BaselineSnapshot, Parts
         message = f"The days before go-live are not over. Seal on {of.go_live_on}, or later."
         raise TooEarly(message, earliest_at=of.go_live_on, rule=WHEN_LIVE)
     window = await _window(work, of, tenant.time_zone)
-    scope = await _scope(work, of, tenant.time_zone, day)
-    who = await _everybody(work, window)
+    who = await _everybody(work, window, _begins(of))
+    scope = await _scope(work, of, tenant.time_zone, day, who)
     parts = await _parts(work, of, window, scope, who)
     # Each record is sealed apart; what is told of them counts those once who are known to be one.
     root = survivors([one.root_id for one in who])
@@ -166,25 +166,34 @@ def _require_panel(before: History, of: Initiative, treated: Mask) -> None:
     raise NotEnoughData(f"{message} {choose}", have=0, need=1, of="customers who bought before the baseline begins")
 
 
-async def _scope(work: Reading, of: Initiative, time_zone: str, day: date) -> Scope:
+async def _scope(work: Reading, of: Initiative, time_zone: str, day: date, who: Sequence[Person]) -> Scope:
     begins = _begins(of)
     listed, departments = frozenset(of.customer_ids), frozenset(of.department_ids)
+    joined_on = _joined_on(departments, begins, who)
     if of.segment_ids:
         moment = datetime.combine(begins, time(), ZoneInfo(time_zone))
         members = await reading.members_at(work, of.segment_ids, moment)
-        selected_on = begins if members.dated and not listed else day
+        selected_on = max(begins, joined_on) if members.dated and not listed else day
         return Scope(Selection.SEGMENT, listed | members.customer_ids, departments, selected_on)
     if listed:
         return Scope(Selection.LIST, listed, departments, day)
     if departments:
-        return Scope(Selection.DEPARTMENTS, listed, departments, None)
+        return Scope(Selection.DEPARTMENTS, listed, departments, joined_on)
     return Scope(Selection.EVERYONE, listed, departments, None)
 
 
-async def _everybody(work: Reading, window: Window) -> list[Person]:
+def _joined_on(departments: frozenset[UUID], begins: date, who: Sequence[Person]) -> date:
+    """The last day on which anybody came to these departments who had bought before the baseline begins."""
+    compared = (one for one in who if one.first_occasion_on is not None and one.first_occasion_on < begins)
+    since = (one.department_since for one in compared if one.department_id in departments)
+    return max(filter(None, since), default=begins)
+
+
+async def _everybody(work: Reading, window: Window, belonging: date) -> list[Person]:
     """In an order that tells nothing: an erased customer cannot be found again by the place among the others."""
     salt = secrets.token_bytes(32)
-    who = sorted(await reading.people(work, window), key=lambda one: hashlib.sha256(salt + one.id.bytes).digest())
+    found = await reading.people(work, window, belonging)
+    who = sorted(found, key=lambda one: hashlib.sha256(salt + one.id.bytes).digest())
     if not who:
         raise NotEnoughData(have=0, need=1, of="customers")
     return who

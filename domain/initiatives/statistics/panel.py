@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from domain.initiatives.history import NEVER
+from domain.initiatives.history import LATEST, NEVER
 from domain.initiatives.plans import Selection
 from domain.initiatives.statistics.windows import Calendar
 
@@ -54,13 +54,15 @@ def least(size: int) -> float:
 
 
 def calendar(history: History, plan: Plan, first_known: int) -> Calendar:
-    """The windows of a plan; those of the year before only where enough of the panel had bought before them."""
+    """The windows of a plan; those of the year before only where enough of the panel had bought before them.
+
+    And only where nobody was chosen by what he did since they began: whoever was at his best then is worse a year
+    later, whatever is done.
+    """
     found = Calendar(first_known, plan)
-    sizes = [
-        panel(history, begins, treated(history, plan)).size
-        for begins in (plan.baseline_begins, min(plan.baseline_begins, found.compared.before.first))
-    ]
-    return replace(found, long_known=sizes[1] >= least(sizes[0]))
+    begins = min(plan.baseline_begins, found.compared.before.first)
+    sizes = [panel(history, day, treated(history, plan)).size for day in (plan.baseline_begins, begins)]
+    return replace(found, year_before=sizes[1] >= least(sizes[0]) and _chosen_by(plan) <= begins)
 
 
 def treated(history: History, plan: Plan) -> Mask:
@@ -78,13 +80,21 @@ def untouched(history: History, plan: Plan) -> Mask:
 def selected_on_baseline(plan: Plan, *, matched: bool = False) -> bool:
     """Whether customers were chosen by what they did inside the baseline, so that they would have changed anyway.
 
-    A list made by hand counts as chosen when it was made, unless untouched ones of the same cells answer for it.
+    A list made by hand counts as chosen when it was made, customers of a department when they came to it, unless
+    untouched ones of the same cells answer for them.
     """
-    if plan.selection in {Selection.EVERYONE, Selection.DEPARTMENTS}:
+    if matched and plan.selection in {Selection.LIST, Selection.DEPARTMENTS}:
         return False
-    if plan.selection is Selection.LIST and matched:
-        return False
-    return plan.selected_on is None or plan.selected_on > plan.baseline_begins
+    return _chosen_by(plan) > plan.baseline_begins
+
+
+def _chosen_by(plan: Plan) -> int:
+    """The day up to which what customers did could decide whether they are in the scope; NEVER: nothing decided it."""
+    if plan.selection is Selection.EVERYONE:
+        return NEVER
+    if plan.selected_on is None:  # seals of before it was kept of departments do not say since when
+        return NEVER if plan.selection is Selection.DEPARTMENTS else LATEST
+    return plan.selected_on
 
 
 def grown(mask: Mask, customers: int) -> Mask:

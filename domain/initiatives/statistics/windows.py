@@ -81,13 +81,13 @@ def require_known(before: History, after: History, plan: Plan) -> None:
 class Calendar:
     """Which windows belong to a go-live, true or fake: the same days one year earlier where two years are known.
 
-    Without `long_known`, enough of those who are compared were no customers a year earlier: the days just before are
-    compared with, however much is known of others.
+    Without `year_before` the days just before are compared with, however much is known: too few of those who are
+    compared were customers a year earlier, or they were chosen by what they did since.
     """
 
     first_known: int
     plan: Plan
-    long_known: bool = True
+    year_before: bool = True
 
     @property
     def compared(self) -> Windows:
@@ -109,7 +109,7 @@ class Calendar:
     @property
     def _yearly(self) -> bool:
         known = self.plan.go_live - self.first_known >= TWO_YEARS
-        return known and self.plan.after_days <= YEAR and self.long_known
+        return known and self.plan.after_days <= YEAR and self.year_before
 
     def _around(self, go_live: int, after_days: int, before_days: int) -> Windows:
         after = Span(go_live, go_live + after_days)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
 import asyncpg
@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from domain.core.problems import NotEnoughData
-from domain.customers import privacy
+from domain.customers import departments, privacy
 from domain.initiatives import actions, queries, reading, seal, sealing
 from domain.initiatives.model import SealedPart
 from domain.initiatives.statistics.windows import WindowBeforeData
@@ -91,6 +91,37 @@ async def test_some_customers_are_treated_and_frozen(database: Database, tenant:
     treated = {of for of, is_so in zip(links, parts[SealedPart.CUSTOMERS]["is_treated"], strict=True) if is_so}
     assert treated == set(book.customers[:5])
     assert (header.selection, header.treated) == ("LIST", 5)
+
+
+@pytest.mark.parametrize("joins_later", [False, True])
+async def test_departments_are_as_they_were_when_the_baseline_began(
+    database: Database, tenant: UUID, book: evidence.Book, joins_later: bool
+) -> None:
+    """Who left for another department after go-live was there; who came from one was not; who had none is taken in."""
+    long_ago, after = _noon(LIVE - timedelta(days=BASELINE + 10)), _noon(LIVE + timedelta(days=5))
+    left, came, new = book.customers[:3]
+    async with database.unit_of_work(tenant) as work:
+        south, north = [await departments.define_department(work, key, key.title()) for key in ("south", "north")]
+        for who, moves in {
+            left: [(south, long_ago), (north, after)],
+            came: [(north, long_ago), (south, after)],
+            new: [(south, after)] if joins_later else [],
+        }.items():
+            for department, since in moves:
+                await departments.assign_department(work, who, department.id, since)
+    header = await sealed(database, tenant, department_ids=[south.id])
+    parts = await opened(database, tenant, header)
+    who, links = parts[SealedPart.CUSTOMERS], parts[SealedPart.LINKS]["customer_id"]
+    belongs = {of: each for of, each in zip(links, who["department_id"], strict=True) if each}
+    treated = {of for of, is_so in zip(links, who["is_treated"], strict=True) if is_so}
+    chosen_by = (after if joins_later else long_ago).date()
+    assert belongs == {left: south.id, came: north.id} | ({new: south.id} if joins_later else {})
+    assert treated == {left} | ({new} if joins_later else set())
+    assert (header.selection, header.selected_on) == ("DEPARTMENTS", chosen_by)
+
+
+def _noon(day: date) -> datetime:
+    return datetime.combine(day, time(12), UTC)
 
 
 async def test_a_baseline_is_sealed_once(

@@ -4,11 +4,12 @@ from dataclasses import replace
 from datetime import date
 from typing import Any
 
+import numpy as np
 import pytest
 
 from domain.initiatives.comparing import compare
-from domain.initiatives.findings import Flag, Span
-from domain.initiatives.plans import Plan, Tier
+from domain.initiatives.findings import Flag, Span, Verdict
+from domain.initiatives.plans import Plan, Question, Selection, Tier
 from domain.initiatives.statistics.windows import (
     Calendar,
     EmptyWindow,
@@ -50,6 +51,45 @@ def test_the_year_before_is_compared_where_a_fifth_of_the_panel_had_bought_befor
         known = history(rows, customers=1 + others, days=(GO_LIVE - 730, GO_LIVE + 60))
         found = compare(*split(known, GO_LIVE), replace(PLAN, draws=1))
         assert (found.before.last == GO_LIVE, found.groups.treated) == (not year_before, 1 if year_before else 6)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "of_the_year_before", "flagged"),
+    [
+        ({}, True, False),
+        ({"selection": Selection.SEGMENT, "selected_on": GO_LIVE - 90}, False, False),
+        ({"selection": Selection.SEGMENT, "selected_on": GO_LIVE - 365}, True, False),
+        ({"selection": Selection.SEGMENT, "selected_on": None}, False, True),
+        ({"selection": Selection.DEPARTMENTS, "selected_on": GO_LIVE - 700}, True, False),
+        ({"selection": Selection.DEPARTMENTS, "selected_on": GO_LIVE - 90}, False, False),
+        ({"selection": Selection.DEPARTMENTS, "selected_on": GO_LIVE - 89}, False, True),
+        ({"selection": Selection.DEPARTMENTS, "selected_on": None}, True, False),  # as older seals have it
+    ],
+)
+def test_whoever_was_chosen_by_what_he_did_since_is_not_compared_with_the_year_before(
+    chosen: dict[str, Any], of_the_year_before: bool, flagged: bool
+) -> None:
+    known = history([(0, GO_LIVE - 730), (1, GO_LIVE - 730)], customers=2, days=(GO_LIVE - 730, GO_LIVE + 60))
+    found = compare(*split(known, GO_LIVE), replace(PLAN, draws=1, treated=np.array([True, False]), **chosen))
+    assert (found.before.last < GO_LIVE, Flag.SELECTED_ON_BASELINE in found.flags) == (of_the_year_before, flagged)
+
+
+def test_those_at_their_best_a_year_ago_do_not_fall_for_it() -> None:
+    """Everybody buys by the same chance; those who bought thrice in half a year are the segment when the next begins.
+
+    Beside the same days of the year before, in which they were at their best, they would fall by a half.
+    """
+    first, chance = GO_LIVE - 1000, np.random.default_rng(1)
+    bought = {(who, int(day)) for who in range(2000) for day in chance.integers(first, GO_LIVE + 180, 10)}
+    known = history(sorted(bought), customers=2000, days=(first, GO_LIVE + 180))
+    inside = (known.day >= GO_LIVE - 360) & (known.day < GO_LIVE - 180)
+    chosen = np.bincount(known.customer[inside], minlength=2000) >= 3
+    asked = {"baseline_days": 180, "measured_on": GO_LIVE + 180, "questions": (Question.FREQUENCY,), "draws": 200}
+    plan = replace(PLAN, treated=chosen, selection=Selection.SEGMENT, selected_on=GO_LIVE - 180, **asked)
+    (answer,) = compare(*split(known, GO_LIVE), plan).answers
+    (measure,) = answer.measures
+    assert (chosen.sum(), answer.verdict) == (363, Verdict.NO_EVIDENCE)
+    assert measure.change == pytest.approx(0, abs=0.1)
 
 
 def test_the_29th_of_february_is_compared_with_the_28th() -> None:

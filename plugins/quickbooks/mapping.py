@@ -33,6 +33,10 @@ ZERO, ONE = Decimal(0), Decimal(1)
 NOON = time(12)
 MASKED = re.compile(r"[Xx*]{3}")
 """QuickBooks shows tax ids only in part: what is left of them identifies nobody."""
+SHIPPING = "SHIPPING_ITEM_ID"
+"""What QuickBooks has charges for shipping sell; it is none of the company's items."""
+CHARGED = "Shipping"
+"""How such a line is called where nothing is written on it."""
 COUNTRIES = {"USA": "US", "CAN": "CA", "GBR": "GB", "AUS": "AU", "NZL": "NZ", "IND": "IN", "FRA": "FR", "MEX": "MX"}
 
 
@@ -192,7 +196,7 @@ def _allocations(amounts: Iterable[Sequence[Any]]) -> tuple[Allocation, ...]:
 
 
 def _lines(rows: Iterable[LineRow]) -> Iterator[OrderLine]:
-    """What was sold, bundles by their parts, and discounts as lines of nothing; subtotals and remarks are none."""
+    """What was sold, bundles by their parts; shipping and discounts are of no units; subtotals and remarks are none."""
     for row in rows:
         match row.detail_type:
             case "SalesItemLineDetail":
@@ -200,8 +204,7 @@ def _lines(rows: Iterable[LineRow]) -> Iterator[OrderLine]:
             case "GroupLineDetail" if row.group_line_detail is not None:
                 yield from _lines(row.group_line_detail.line)
             case "DiscountLineDetail" if row.amount:
-                described = row.description or "Discount"
-                yield OrderLine(description=described, quantity=ZERO, unit_price=ZERO, discount=row.amount)
+                yield _of_no_units(row.description or "Discount", row.amount)
             case _:
                 pass
 
@@ -209,7 +212,9 @@ def _lines(rows: Iterable[LineRow]) -> Iterator[OrderLine]:
 def _sold(row: LineRow) -> OrderLine:
     """A line comes to its amount; what quantity and price come to beyond it is a discount."""
     detail, amount = row.sales_item_line_detail, row.amount or ZERO
-    item = detail and detail.item_ref
+    item = detail.item_ref if detail else None
+    if item is not None and item.value == SHIPPING:
+        return _of_no_units(row.description or CHARGED, -amount)
     product = Ref("product", item.value) if item else None
     if detail is None or detail.qty is None or detail.unit_price is None:
         return OrderLine(product=product, description=row.description, quantity=ONE, unit_price=amount)
@@ -218,6 +223,10 @@ def _sold(row: LineRow) -> OrderLine:
     return OrderLine(
         product=product, description=row.description, quantity=quantity, unit_price=price, discount=discount or ZERO
     )
+
+
+def _of_no_units(description: str, discount: Decimal) -> OrderLine:
+    return OrderLine(description=description, quantity=ZERO, unit_price=ZERO, discount=discount)
 
 
 def _taxed(lines: Sequence[OrderLine], tax: Decimal) -> Iterator[OrderLine]:
@@ -299,14 +308,24 @@ def written_invoice(record: Invoice, fields: Collection[str], refs: Mapping[str,
     if "currency" in fields:
         properties["CurrencyRef"] = {"value": record.currency}
     if "lines" in fields:
-        properties["Line"] = [_written_line(line, refs) for line in record.lines if line.quantity or line.unit_price]
-        discount = sum((line.discount for line in record.lines), ZERO)
-        if discount:
-            detail = {"PercentBased": False}
-            properties["Line"] += [
-                {"Amount": discount, "DetailType": "DiscountLineDetail", "DiscountLineDetail": detail}
-            ]
+        properties["Line"] = [*_written_lines(record.lines, refs)]
     return properties
+
+
+def _written_lines(lines: Iterable[OrderLine], refs: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    """What is sold, what is added without units (shipping), and in one line what is taken off."""
+    discount = ZERO
+    for line in lines:
+        is_sold = line.quantity or line.unit_price
+        if not is_sold and line.discount < 0:
+            yield _written_shipping(line)
+            continue
+        if is_sold:
+            yield _written_line(line, refs)
+        discount += line.discount
+    if discount:
+        detail = {"PercentBased": False}
+        yield {"Amount": discount, "DetailType": "DiscountLineDetail", "DiscountLineDetail": detail}
 
 
 def _written_line(line: OrderLine, refs: Mapping[str, str]) -> dict[str, Any]:
@@ -315,3 +334,9 @@ def _written_line(line: OrderLine, refs: Mapping[str, str]) -> dict[str, Any]:
         detail["ItemRef"] = {"value": refs[line.product.id]}
     row = {"DetailType": "SalesItemLineDetail", "SalesItemLineDetail": detail}
     return row | ({"Description": line.description} if line.description else {})
+
+
+def _written_shipping(line: OrderLine) -> dict[str, Any]:
+    detail = {"ItemRef": {"value": SHIPPING}}
+    row = {"Amount": -line.discount, "DetailType": "SalesItemLineDetail", "SalesItemLineDetail": detail}
+    return row | ({"Description": line.description} if line.description not in {None, CHARGED} else {})

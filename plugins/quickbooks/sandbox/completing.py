@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 CURRENCY = {"value": "USD", "name": "United States Dollar"}
 NAME_PARTS = ("Title", "GivenName", "MiddleName", "FamilyName", "Suffix")
 DAYS_TO_PAY = 30
+SHIPPING = "SHIPPING_ITEM_ID"
+"""Stands for an item in lines that charge for shipping."""
 
 
 def complete(company: Company, kind: Entity, record: Record, *, new: bool) -> None:
@@ -126,6 +128,8 @@ def _target(company: Company, name: str, identifier: str, *, new: bool) -> dict[
     if name.endswith("TaxCodeRef"):
         if identifier not in TAX_CODES:
             raise refusals.no_such_reference(name, identifier)
+        return {}
+    if (name, identifier) == ("ItemRef", SHIPPING):
         return {}
     entity = "Account" if name.endswith("AccountRef") else {"ParentRef": "Customer"}.get(name, name[:-3])
     table = company.tables.get(entity)

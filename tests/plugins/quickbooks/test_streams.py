@@ -107,6 +107,16 @@ async def test_an_invoice_comes_to_its_amount_less_discount_with_its_tax_beside(
     assert sum(amounts) + Decimal("5.15") == found.balance
 
 
+async def test_shipping_is_a_line_of_no_units(desk: Desk) -> None:
+    lines = line("10.00", item=desk.item()), line("15.00", item="SHIPPING_ITEM_ID")
+    desk.company.create("Invoice", **sale(desk.customer(), *lines))
+    (found,) = (await desk.records("invoices")).values()
+    assert found.lines[1] == OrderLine(
+        description="Shipping", quantity=Decimal(0), unit_price=Decimal(0), discount=Decimal("-15.00")
+    )
+    assert sum(each.quantity * each.unit_price - each.discount for each in found.lines) == found.total == Decimal(25)
+
+
 async def test_a_line_whose_price_was_rounded_still_comes_to_its_amount(desk: Desk) -> None:
     row = sale(desk.customer(), line("0.333", 3, item=desk.item()))
     row["Line"][0]["Amount"] = Decimal("1.00")

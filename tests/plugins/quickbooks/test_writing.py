@@ -21,6 +21,7 @@ from tenure_sdk import (
     RecordRejected,
     Ref,
 )
+from tests.plugins.quickbooks.sandbox.payloads import line, sale
 
 if TYPE_CHECKING:
     from tests.plugins.quickbooks.conftest import Desk
@@ -152,6 +153,23 @@ async def test_an_invoice_is_made_and_its_due_date_changed(desk: Desk) -> None:
     assert {name for name in after if after[name] != row.get(name)} == {"DueDate", "SyncToken"}
     with pytest.raises(RecordRejected, match="give it another one"):
         await desk.host.push_once(change(made, *fields, key="key-3", refs=refs))
+
+
+async def test_lines_go_back_as_they_came(desk: Desk) -> None:
+    item = desk.item()
+    shipping = line("15.00", item="SHIPPING_ITEM_ID")
+    discount = {"Amount": Decimal(3), "DetailType": "DiscountLineDetail", "DiscountLineDetail": {"PercentBased": False}}
+    lines = shipping, line("4.10", 3, item=item), {**shipping, "Description": "By courier"}, discount
+    name = desk.company.create("Invoice", **sale(desk.customer(), *lines))["Id"]
+    before = desk.company.read("Invoice", name)
+    (found,) = (await desk.records("invoices")).values()
+    assert isinstance(found, Invoice)
+    asked = change(found, "lines", refs={item: item}, remote_id=name, remote_version="0")
+    await desk.host.push_once(asked)
+    assert desk.company.read("Invoice", name)["Line"] == before["Line"]
+    assert [each["Amount"] for each in before["Line"]] == [
+        Decimal(each) for each in ("15.00", "12.30", "15.00", "3", "42.30")
+    ]
 
 
 async def test_an_invoice_is_sent_once_for_one_key(desk: Desk) -> None:

@@ -51,7 +51,7 @@ from tenure_sdk import (
     webhook,
 )
 from tenure_sdk.http import httpx
-from tenure_sdk.testing import CHECKS, Bench, Call, RemoteSide, Row, Table, examine, examine_all, tier_of
+from tenure_sdk.testing import CHECKS, Bench, Call, RemoteSide, Row, Table, examine, examine_all, route, tier_of
 from tenure_sdk.testing.releases import release, releases, uses
 
 if TYPE_CHECKING:
@@ -174,6 +174,70 @@ def test_several_records_of_a_row_and_a_push_that_creates_nothing() -> None:
     failed = [str(result) for result in results.values() if result.outcome == "failed" and result.tier != "gold"]
     assert failed == []
     assert [results[name].outcome for name in ("SCH-3", "PUS-2", "PUS-3")] == ["passed"] * 3
+
+
+class Numbered(Fake):
+    """Ids are numbers, and who is gone stands at an address of its own for ever."""
+
+    tables = {"customers": replace(FakeAcme.tables["customers"], id=str)}
+
+    def __init__(self, account: str = "1") -> None:
+        super().__init__(account)
+        self.log: list[Row] = []
+
+    def remove(self, stream: str, record_id: str) -> None:
+        super().remove(stream, record_id)
+        self.log.append({"id": record_id, "changed_at": self.clock.now().isoformat()})
+
+    @route("GET", "/v1/{company}/gone")
+    def gone(self, call: Call, company: str) -> Row:
+        return {"items": [row for row in self.log if row["changed_at"] >= call.params.get("since", "")], "next": None}
+
+    @route("GET", "/v1/{company}/customers")
+    def there(self, call: Call, company: str) -> Row:
+        page = self.page("customers", call, tombstones="ids" in call.params)
+        return page | {"items": [row | {"id": int(row["id"])} for row in page["items"]]}
+
+
+def numbered(row: Row) -> Customer:
+    return customer(row | {"id": str(row["id"])})
+
+
+class Told(AcmeBooks):
+    """Customers, of whom another stream tells who is gone."""
+
+    products = invoices = push_customer = invoice_totals = invoice_ids = customers_by_id = calls = None
+
+    @stream(Customer, cursor="changed_at", deletes="inline")
+    async def gone(self, ctx: Any, cursor: Any) -> Any:
+        async for rows in self.pages(ctx, "gone", cursor):
+            at = max((row["changed_at"] for row in rows), default=cursor)
+            yield Page((), [row["id"] for row in rows], at)
+
+    @stream(Customer, cursor="changed_at", deletes="feed", depends_on=("gone",))
+    async def customers(self, ctx: Any, cursor: Any) -> Any:
+        async for page in self.changes(ctx, "customers", cursor, numbered):
+            yield page
+
+
+class ToldTooLate(Told):
+    """The same, but who has come back is taken away again by the stream that is read after it."""
+
+    gone = None
+
+    @stream(Customer, cursor="changed_at", deletes="inline")
+    async def left(self, ctx: Any, cursor: Any) -> Any:
+        async for page in Told.gone(self, ctx, cursor):
+            yield page
+
+
+def test_a_stream_of_deletions_alone_is_judged_by_what_it_takes_away() -> None:
+    results = examine_all(Bench(Told, Numbered), without=ABROAD)
+    failed = [str(result) for result in results.values() if result.outcome == "failed" and result.tier != "gold"]
+    assert failed == []
+    assert [results[name].outcome for name in ("STR-3", "CUR-2", "DEL-1", "DEL-3")] == ["passed"] * 4
+    late = examine(Bench(ToldTooLate, Numbered), "DEL-3")
+    assert (late.outcome, late.seen) == ("failed", "1 is still gone")
 
 
 # Declarations and settings

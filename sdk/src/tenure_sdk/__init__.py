@@ -72,6 +72,7 @@ from tenure_sdk.pages import (
     Reject,
     unfit,
 )
+from tenure_sdk.paging import Answered, Onward, next_header, next_link, next_number, next_offset, next_token
 from tenure_sdk.records import (
     PAYLOADS,
     RECORD_TYPES,
@@ -143,6 +144,7 @@ __all__ = [
     "Address",
     "Allocation",
     "Answer",
+    "Answered",
     "AnyRecord",
     "ApiKey",
     "Auth",
@@ -206,6 +208,7 @@ __all__ = [
     "NotFound",
     "Note",
     "OAuth2",
+    "Onward",
     "Opportunity",
     "Order",
     "OrderLine",
@@ -263,6 +266,11 @@ __all__ = [
     "left_over",
     "lookup",
     "mapped",
+    "next_header",
+    "next_link",
+    "next_number",
+    "next_offset",
+    "next_token",
     "party",
     "push",
     "record_type",

@@ -82,7 +82,7 @@ def check(given: argparse.Namespace) -> int:
         raise Slip("--ship writes what every check found: leave --only and --live out")
     how = [f"--{name}" for name in ("live", "ship") if getattr(given, name)]
     only = [part for name in given.only for part in ("--only", name)]
-    command = [sys.executable, "-m", "pytest", "-q", "-k", "test_conformance", *how, *only]
+    command = [sys.executable, "-m", "pytest", "-q", "-rN", "-k", "test_conformance", *how, *only]
     status = subprocess.run(command, cwd=given.folder, check=False).returncode  # noqa: S603 - our own interpreter
     if status == NOTHING_FOUND:
         raise Slip(f"no Conformance class in the tests of {Path(given.folder).resolve()}: is it a connector's folder?")

@@ -23,6 +23,12 @@ Pages: TypeAlias = AsyncIterator[Page] | AsyncIterator[LinePage] | AsyncIterator
 Deletes: TypeAlias = Literal["none", "inline", "feed", "snapshot"]
 Operation: TypeAlias = Literal["create", "update", "delete"]
 Method = TypeVar("Method", bound=Callable[..., Any])
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar as TypeVarWithDefault
+
+    Written = TypeVarWithDefault("Written", bound=AnyRecord, default=AnyRecord)
+else:
+    Written = TypeVar("Written", bound=AnyRecord)
 Declared = TypeVar("Declared", bound="Declaration")
 
 _MARK = "__tenure__"
@@ -180,11 +186,11 @@ class IdVersion(Struct, frozen=True):
     version: str | None = None
 
 
-class Change(Struct, frozen=True, kw_only=True):
-    """What the other side is asked to take over."""
+class Change(Struct, Generic[Written], frozen=True, kw_only=True):
+    """What the other side is asked to take over: `Change[Customer]` where a method writes customers alone."""
 
     op: Operation
-    record: AnyRecord
+    record: Written
     """The record as it should be; for `create` its id is ours and means nothing to the remote side."""
     fields: frozenset[str]
     """Which of its fields differ from what both sides agreed on."""

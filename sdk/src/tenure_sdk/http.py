@@ -32,9 +32,10 @@ from tenure_sdk.errors import (
     Transient,
     Unsupported,
 )
+from tenure_sdk.paging import Answered, Onward, place
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator, AsyncIterator
 
 __all__ = [
     "ATTEMPTS",
@@ -215,6 +216,36 @@ class Context(Generic[Config]):
         """The decoded answer of a DELETE."""
         return await self._decoded("DELETE", url, **how)
 
+    async def pages(
+        self,
+        url: str,
+        onward: Onward,
+        *,
+        rows: str = "",
+        params: Mapping[str, Any] | None = None,
+        **how: Any,
+    ) -> AsyncGenerator[list[dict[str, Any]], None]:
+        """The rows of a GET, page by page, until `onward` knows of no next one; `how` is what `request` takes.
+
+        `rows` is the place of the rows in the body, with dots between names; "" where the body is their list. Raises
+        ContractViolation where no list stands there, since an error must not look like an end, and where a page leads
+        to itself.
+        """
+        address, given = url, dict(params or {})
+        while True:
+            answer, body = await self._asked(_with_json, "GET", address, params=given, **how)
+            found = place(body, rows)
+            if not isinstance(found, list):
+                raise ContractViolation(f"The answer of {_shown(answer.url)} has no list{rows and f' at {rows}'}.")
+            yield found
+            step = onward(Answered(given, answer.headers, body, found))
+            if step is None:
+                return
+            following = (step, {}) if isinstance(step, str) else (address, {**given, **step})
+            if following == (address, given):
+                raise ContractViolation(f"The page after that of {_shown(answer.url)} would be the same one again.")
+            address, given = following
+
     async def request(
         self,
         method: str,
@@ -363,6 +394,10 @@ class Context(Generic[Config]):
         for secret in sorted(self._secrets, key=len, reverse=True):  # one may be the beginning of another
             text = text.replace(secret, "***")
         return text
+
+
+def _with_json(answer: Answer) -> tuple[Answer, Any]:
+    return answer, answer.json()
 
 
 def default_problem(answer: Answer, *, now: datetime | None = None) -> ConnectorError | None:  # noqa: PLR0911

@@ -127,7 +127,8 @@ def _values(plan: Plan) -> dict[str, str]:
 
 
 def _imports(plan: Plan, *, fetched: bool) -> str:
-    names = {"Account", "Connector", "Context", "Cursor", "Page", "Record", "left_over", "mapped", "stream", "tile"}
+    names = {"Account", "Connector", "Context", "Cursor", "Page", "Record"}
+    names |= {"left_over", "mapped", "next_token", "stream", "tile"}
     names |= {RECORDS[each] for each in plan.streams}
     names |= {AUTHS[plan.auth].partition("(")[0]} - {"None"}
     names |= {"Ref"} if set(plan.streams) & OF_CUSTOMERS else set()

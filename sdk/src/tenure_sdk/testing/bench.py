@@ -110,11 +110,11 @@ class Bench:
         return again
 
     def streams(self, **having: Any) -> tuple[Stream, ...]:
-        """The connector's streams, those with these properties. Raises NotApplicable where there are none."""
+        """The streams that bring records, those with these properties. Raises NotApplicable where there are none."""
         found = tuple(
             stream
             for stream in self.connector.streams()
-            if all(getattr(stream, name) == value for name, value in having.items())
+            if not self._is_feed(stream) and all(getattr(stream, name) == value for name, value in having.items())
         )
         if not found:
             raise NotApplicable("no such stream is declared")
@@ -129,7 +129,7 @@ class Bench:
 
     def stream_of(self, record: type[AnyRecord]) -> Stream:
         """The stream that brings records of a type. Raises Missing where there is none."""
-        for stream in self.connector.streams():
+        for stream in self.streams():
             if record in stream.records:
                 return stream
         raise Missing(f"no stream brings {record.__name__}, so nobody can look whether a push has worked")
@@ -146,13 +146,17 @@ class Bench:
             line = inspect.getsourcelines(subject)[1]
         except (OSError, TypeError):
             return f"{self.connector.__module__}.{self.connector.__qualname__}" + (f".{method}" if method else "")
-        near = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
-        return f"{near}:{line}"
+        return f"{near(path)}:{line}"
 
     async def aclose(self) -> None:
         """Close what the hosts used."""
         for host in self._hosts:
             await host.aclose()
+
+    def _is_feed(self, stream: Stream) -> bool:
+        """Whether a stream brings no records, but tells what is gone of other streams."""
+        told = {record for other in self.connector.streams() if other.deletes == "feed" for record in other.records}
+        return stream.deletes == "inline" and told.issuperset(stream.records)
 
 
 class Check(Struct, frozen=True):
@@ -261,6 +265,11 @@ def some(names: Sequence[Any] | set[Any], most: int = 5) -> str:
     return ", ".join(listed[:most]) + (f" and {len(listed) - most} more" if len(listed) > most else "")
 
 
+def near(path: Path) -> Path:
+    """A path as it is written from here."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
 def _line_of(problem: BaseException, connector: type[Connector[Any]]) -> str | None:
     """The last line of the connector's own file that the error passed."""
     try:
@@ -268,9 +277,9 @@ def _line_of(problem: BaseException, connector: type[Connector[Any]]) -> str | N
     except TypeError:
         return None
     found, trace = None, problem.__traceback__
-    while trace is not None:
+    while source is not None and trace is not None:
         if trace.tb_frame.f_code.co_filename == source:
-            found = f"{source}:{trace.tb_lineno}"
+            found = f"{near(Path(source))}:{trace.tb_lineno}"
         trace = trace.tb_next
     return found
 

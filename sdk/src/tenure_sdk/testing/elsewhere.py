@@ -16,12 +16,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tenure_sdk.testing.bench import Bench, NotApplicable, records_of
+from tenure_sdk.testing.remote import Missing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 NETWORK = {"socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "socket.bind", "socket.sendto"}
 PROCESSES = {"subprocess.Popen", "os.system", "os.fork", "os.posix_spawn"}
+LACKING = 3
+"""What the other interpreter ends with when the remote of the tests cannot do what is asked."""
 
 
 def address_of(thing: Any) -> list[str]:
@@ -37,7 +40,8 @@ def ask(what: str, *addresses: list[str], seed: str = "0") -> Any:
     command = [sys.executable, "-m", "tenure_sdk.testing.elsewhere", what, json.dumps(addresses)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603 - our own interpreter
     if done.returncode:
-        raise ImportError(done.stderr.strip().splitlines()[-1] if done.stderr.strip() else "the interpreter died")
+        last = done.stderr.strip().splitlines()[-1] if done.stderr.strip() else "the interpreter died"
+        raise Missing(last) if done.returncode == LACKING else ImportError(last)
     return json.loads(done.stdout.splitlines()[-1])
 
 
@@ -68,11 +72,10 @@ def ordered(connector: list[str], remote: list[str]) -> dict[str, list[str]]:
     async def read() -> dict[str, list[str]]:
         side = bench.remote()
         host = bench.host(side)
-        for stream in bench.connector.streams():
+        for stream in bench.streams():
             side.seed(stream.name, 4 * side.page_size)
         found = {
-            stream.name: [record.id for record in records_of(await host.pages(stream))]
-            for stream in bench.connector.streams()
+            stream.name: [record.id for record in records_of(await host.pages(stream))] for stream in bench.streams()
         }
         await bench.aclose()
         return found
@@ -107,4 +110,8 @@ def _module(file: str, name: str) -> Any:
 
 if __name__ == "__main__":
     work: dict[str, Callable[..., Any]] = {"imported": imported, "ordered": ordered}
-    sys.stdout.write(json.dumps(work[sys.argv[1]](*json.loads(sys.argv[2]))) + "\n")
+    try:
+        sys.stdout.write(json.dumps(work[sys.argv[1]](*json.loads(sys.argv[2]))) + "\n")
+    except Missing as problem:
+        sys.stderr.write(f"{problem}\n")
+        sys.exit(LACKING)

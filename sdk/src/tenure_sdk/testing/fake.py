@@ -43,6 +43,8 @@ class Table(Struct, frozen=True, kw_only=True):
 
     new: Callable[[int], Row]
     """A row by its number, without id, version, time of change and mark of deletion: those are the fake's."""
+    id: Callable[[int], str] | None = None
+    """The id of a row by its number: `str` where the remote side has numbers. None: a letter and the number."""
     text: str = "name"
     """The field that holds free text."""
     optional: tuple[str, ...] = ()
@@ -139,7 +141,8 @@ class FakeRemote(RemoteSide):
     def add(self, stream: str, **values: Any) -> Row:
         """Add a row."""
         self._numbers += 1
-        name = f"{stream[0]}{self._numbers:06}"
+        made = self.tables[stream].id
+        name = made(self._numbers) if made else f"{stream[0]}{self._numbers:06}"
         row: Row = {"id": name, "version": "1", "changed_at": self.clock.now(), "deleted": False}
         return self.rows[stream].setdefault(name, row | values)
 
@@ -185,7 +188,7 @@ class FakeRemote(RemoteSide):
 
     def _seeded(self, stream: str, values: Row) -> Row:
         if stream not in self.tables:
-            raise Missing(f"`tables` has no {stream}")
+            raise Missing(f"`tables` has no {stream}; it needs a Table by the name of each stream that brings records")
         return self.add(stream, **self.tables[stream].new(self._numbers + 1) | values)
 
     def _answer(self, request: httpx.Request) -> httpx.Response:

@@ -32,7 +32,7 @@ from tenure_sdk.testing.values import problem_of
 from tenure_sdk.testing.wire import Wire
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+    from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 
     from tenure_sdk.testing.remote import RemoteSide
 
@@ -159,8 +159,8 @@ class ReferenceHost:
             await self._run(stream, None, stop_after)
 
     async def pull_all(self) -> None:
-        """One run of each stream."""
-        for stream in self.connector.streams():
+        """One run of each stream, those that others depend on before these."""
+        for stream in _in_turn(self.connector.streams()):
             await self.pull(stream)
 
     async def fetch(self, record: type[AnyRecord], ids: Sequence[str]) -> Sequence[Any]:
@@ -304,6 +304,16 @@ class ReferenceHost:
             if getattr(declared, "record", None) is record:
                 return declared
         raise LookupError(f"{self.connector.__name__} has no @{kind.__name__.lower()}({record.__name__})")
+
+
+def _in_turn(streams: Sequence[Stream]) -> Iterator[Stream]:
+    """As they are written, but for those that wait for others."""
+    waiting = list(streams)
+    while waiting:
+        names = {stream.name for stream in waiting}
+        stream = next((each for each in waiting if not names & set(each.depends_on) - {each.name}), waiting[0])
+        waiting.remove(stream)
+        yield stream
 
 
 def _kind(record: type[AnyRecord]) -> str:

@@ -12,8 +12,8 @@ from msgspec import Meta, Struct
 
 from tenure_sdk import (
     Account, Change, Connector, Context, Cursor, Customer, Delivery, HmacSignature, IdVersion, Invoice, Limit, OAuth2,
-    Page, Product, Pushed, RateLimit, Record, Ref, Signal, Totals, Window, fetch, ids, left_over, mapped, push, stream,
-    tile, totals, webhook,
+    Page, Product, Pushed, RateLimit, Record, Ref, Signal, Totals, Window, fetch, ids, left_over, mapped, next_token,
+    push, stream, tile, totals, webhook,
 )  # fmt: skip
 
 
@@ -42,13 +42,9 @@ class AcmeBooks(Connector[Config]):
         company = await ctx.get(f"/v1/{ctx.config.company}")
         return Account(company["id"], company["name"])
 
-    async def pages(self, ctx: Ctx, path: str, since: Cursor = None) -> AsyncIterator[list[Row]]:
-        page = None  # Acme's `since` is inclusive: what shares a moment is read again
-        while True:
-            body = await ctx.get(f"/v1/{ctx.config.company}/{path}", params={"since": since, "page": page})
-            yield body["items"]
-            if (page := body["next"]) is None:
-                return
+    def pages(self, ctx: Ctx, path: str, since: Cursor = None) -> AsyncIterator[list[Row]]:
+        where = f"/v1/{ctx.config.company}/{path}"  # `since` is inclusive: what shares a moment is read again
+        return ctx.pages(where, next_token("page", at="next"), rows="items", params={"since": since})
 
     async def changes(self, ctx: Ctx, path: str, cursor: Cursor, make: Callable[[Row], Record]) -> AsyncIterator[Page]:
         async for rows in self.pages(ctx, path, cursor):
@@ -79,7 +75,7 @@ class AcmeBooks(Connector[Config]):
         return [customer(row) for row in body["items"]]
 
     @push(Customer, fields=WRITTEN, replays=True)
-    async def push_customer(self, ctx: Ctx, change: Change) -> Pushed:
+    async def push_customer(self, ctx: Ctx, change: Change[Customer]) -> Pushed:
         where, headers = f"/v1/{ctx.config.company}/customers", {"Idempotency-Key": change.key}
         if change.op == "update":
             where, headers = f"{where}/{change.remote_id}", headers | {"If-Match": change.remote_version or "*"}

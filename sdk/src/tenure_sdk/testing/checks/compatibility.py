@@ -9,7 +9,7 @@ import sys
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from tenure_sdk.testing.bench import Bench, Breach, check
+from tenure_sdk.testing.bench import Bench, Breach, check, near
 from tenure_sdk.testing.checks.packaging import name_of, own_files, package_of, project_of, root_of, source_of
 from tenure_sdk.testing.releases import Release, releases, uses, version
 from tenure_sdk.testing.remote import Missing
@@ -52,7 +52,7 @@ async def types_are_right(bench: Bench) -> None:
     said = await _mypy(own_files(bench), root_of(bench), _folder(bench))
     found = [line for line in said if ": error:" in line or line.startswith("mypy:")]
     if found:
-        more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+        more = f" and {len(found) - 1} more: mypy --strict {near(root_of(bench))}" if len(found) > 1 else ""
         raise Breach(seen=f"{found[0]}{more}", expected="no error of mypy --strict")
 
 

@@ -57,7 +57,12 @@ async def broken_readings_delete_nothing(bench: Bench) -> None:
             raise Breach(seen=seen, expected="an error, and every record kept", at=stream.method)
 
 
-@check("DEL-3", "silver", "What comes back under its old id is there again", "Yield the record like any other one.")
+@check(
+    "DEL-3",
+    "silver",
+    "What comes back under its old id is there again",
+    "Yield the record like any other one; streams depend on the one that tells their deletions.",
+)
 async def recreated_records_return(bench: Bench) -> None:
     """Deleted, read, brought back, read."""
     for stream in _telling(bench):

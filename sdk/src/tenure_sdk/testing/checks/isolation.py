@@ -37,7 +37,7 @@ async def never_blocks(bench: Bench) -> None:
 
     remote = bench.remote()
     await read("check", bench.host(remote).check())
-    for stream in bench.connector.streams():
+    for stream in bench.streams():
         remote.seed(stream.name, 2)
         await read(stream.method, bench.host(remote).pages(stream))
 
@@ -91,7 +91,7 @@ async def keeps_to_its_hosts(bench: Bench) -> None:
     allowed = {name.format_map(_settings(remote.config)).lower() for name in bench.connector.hosts}
     with no_network() as tried:
         await host.check()
-        for stream in bench.connector.streams():
+        for stream in bench.streams():
             remote.seed(stream.name, 2)
             await host.pages(stream)
     strays = {call.url.host for call in host.wire.calls if call.url.host not in allowed or call.url.scheme != "https"}

@@ -36,7 +36,8 @@ async def streams_yield(bench: Bench) -> None:
     "STR-2",
     "bronze",
     "Every record is one by its type",
-    "Compare the field with `tenure_sdk.records`, and reject the record where the remote side has no such value.",
+    'Give the field the type that it has in the page "Records" (an id is text: str(row["id"])), and reject the record'
+    " where the remote side has no such value.",
 )
 async def records_are_valid(bench: Bench) -> None:
     """But for money, currencies and times, which are another check's."""

@@ -161,9 +161,7 @@ async def _working(settings: Settings, database: Database, stopping: asyncio.Eve
         idle.register(jobs, board.remotes)
         listening = Listening(database, board.registry.listeners, stopping)
         remember = listening.remember if listening.listeners else None
-        errands = Errands(
-            database, board, stopping, duties.KINDS, Splitter(database, board), duties.OF_TENANTS, duties.LEASES
-        )
+        errands = Errands(database, board, stopping, duties.KINDS, Splitter(database, board), duties.OF_TENANTS)
         working = {
             tasks.create_task(Worker(database, stopping, heard, jobs, remember).run(hints)),
             tasks.create_task(listening.run()),

@@ -95,9 +95,6 @@ OF_TENANTS: Mapping[str, Callable[[Database, Switchboard, DueWork], Awaitable[da
     analysis.PUBLISH_RFM: publish_rfm,
 }
 
-LEASES = {clv.FIT_MODELS: timedelta(hours=1), analysis.PUBLISH_RFM: timedelta(minutes=10)}
-"""For how long an errand is one worker's, where a minute may not be enough."""
-
 
 async def compare_now(work: Writing, connector: type[Connector[Any]], integration: Integration) -> None:
     """Have both sides compared as soon as there is room. Raises WrongState or NothingToCompare."""

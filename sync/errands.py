@@ -1,13 +1,14 @@
 """Errands: what is due besides reading streams and has to do with the other side: sending, hearing, comparing.
 
-An errand is claimed by moving its entry of `due_work` into the future, and its entry is set to the next time in the
-end. Whoever dies leaves it, and another worker goes on; each errand says by itself what must not be done twice.
+An errand is claimed by moving its entry of `due_work` into the future, again and again while it lasts, and its entry is
+set to the next time in the end. Whoever dies leaves it, and another worker goes on; each errand says by itself what
+must not be done twice.
 """
 
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -27,7 +28,7 @@ from sync.runs import LEASE
 from tenure_sdk import ConnectorError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
     from datetime import datetime
 
     from sqlalchemy import ColumnElement
@@ -46,6 +47,8 @@ MOST, MOST_OF_CONNECTOR = 8, 4
 """How many errands one worker runs at once: in all, and of one connector."""
 
 _LATER = timedelta(minutes=1)
+_BEATS = 4
+"""How often a claim is renewed in the time that it holds."""
 
 
 @dataclass(frozen=True)
@@ -77,8 +80,8 @@ class Errands:
         default_factory=dict
     )
     """What is done for kinds of due work that belong to no integration."""
-    leases: Mapping[str, timedelta] = field(default_factory=dict)
-    """For how long an errand of a kind is nobody else's, where that is longer than a minute."""
+    lease: timedelta = LEASE
+    """For how long an errand is nobody else's, since its claim was renewed."""
     _tasks: dict[asyncio.Task[None], _Errand] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -130,8 +133,8 @@ class Errands:
         until = await self._claimed(entry)
         if until is None:
             return False
-        errand = _Errand(entry, whose)
-        task = asyncio.create_task(self._go(entry, until, errand.halt), name=f"{entry.kind} {entry.key}")
+        errand = _Errand(entry, whose, until)
+        task = asyncio.create_task(self._go(errand), name=f"{entry.kind} {entry.key}")
         self._tasks[task] = errand
         task.add_done_callback(self._tasks.pop)
         return True
@@ -161,13 +164,15 @@ class Errands:
     async def _claimed(self, entry: DueWork) -> datetime | None:
         """Until when an entry is ours; None where another worker has it."""
         async with self.database.unit_of_work(entry.tenant_id) as work:
-            until = work.now + self.leases.get(entry.kind, LEASE)
+            until = work.now + self.lease
             taken = await work.execute(update(DueWork).where(*_at(entry, entry.due_at)).values(due_at=until))
             return until if taken.rowcount else None
 
-    async def _go(self, entry: DueWork, until: datetime, halt: Halt) -> None:
+    async def _go(self, errand: _Errand) -> None:
+        entry, halt = errand.entry, errand.halt
         try:
-            again_at = await self._done(entry, halt)
+            async with self._kept(errand):
+                again_at = await self._done(entry, halt)
             figures.JOBS.labels(entry.kind, "done").inc()
         except Exception as failure:  # noqa: BLE001 - nobody waits for this task; it is due again
             figures.JOBS.labels(entry.kind, "failed").inc()
@@ -175,8 +180,8 @@ class Errands:
             again_at = self.database.clock.now() + _LATER
         with suppress(OSError, SQLAlchemyError):
             async with self.database.unit_of_work(entry.tenant_id) as work:
-                mine = _at(entry, until)  # an earlier time was set meanwhile: somebody has asked for more
-                outlived = until <= work.now  # who asked meanwhile found it due already, and left the time as it was
+                mine = _at(entry, errand.until)  # an earlier time was set meanwhile: somebody has asked for more
+                outlived = errand.until <= work.now  # who asked then found it due already, and left the time as it was
                 if outlived or (again_at is None and halt.why is not None):  # or it was stopped amid what there is
                     again_at = work.now
                 await work.execute(
@@ -184,6 +189,35 @@ class Errands:
                     if again_at is None
                     else update(DueWork).where(*mine).values(due_at=again_at)
                 )
+
+    @asynccontextmanager
+    async def _kept(self, errand: _Errand) -> AsyncIterator[None]:
+        """Renew the claim of an errand while this lasts."""
+        over = asyncio.Event()
+        beat = asyncio.create_task(self._beat(errand, over), name=f"claim {errand.entry.key}")
+        try:
+            yield
+        finally:
+            over.set()  # rather than cancelled: a beat under way gives its connection back whole
+            await beat
+
+    async def _beat(self, errand: _Errand, over: asyncio.Event) -> None:
+        while True:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(over.wait(), self.lease.total_seconds() / _BEATS)
+            if over.is_set():
+                return
+            with suppress(OSError, SQLAlchemyError):  # while the database is away, nobody else can claim it
+                if not await self._renewed(errand):
+                    return
+
+    async def _renewed(self, errand: _Errand) -> bool:
+        """Whether an entry is still ours; if not, somebody has asked for more, or taken it over."""
+        async with self.database.unit_of_work(errand.entry.tenant_id) as work:
+            mine, until = _at(errand.entry, errand.until), work.now + self.lease
+            kept = await work.execute(update(DueWork).where(*mine).values(due_at=until))
+        errand.until = until if kept.rowcount else errand.until
+        return bool(kept.rowcount)
 
     async def _done(self, entry: DueWork, halt: Halt) -> datetime | None:
         if entry.kind in self.of_tenants:
@@ -208,12 +242,13 @@ class Errands:
             return self.database.clock.now() + _LATER
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Errand:
-    """An errand under way."""
+    """An errand under way, which is ours until a time."""
 
     entry: DueWork
     whose: str
+    until: datetime
     halt: Halt = field(default_factory=Halt)
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import msgspec
-from sqlalchemy import delete
+from sqlalchemy import delete, select
 
+from domain.core.clock import FixedClock
 from domain.core.events import DueWork, make_due
 from domain.core.settings import Settings
 from domain.integrations import actions
@@ -24,6 +25,8 @@ from tests.conftest import new_tenant
 if TYPE_CHECKING:
     from pathlib import Path
     from uuid import UUID
+
+    import pytest
 
     from domain.core.database import Database
     from sync.errands import Trip
@@ -96,29 +99,39 @@ async def test_fifty_tenants_of_a_slow_vendor_do_not_delay_the_errands_of_others
         await connection.execute(delete(DueWork).where(DueWork.tenant_id.in_(tenants)))
 
 
-async def test_what_is_asked_for_while_an_errand_outlives_its_claim_is_done(
-    database: Database, tenant: UUID, tmp_path: Path
+async def test_an_errand_that_takes_long_stays_one_worker_s_and_is_done_again_only_when_asked_for(
+    database: Database, tenant: UUID, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    registry = Registry({"slow": connector_of("slow")})
-    runs = 0
+    registry, clock = Registry({"slow": connector_of("slow")}), FixedClock(datetime.now(UTC))
+    monkeypatch.setattr(database, "clock", clock)
+    lease, runs = timedelta(seconds=0.04), 0
 
-    async def run(trip: Trip) -> None:
+    async def due() -> datetime:
+        async with database.directory() as connection:
+            found = await connection.scalar(select(DueWork.due_at).where(mine))
+            assert found is not None
+            return found
+
+    async def run(trip: Trip) -> datetime:
         nonlocal runs
         runs += 1
+        for _ in range(3):
+            clock.move(0.9 * lease)
+            while await due() < clock.now() + lease:  # noqa: ASYNC110 - the table is all that tells of a claim
+                await asyncio.sleep(0.005)
         if runs == 1:
             async with database.unit_of_work(tenant) as work:  # after all that it looks at
                 await make_due(work.session, tenant, KIND, trip.integration_id.hex, work.now)
+        return clock.now() + timedelta(days=1)
 
+    mine = (DueWork.tenant_id == tenant) & (DueWork.kind == KIND)
     await owes(database, tenant, "slow")
     async with Switchboard(database, Settings(data=tmp_path), registry) as board:
-        errands = Errands(database, board, asyncio.Event(), {KIND: run}, leases={KIND: timedelta(0)})
+        errands = Errands(database, board, asyncio.Event(), {KIND: run}, lease=lease)
         async with asyncio.timeout(30):
-            while runs < 2:
-                await errands.start_due()
-                await asyncio.sleep(0.01)
-            await errands.rest()
-    async with database.directory() as connection:
-        await connection.execute(delete(DueWork).where(DueWork.tenant_id == tenant))
+            while await errands.start_due():
+                await errands.rest()
+    assert (runs, await due()) == (2, clock.now() + timedelta(days=1))
 
 
 async def test_an_errand_that_is_asked_to_stop_is_due_again(database: Database, tenant: UUID, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from domain.metrics.clv.model import ModelAttempt, ModelKind
 from sync import duties
 from sync.errands import Errands
 from sync.registry import Registry
+from sync.runs import LEASE
 from sync.switchboard import Switchboard
 from tests.domain.metrics.analysis.purchased import bought
 
@@ -52,9 +53,9 @@ async def test_a_worker_fits_and_comes_back_in_a_week(database: Database, tenant
         now = work.now
     only = {FIT_MODELS: duties.OF_TENANTS[FIT_MODELS]}
     async with Switchboard(database, Settings(data=tmp_path), Registry({})) as board:
-        errands = Errands(database, board, asyncio.Event(), {}, of_tenants=only, leases=duties.LEASES)
+        errands = Errands(database, board, asyncio.Event(), {}, of_tenants=only)
         assert await errands.start_due() == 1
-        assert (await times(database, tenant))[FIT_MODELS] >= now + timedelta(hours=1)  # nobody else's meanwhile
+        assert (await times(database, tenant))[FIT_MODELS] >= now + LEASE  # nobody else's meanwhile
         await errands.rest()
     assert (await times(database, tenant))[FIT_MODELS] >= now + timedelta(days=7)
     async with database.reading(tenant) as reading:

@@ -31,9 +31,21 @@ class MinimumEffectInput:
     change: Decimal = needed("A fraction, such as 0.02 for 2 %.")
 
 
-@strawberry.input(description="An initiative; with neither customers, segments nor departments it is for everybody.")
-class InitiativeInput:
-    """An initiative."""
+@strawberry.input(description="What an initiative costs, spent or planned.")
+class InitiativeCostInput:
+    """What an initiative costs."""
+
+    money: MoneyInput = needed("How much.")
+    period: PeriodInput | None = given("When it is spent; on the first day of the initiative without it.", None)
+    description: str | None = given("What it is, in a line.", None)
+
+
+@strawberry.input(
+    description="An initiative that is to be planned, and what it costs as far as that is known. With neither"
+    " customers, segments nor departments it is for everybody."
+)
+class CreateInitiativeInput:
+    """An initiative with its costs."""
 
     name: str = needed("How people call it.")
     kind: InitiativeKind = given("What sort of thing it is.", InitiativeKind.OTHER)
@@ -48,21 +60,6 @@ class InitiativeInput:
     paid_only: bool = given("Whether orders of amount 0 are left out.", default=False)
     strict_floor: bool = given("Whether to wait for the largest gap of the top decile.", default=False)
     robust_ceiling: bool = given("Whether measuring is late after the 95th percentile of gaps.", default=False)
-
-
-@strawberry.input(description="What an initiative costs, spent or planned.")
-class InitiativeCostInput:
-    """What an initiative costs."""
-
-    money: MoneyInput = needed("How much.")
-    period: PeriodInput | None = given("When it is spent; on the first day of the initiative without it.", None)
-    description: str | None = given("What it is, in a line.", None)
-
-
-@strawberry.input(description="An initiative that is to be planned, and what it costs as far as that is known.")
-class CreateInitiativeInput(InitiativeInput):
-    """An initiative with its costs."""
-
     costs: list[InitiativeCostInput] = several("What it costs; more can be recorded later. Takes `purchases:write`.")
 
 
@@ -72,22 +69,38 @@ async def create_initiative(work: Writing, asked: CreateInitiativeInput, around:
     if asked.costs and COSTS not in around.identity.scopes:
         message = f"The token lacks the scope {COSTS}."
         raise Forbidden(message, scope=COSTS)
-    made = await actions.create(work, _proposal(asked), [_cost(each, asked.go_live_on) for each in asked.costs])
+    costs = [_cost(each, asked.go_live_on) for each in asked.costs]
+    made = await actions.create(work, actions.Proposal(**_said(asked)), costs)
     return Done(Reference("Initiative", made.id))
 
 
-@strawberry.input(description="An initiative as it is to be; of a sealed one only name and kind can change.")
-class UpdateInitiativeInput(InitiativeInput):
-    """An initiative as it is to be."""
+@strawberry.input(
+    description="What is to change of an initiative; what is left out stays. Of a sealed one only name and kind change."
+)
+class UpdateInitiativeInput:
+    """What is to change of an initiative."""
 
     id: strawberry.ID = needed("The initiative.")
     version: int = needed("The version that you have seen.")
+    name: str | None = given("How people call it.", None)
+    kind: InitiativeKind | None = given("What sort of thing it is.", None)
+    go_live_on: date | None = given("The first day on which it is at work.", None)
+    baseline_days: int | None = given("How many days before go-live are compared with, 1 to 3,660.", None)
+    tier: Tier | None = given("How strictly it is measured.", None)
+    customers: list[strawberry.ID] | None = given("Customers that it is for.", None)
+    segments: list[strawberry.ID] | None = given("Segments that it is for, as they are when the baseline begins.", None)
+    departments: list[strawberry.ID] | None = given("Departments whose customers it is for.", None)
+    questions: list[Question] | None = given("The questions that it is asked; all six where the list is empty.", None)
+    minimum_effects: list[MinimumEffectInput] | None = given("Other smallest changes than 2 %.", None)
+    paid_only: bool | None = given("Whether orders of amount 0 are left out.", None)
+    strict_floor: bool | None = given("Whether to wait for the largest gap of the top decile.", None)
+    robust_ceiling: bool | None = given("Whether measuring is late after the 95th percentile of gaps.", None)
 
 
 @mutation("initiative", "initiatives.Initiative", scope=WRITE)
 async def update_initiative(work: Writing, asked: UpdateInitiativeInput) -> Done:
-    """Plan an initiative anew."""
-    changed = await actions.update(work, id_of("ini", asked.id), _proposal(asked), asked.version)
+    """Change an initiative: its plan until its baseline is sealed, then only its name and kind."""
+    changed = await actions.update(work, id_of("ini", asked.id), _said(asked), asked.version)
     return Done(Reference("Initiative", changed.id))
 
 
@@ -143,19 +156,20 @@ def _cost(asked: InitiativeCostInput, go_live_on: date) -> NewCost:
     )  # fmt: skip
 
 
-def _proposal(asked: InitiativeInput) -> actions.Proposal:
-    return actions.Proposal(
-        name=asked.name,
-        kind=asked.kind,
-        go_live_on=asked.go_live_on,
-        baseline_days=asked.baseline_days,
-        tier=asked.tier,
-        customer_ids=[id_of("cus", each) for each in asked.customers],
-        segment_ids=[id_of("seg", each) for each in asked.segments],
-        department_ids=[id_of("dep", each) for each in asked.departments],
-        questions=asked.questions,
-        minimum_effects={each.question: float(each.change) for each in asked.minimum_effects},
-        paid_only=asked.paid_only,
-        strict_floor=asked.strict_floor,
-        robust_ceiling=asked.robust_ceiling,
-    )
+def _said(asked: CreateInitiativeInput | UpdateInitiativeInput) -> dict[str, Any]:
+    """What is said of an initiative, as a Proposal names it; what is left out is not among it."""
+    said = {name: getattr(asked, name) for name in _AS_IT_STANDS}
+    for name, prefix, chosen in (
+        ("customer_ids", "cus", asked.customers),
+        ("segment_ids", "seg", asked.segments),
+        ("department_ids", "dep", asked.departments),
+    ):
+        said[name] = None if chosen is None else [id_of(prefix, each) for each in chosen]
+    if asked.minimum_effects is not None:
+        said["minimum_effects"] = {each.question: float(each.change) for each in asked.minimum_effects}
+    return {name: value for name, value in said.items() if value is not None}
+
+
+_AS_IT_STANDS = (
+    "name", "kind", "go_live_on", "baseline_days", "tier", "questions", "paid_only", "strict_floor", "robust_ceiling",
+)  # fmt: skip

@@ -99,15 +99,16 @@ async def create(work: Writing, asked: Proposal, costs: Sequence[NewCost] = ()) 
     return made
 
 
-async def update(work: Writing, initiative_id: UUID, asked: Proposal, version: int) -> Initiative:
-    """Plan an initiative anew. Raises UnknownInitiative, StaleVersion, AlreadySealed or what `create` raises.
+async def update(work: Writing, initiative_id: UUID, changes: Mapping[str, Any], version: int) -> Initiative:
+    """Change what is named of an initiative, as a Proposal names it; the rest stays.
 
-    Of a sealed one only the name and the kind can change.
+    Raises UnknownInitiative, StaleVersion, AlreadySealed or what `create` raises. Of a sealed one only the name and
+    the kind can change.
     """
     found = await queries.guarded(work, initiative_id)
     if found.version != version:
         raise StaleVersion(path=("version",), current_version=found.version)
-    before, values = _told(found), await _checked(work, asked)
+    before, values = _told(found), await _checked(work, replace(_proposed(found), **changes))
     fixed = [name for name, value in values.items() if name not in _FREE and getattr(found, name) != value]
     if fixed and found.status != InitiativeStatus.PLANNED:
         raise AlreadySealed(path=(_ASKED.get(fixed[0], fixed[0]),), id=str(initiative_id))
@@ -171,6 +172,12 @@ async def _spend(work: Writing, on: Initiative, cost: NewCost, place: int) -> No
     except DomainError as problem:
         problem.path = ("costs", str(place), *problem.path)
         raise
+
+
+def _proposed(known: Initiative) -> Proposal:
+    kept = {field.name: getattr(known, field.name) for field in fields(Proposal)}
+    effects = {Question(question): effect for question, effect in known.minimum_effects.items()}
+    return Proposal(**{**kept, "minimum_effects": effects})
 
 
 async def _checked(work: Writing, asked: Proposal) -> dict[str, Any]:

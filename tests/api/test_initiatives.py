@@ -114,6 +114,19 @@ async def test_what_was_not_sealed_is_marked_and_leaves_the_final_answer_to_come
     assert refused["__typename"] == "NotFound"
 
 
+async def test_of_a_sealed_one_the_name_can_change_and_nothing_else_has_to_be_repeated(
+    business: Business, begun: dict[str, str]
+) -> None:
+    asked = {**initiating.PLAN, "name": "One question", "questions": ["SIZE"]}
+    made = (await business.caller.do("createInitiative", asked, "initiative { id }"))["initiative"]["id"]
+    await business.caller.do("sealBaseline", {"id": made})
+    wanted = "initiative { name tier questions baselineDays }"
+    renamed = await business.caller.do("updateInitiative", {"id": made, "version": 2, "name": "Size alone"}, wanted)
+    assert renamed["initiative"] == {"name": "Size alone", "tier": "QUICK", "questions": ["SIZE"], "baselineDays": 60}
+    refused = await business.caller.refused("updateInitiative", {"id": made, "version": 3, "questions": []})
+    assert (refused["code"], refused["path"]) == ("ALREADY_SEALED", ["questions"])
+
+
 SPENT = {"money": {"amount": "900.00", "currency": "EUR"}, "description": "Visits"}
 
 

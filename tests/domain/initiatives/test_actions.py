@@ -240,12 +240,13 @@ async def test_two_who_measure_at_once_leave_one_measurement(desk: Desk, went_on
 
 
 async def test_what_it_was_sealed_for_stays(desk: Desk, book: evidence.Book, unchanged: Unchanged) -> None:
-    header = await desk.sealed()
-    same = actions.Proposal(name="Support", go_live_on=LIVE, baseline_days=BASELINE)
+    header = await desk.sealed(questions=[Question.SIZE], minimum_effects={Question.SIZE: 0.05}, tier=Tier.QUICK)
+    same = {"name": " Support "}
     async with desk.database.unit_of_work(desk.tenant) as work:
         renamed = await actions.update(work, header.initiative_id, same, version=2)
-    assert (renamed.name, renamed.version) == ("Support", 3)
-    other = actions.Proposal(name="Support", go_live_on=LIVE, baseline_days=90)
+    assert (renamed.name, renamed.version, renamed.questions) == ("Support", 3, ["SIZE"])
+    assert (renamed.minimum_effects, renamed.tier, renamed.baseline_days) == ({"SIZE": 0.05}, "QUICK", BASELINE)
+    other = {"name": "Support", "baseline_days": 90}
     for asked, version, problem in ((other, 3, actions.AlreadySealed), (same, 2, StaleVersion)):
         async with unchanged():
             with pytest.raises(problem):

@@ -14,6 +14,7 @@ from sqlalchemy.dialects.postgresql import insert
 from domain.integrations import actions, queries, rules
 from domain.integrations.model import Integration, IntegrationState, StreamState
 from sync import runs
+from sync.two_way import queue
 from tenure_sdk import (
     AuthExpired,
     AuthRevoked,
@@ -120,9 +121,17 @@ async def release(work: Writing, integration: Integration) -> None:
 async def recover(work: Writing, run: Run) -> None:
     """Take a stream and its integration for healthy again: something came through."""
     await work.execute(update(StreamState).where(*runs.of_lane(work, run), StreamState.failures > 0).values(failures=0))
-    integration = await queries.integration(work, run.integration_id, lock=True)
-    if integration.state in {IntegrationState.RATE_LIMITED, IntegrationState.DEGRADED}:
+    await came_through(work, run.integration_id)
+
+
+async def came_through(work: Writing, integration_id: UUID) -> None:
+    """Take an integration for healthy again: its next trouble begins anew, and what waited for its end is tried now."""
+    integration = await queries.integration(work, integration_id, lock=True)
+    before = integration.state
+    if before in {IntegrationState.RATE_LIMITED, IntegrationState.DEGRADED}:
         await actions.move(work, integration, IntegrationState.ACTIVE)
+    if before == IntegrationState.DEGRADED:  # how long to be quiet after too many calls, the other side has said
+        await queue.resume(work, integration_id)
     integration.failures = 0
 
 

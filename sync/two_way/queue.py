@@ -131,7 +131,7 @@ async def resume(work: Writing, integration_id: UUID) -> None:
     """Have what waits tried again now."""
     await work.execute(
         update(OutboundChange)
-        .where(*_of(work, integration_id), OutboundChange.status == ChangeStatus.WAITING)
+        .where(*_of(work, integration_id), OutboundChange.status.in_(OPEN), OutboundChange.next_at > work.now)
         .values(next_at=None)
         .execution_options(synchronize_session=False)
     )

@@ -20,7 +20,7 @@ from domain.core.problems import NotFound as NothingHere
 from domain.customers import lock_identities
 from domain.customers.queries import roots_of, within
 from domain.integrations import queries, rules
-from domain.integrations.model import ChangeStatus, OutboundChange, RecordLink, RemoteRecord
+from domain.integrations.model import ChangeStatus, IntegrationState, OutboundChange, RecordLink, RemoteRecord
 from sync import land, runs, settle, troubles
 from sync.runs import Checkpoint, Counts, Run
 from sync.two_way import comparing, documents, first_readings, lease, queue, views
@@ -241,6 +241,8 @@ class _Sender:
             if current:
                 await self._land(work, Page(list(current)), owed.type)
             await comparing.compare(work, self.registry, [owed.local_id])
+        if (await queries.integration(work, self.integration_id)).state != IntegrationState.ACTIVE:
+            await troubles.came_through(work, self.integration_id)
         work.emit("integrations.ChangeSent", owed.id, integration=self.integration_id.hex, type=owed.type, op=owed.op)
 
     async def _link(self, work: Writing, owed: OutboundChange, pushed: Pushed) -> None:

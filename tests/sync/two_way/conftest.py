@@ -15,7 +15,7 @@ from domain import customers, purchases
 from domain.core.due import Jobs
 from domain.core.events import DueWork, Reactions
 from domain.customers.model import Customer as CustomerRow
-from domain.integrations import actions
+from domain.integrations import actions, queries
 from domain.integrations.model import Integration, IntegrationState, OutboundChange, SyncConflict, SyncDirection
 from sync.heartbeat import Halt
 from sync.pull import pull
@@ -223,6 +223,10 @@ class Books:
                 select(OutboundChange).where(OutboundChange.tenant_id == self.tenant).order_by(OutboundChange.id)
             )
         return [(each.op, each.status) for each in found]
+
+    async def state(self) -> str:
+        async with self.database.reading(self.tenant) as work:
+            return (await queries.integration(work, self.id)).state
 
     async def conflicts(self) -> list[SyncConflict]:
         async with self.database.reading(self.tenant) as work:

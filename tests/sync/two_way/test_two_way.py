@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from domain.integrations.model import Ownership
-from sync.two_way import conflicts, sending, switching
+from domain.integrations.model import IntegrationState, Ownership
+from sync.two_way import comparing, conflicts, sending, switching
 from sync.two_way.conflicts import Choice
 from tenure_sdk import Customer
 
 if TYPE_CHECKING:
+    from domain.core.unit_of_work import Writing
     from tests.sync.two_way.conftest import Books
 
 EVERYONE = lambda _: True  # noqa: E731 - a fault is a function of the change
@@ -79,7 +80,18 @@ async def test_what_a_person_chose_both_sides_have(
             await conflicts.resolve(work, books.registry, conflict.id, choice, value)
 
 
-async def test_a_preview_shows_what_would_be_sent_and_keeps_nothing(books: Books) -> None:
+async def test_a_preview_shows_what_would_be_sent_and_keeps_nothing(
+    books: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    transactions: list[Writing] = []
+    compare_before = comparing.compare
+
+    async def compare(work: Writing, *given: Any) -> int:
+        transactions.append(work)
+        return await compare_before(work, *given)
+
+    monkeypatch.setattr(switching, "PORTION", 2)
+    monkeypatch.setattr(comparing, "compare", compare)
     await own(books, direction="READ_ONLY")
     books.side.put("7", name="Ada")
     books.side.put("8", name="Cora", emails=("cora@example.com",))
@@ -95,6 +107,7 @@ async def test_a_preview_shows_what_would_be_sent_and_keeps_nothing(books: Books
     ]
     assert cora
     assert await books.changes() == []
+    assert len({id(work) for work in transactions}) == len(transactions) > 1  # nobody waits for all of it
 
 
 async def test_a_value_that_they_write_their_way_is_no_change_of_theirs(books: Books) -> None:
@@ -159,6 +172,20 @@ async def test_a_lost_reply_makes_nobody_twice(books: Books) -> None:
     await books.go_round()
     assert (list(books.there()), list(await books.here())) == (["Ada"], ["Ada"])
     assert books.side.writes == [("create", "r1")]
+
+
+async def test_what_waits_for_the_end_of_a_trouble_is_tried_once_something_comes_through(books: Books) -> None:
+    books.side.lose_reply = EVERYONE
+    await books.buyer("Ada")
+    await books.go_round()
+    books.side.lose_reply = lambda _: False
+    assert await books.state() == IntegrationState.DEGRADED
+    assert (await books.send()).count == 0  # not for a minute
+    await books.buyer("Bob")
+    assert (await books.send()).count == 2
+    assert await books.state() == IntegrationState.ACTIVE
+    assert await books.changes() == [("create", "SENT"), ("create", "SENT")]
+    assert list(books.there()) == ["Ada", "Bob"]
 
 
 async def test_an_answer_that_is_given_again_is_not_taken_for_the_present(books: Books) -> None:

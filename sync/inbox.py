@@ -12,7 +12,6 @@ from collections import defaultdict
 from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import sha256
-from itertools import groupby
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -66,6 +65,7 @@ TOO_LARGE = "A call was larger than any that is expected, and was not read."
 _UNREADABLE = "A call was genuine, and could not be read ({failure})."
 MOST_ATTEMPTS = 5
 _PORTION = 500
+_UNSPLIT = (AppDelivery.ciphertext.is_not(None), AppDelivery.attempts < MOST_ATTEMPTS)
 
 
 class UnknownHook(DomainError):
@@ -99,10 +99,13 @@ class Doors:
                     return reply
                 valid = [known[name] for name in (hooks.SECRET, hooks.FORMER) if known.get(name)]
                 _check(declared, delivery, valid)
+                # The secret itself is no part of what is kept: some send it in a header.
+                headers = {
+                    name: value for name, value in delivery.headers.items() if not any(each in value for each in valid)
+                }
                 await _keep(
-                    work, integration.id, sha256(delivery.body).hexdigest(), path, body=delivery.body,
-                    headers=delivery.headers,
-                )  # fmt: skip
+                    work, integration.id, sha256(delivery.body).hexdigest(), path, body=delivery.body, headers=headers
+                )
         except NotGenuine:
             await self._refused(owner, _FORGED)
             raise
@@ -156,29 +159,31 @@ class Splitter:
     database: Database
     board: Switchboard
 
-    async def split(self) -> int:
-        """Give every part of what waits to the tenant whose account it is about; how many calls that were."""
-        async with self.database.directory() as connection:
-            waiting = select(AppDelivery.connector, AppDelivery.digest, AppDelivery.path, AppDelivery.ciphertext)
-            rows = (
-                await connection.execute(
-                    waiting.where(AppDelivery.ciphertext.is_not(None), AppDelivery.attempts < MOST_ATTEMPTS)
-                    .order_by(AppDelivery.received_at)
-                    .limit(_PORTION)
-                )
-            ).all()
-        by_connector = [(name, list(each)) for name, each in groupby(sorted(rows, key=_connector), _connector)]
-        await asyncio.gather(*(self._split_all(connector, each) for connector, each in by_connector))
-        return len(rows)
+    async def split(self) -> None:
+        """Give every part of what waits to the tenant whose account it is about; forget what is too old to come again.
 
-    async def _split_all(self, connector: str, rows: Sequence[Any]) -> None:
+        Each connector has its own turn: what one cannot read waits, and holds up nobody else's.
+        """
+        async with self.database.directory() as connection:
+            old = AppDelivery.received_at < self.database.clock.now() - KNOWN_FOR
+            await connection.execute(delete(AppDelivery).where(old))
+            connectors = list(await connection.scalars(select(AppDelivery.connector).where(*_UNSPLIT).distinct()))
+        await asyncio.gather(*map(self._split_all, connectors))
+
+    async def _split_all(self, connector: str) -> None:
         """Split the calls for one connector; while it cannot be asked at all, they wait."""
         try:
             async with self.board.remotes.unbound(connector) as remote:
-                for row in rows:
+                for row in await self._waiting(connector):
                     await self._split(row, remote)
         except (ConnectorBlocked, UnknownConnector) as unasked:
             log.warning("hook.waiting", connector=connector, reason=type(unasked).__name__)
+
+    async def _waiting(self, connector: str) -> Sequence[Any]:
+        waiting = select(AppDelivery.connector, AppDelivery.digest, AppDelivery.path, AppDelivery.ciphertext)
+        mine = waiting.where(AppDelivery.connector == connector, *_UNSPLIT)
+        async with self.database.directory() as connection:
+            return (await connection.execute(mine.order_by(AppDelivery.received_at).limit(_PORTION))).all()
 
     async def _split(self, row: Any, remote: Remote) -> None:
         entry = (AppDelivery.connector == row.connector, AppDelivery.digest == row.digest)
@@ -211,12 +216,6 @@ class Splitter:
                 for place, signal in enumerate(parts):
                     key = signal.event or f"{row.digest.hex()}:{account}:{place}"
                     await _keep(work, owner.integration_id, key, row.path, signals=[signal])
-
-    async def forget(self) -> None:
-        """Remove what is too old to come again."""
-        async with self.database.directory() as connection:
-            old = AppDelivery.received_at < self.database.clock.now() - KNOWN_FOR
-            await connection.execute(delete(AppDelivery).where(old))
 
 
 async def hear(trip: Trip) -> datetime | None:
@@ -338,10 +337,6 @@ async def _keep(
     kept = await work.execute(entry.on_conflict_do_nothing(index_elements=["tenant_id", "integration_id", "key"]))
     if kept.rowcount:
         await make_due(work.session, work.tenant_id, INBOX, integration_id.hex, work.now + TOGETHER)
-
-
-def _connector(row: Any) -> str:
-    return str(row.connector)
 
 
 def _declared(connector: type[Connector[Any]], path: str, door: str) -> Webhook:

@@ -13,7 +13,7 @@ import httpx2 as httpx
 import msgspec
 import pytest
 from pydantic import SecretStr
-from sqlalchemy import delete, select
+from sqlalchemy import delete, insert, select
 
 from api.app import create_app
 from domain.core.events import DueWork
@@ -185,6 +185,23 @@ async def test_each_part_of_a_call_reaches_its_own_tenant_once(
     assert sorted(house.side.fetched) == [["1"], ["2"]]
 
 
+async def test_calls_that_cannot_be_read_hold_up_nobody_else_s_and_are_forgotten_in_the_end(
+    house: House, tenant: UUID, stopping: asyncio.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inbox, "_PORTION", 1)
+    now = house.database.clock.now()
+    async with house.database.directory() as connection:
+        for days in (8, 1):
+            waiting = {"connector": "gone", "path": "events", "digest": bytes([days]), "ciphertext": b"?"}
+            await connection.execute(insert(AppDelivery).values(**waiting, received_at=now - timedelta(days=days)))
+    await house.call({"account": f"{tenant.hex}-0", "ids": ["1"]})
+    await house.work(stopping)
+    assert await house.names(tenant) == ["Ada"]
+    async with house.database.directory() as connection:
+        left = await connection.execute(select(AppDelivery.connector, AppDelivery.ciphertext).order_by("connector"))
+        assert [tuple(row) for row in left] == [("books", None), ("gone", b"?")]
+
+
 async def test_an_event_that_comes_in_two_calls_is_one(house: House, tenant: UUID, stopping: asyncio.Event) -> None:
     account = f"{tenant.hex}-0"
     await house.call({"account": account, "ids": ["1"], "event": "e1"})
@@ -216,7 +233,12 @@ async def test_an_address_of_ones_own_with_a_handshake_and_two_secrets(
         body = {"value": [{"id": "1", "clientState": secret}]}
         assert (await house.client.post(f"{path}/notes", json=body)).status_code == status
     body = {"value": [{"id": "1", "clientState": second, "renew": True}]}
-    await house.client.post(f"{path}/notes", json=body)
+    await house.client.post(f"{path}/notes", json=body, headers={"x-state": second, "x-other": "kept"})
+    async with house.database.reading(tenant) as work:
+        *_, last = await work.all(
+            select(InboxEvent.headers).where(InboxEvent.tenant_id == tenant).order_by(InboxEvent.id)
+        )
+    assert (last.get("x-other"), second in str(last)) == ("kept", False)
     await house.work(stopping)
     async with house.database.directory() as connection:
         renewals = select(DueWork.key).where(DueWork.tenant_id == tenant, DueWork.kind == hooks.RENEW)

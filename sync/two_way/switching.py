@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 
 from domain.core.events import make_due
 from domain.customers.model import Customer
 from domain.integrations import actions, queries
-from domain.integrations.model import LinkCandidate, OutboundChange, StreamState, SyncConflict, SyncDirection
+from domain.integrations.model import (
+    ChangeStatus,
+    LinkCandidate,
+    OutboundChange,
+    StreamState,
+    SyncConflict,
+    SyncDirection,
+)
 from sync import requests
 from sync.two_way import comparing, first_readings, queue
 from tenure_sdk import Push
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime
 
     from domain.core.database import Database
     from domain.core.unit_of_work import Reading, Writing
@@ -31,6 +38,7 @@ COMPARE = "compare"
 
 PORTION = 500
 _SHOWN = 50
+_EVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass
@@ -47,22 +55,28 @@ class Preview:
 
 
 class _TakeBack(Exception):
-    """Ends a preview: nothing of it is kept."""
+    """Ends a portion of a preview: nothing of it is kept."""
 
 
 async def preview(database: Database, registry: Registry, tenant_id: UUID, integration_id: UUID) -> Preview:
-    """What would be made and changed at the other side if pushing were on for all streams. Nothing is written."""
+    """What would be made and changed at the other side if pushing were on for all streams. Nothing is written.
+
+    Portion by portion, so that who lands or writes meanwhile waits for one of them only.
+    """
     shown = Preview()
-    try:
-        async with database.unit_of_work(tenant_id) as work:
-            shown.waits_for = await _pretend(work, registry, integration_id)
-            after: UUID | None = UUID(int=0)
-            while after is not None:
+    async with database.reading(tenant_id) as work:
+        await _look(work, integration_id, shown, since=_EVER)
+    after: UUID | None = UUID(int=0)
+    while after is not None:
+        try:
+            async with database.unit_of_work(tenant_id) as work:
+                shown.waits_for = await _pretend(work, registry, integration_id)
                 after = await _compare_portion(work, registry, after)
-            await _look(work, integration_id, shown)
-            raise _TakeBack  # noqa: TRY301 - the only way out that keeps nothing
-    except _TakeBack:
-        return shown
+                await _look(work, integration_id, shown, since=work.now)
+                raise _TakeBack  # noqa: TRY301 - the only way out that keeps nothing
+        except _TakeBack:
+            continue
+    return shown
 
 
 async def begin(work: Writing, integration_id: UUID) -> None:
@@ -137,23 +151,24 @@ async def _pretend(work: Writing, registry: Registry, integration_id: UUID) -> l
     return [name for name in writable if name in unread]
 
 
-async def _look(work: Reading, integration_id: UUID, shown: Preview) -> None:
-    """What the comparison has queued, in this very transaction."""
-    of = OutboundChange.tenant_id == work.tenant_id, OutboundChange.integration_id == integration_id
-    queued = await work.all(
-        select(OutboundChange).where(*of, OutboundChange.status == "QUEUED").order_by(OutboundChange.id)
-    )
-    shown.creates = sum(change.op == "create" for change in queued)
-    shown.updates = len(queued) - shown.creates
-    shown.changes = list(queued[:_SHOWN])
-    for change in shown.changes:
+async def _look(work: Reading, integration_id: UUID, shown: Preview, *, since: datetime) -> None:
+    """Add what was queued and asked since then, and waits."""
+
+    def waiting(table: Any, *condition: Any) -> tuple[Any, ...]:
+        mine = table.tenant_id == work.tenant_id, table.integration_id == integration_id
+        return *mine, table.recorded_at >= since, *condition
+
+    queued = waiting(OutboundChange, OutboundChange.status == ChangeStatus.QUEUED)
+    creates = await _count(work, (*queued, OutboundChange.op == "create"))
+    shown.creates += creates
+    shown.updates += await _count(work, queued) - creates
+    first = select(OutboundChange).where(*queued).order_by(OutboundChange.id).limit(_SHOWN - len(shown.changes))
+    for change in await work.all(first):
         work.session.expunge(change)
-    open_conflicts = select(SyncConflict.id).where(
-        SyncConflict.tenant_id == work.tenant_id, SyncConflict.integration_id == integration_id,
-        SyncConflict.resolution.is_(None),
-    )  # fmt: skip
-    open_links = select(LinkCandidate.id).where(
-        LinkCandidate.tenant_id == work.tenant_id, LinkCandidate.integration_id == integration_id,
-        LinkCandidate.decision.is_(None),
-    )  # fmt: skip
-    shown.conflicts, shown.doubtful = len(await work.all(open_conflicts)), len(await work.all(open_links))
+        shown.changes.append(change)
+    shown.conflicts += await _count(work, waiting(SyncConflict, SyncConflict.resolution.is_(None)))
+    shown.doubtful += await _count(work, waiting(LinkCandidate, LinkCandidate.decision.is_(None)))
+
+
+async def _count(work: Reading, condition: Sequence[Any]) -> int:
+    return await work.one(select(func.count()).where(*condition)) or 0

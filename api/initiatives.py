@@ -536,7 +536,7 @@ class Measurement(Node):
     returns = _found("Returns", "returns", "What it brought and cost; null where that cannot be known.")
     weeks = embedded(
         "initiatives.MeasuredWeek", _WEEKS,
-        description="The whole weeks before and after go-live of those who are compared, for a picture.",
+        description="The whole weeks of those who are compared, since the baseline or the compared days began.",
     )  # fmt: skip
     opportunities = embedded(
         "initiatives.WindowOfOpportunity", "coalesce({t}.findings -> 'opportunities', '[]')",

@@ -83,6 +83,16 @@ from (
     where x.tenant_id = $1 and x.lifecycle_version_id = {_IN_FORCE} and x.kind not in ('LOST', 'CHURNED')
 ) s left join ({queries.FUNNEL.text}) c on c.place = s.place
 """
+_CONVERSIONS = f"""
+with counted as materialized ({queries.CONVERSIONS.text}), ordered as (
+    select x.id, x.key, x.position from stages x where x.tenant_id = $1 and x.lifecycle_version_id = {_IN_FORCE}
+)
+select s.id as from_id, t.id as stage_id, row_number() over (order by s.position, t.position) as place,
+    coalesce(e.customers, 0) as entered, coalesce(c.customers, 0) as converted
+from ordered s join ordered t on t.id <> s.id
+left join counted e on e.source = s.key and e.target = s.key
+left join counted c on c.source = s.key and c.target = t.key
+"""
 _TIME = f"""
 select s.id as stage_id, s.position, coalesce(c.customers, 0) as customers, coalesce(c.visits, 0) as visits,
     c.visit, c.latest, c.cumulative
@@ -141,6 +151,23 @@ class FunnelStep:
     conversion = column(
         Decimal, sql="round({t}.continued::numeric / nullif({t}.before, 0), 4)", null=True,
         description="Continued by of; null where nobody was in the stage before.",
+    )  # fmt: skip
+
+
+@expose()
+class StageConversion:
+    """How many of those who were in one stage came to another one after it, with other stages between or without."""
+
+    from_stage = one(
+        "stages.Stage", "stages {t} where {t}.tenant_id = $1 and {t}.id = {p}.from_id", null=False,
+        description="The stage that they were in.",
+    )  # fmt: skip
+    to_stage = one("stages.Stage", _STAGE, null=False, description="The stage that they came to.")
+    of = column(int, sql="{t}.entered", description="Distinct customers who were ever in the first one.")
+    converted = column(int, sql="{t}.converted", description="Those of them who came to the other one then or later.")
+    rate = column(
+        Decimal, sql="round({t}.converted::numeric / nullif({t}.entered, 0), 4)", null=True,
+        description="Converted by of; null where nobody was in the first one.",
     )  # fmt: skip
 
 
@@ -216,6 +243,11 @@ class Lifecycle(Node):
         "stages.FunnelStep", lambda asked: _measured(asked, _FUNNEL), order="{t}.place", keys="{p}.id",
         link="lifecycle_id", arguments=_WINDOW,
         description="How many distinct customers came how far, by the order of the stages.",
+    )  # fmt: skip
+    conversions = listing(
+        "stages.StageConversion", lambda asked: _measured(asked, _CONVERSIONS), order="{t}.place", keys="{p}.id",
+        link="lifecycle_id", arguments=_WINDOW,
+        description="How many customers came from each stage to each other one, neighbours or not, also back.",
     )  # fmt: skip
     time_in_stage = listing(
         "stages.TimeInStage", lambda asked: _measured(asked, _TIME), order="{t}.position", keys="{p}.id",

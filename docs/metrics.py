@@ -32,7 +32,7 @@ _SECTIONS = {
 
 ELSEWHERE = {
     "z, percentile and cohort value": "`Customer.metrics`",
-    "stage conversion": "`Lifecycle.funnel`",
+    "stage conversion": "`Lifecycle.conversions`, `Lifecycle.funnel`",
     "time in stage, velocity": "`Lifecycle.timeInStage`",
     "regression rate, skip rate": "`Lifecycle.movements`",
     "predictive CLV, historic CLV and P(alive) as last valued": "`Customer.lifetimeValue`",

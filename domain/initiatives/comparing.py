@@ -178,8 +178,14 @@ class _Study:
         return Resampling(units, self.plan.draws, self.plan.seed)
 
     def _panel(self, scope: Mask, *, of_departments: bool = False) -> Panel:
-        begins = min(self.baseline.first, self.windows.before.first)
-        return panel(self.history, begins, scope, self.history.department if of_departments else self.history.unit)
+        return panel(
+            self.history, self._begins, scope, self.history.department if of_departments else self.history.unit
+        )
+
+    @property
+    def _begins(self) -> int:
+        """The day before which everyone who is compared had bought."""
+        return min(self.baseline.first, self.windows.before.first)
 
     @property
     def _measures(self) -> tuple[Measure, ...]:
@@ -305,9 +311,9 @@ class _Study:
 
     def _weekly(self, method: Method) -> Weekly:
         if method is Method.MATCHED:
-            return weeks.matched(self.history, self.baseline, self.windows, self.sides)
+            return weeks.matched(self.history, self.baseline, self.windows, self.sides, self._begins)
         drawn = weeks.time_series if method is Method.TIME_SERIES else weeks.before_after
-        return drawn(self.history, self.windows, self.panel)
+        return drawn(self.history, self.windows, self.panel, self._begins)
 
     def _flags(self) -> tuple[Flag, ...]:
         plan = self.plan

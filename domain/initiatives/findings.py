@@ -344,6 +344,8 @@ class Bought(msgspec.Struct, frozen=True):
 class Weekly(msgspec.Struct, frozen=True):
     """The whole weeks of those who are compared, counted from go-live: week 0 begins on it, `first` is the first one.
 
+    It is the first of the baseline, or of the compared days where these begin earlier: all were customers by then.
+
     `anyway` is what each week from week 0 on would have come to by what the answer on frequency compares it with; empty
     where there is nothing to compare with.
     """

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
 _BEFORE, _AFTER, _ANYWAY = "#8a8a8a", "#1b6ca8", "#d98324"
 
+FARTHEST = 1.0
+"""Changes of more than all of it are cut off there: those that matter could not be seen beside them."""
+
 
 def draw(of: Told, language: str = "en") -> dict[str, tuple[str, bytes]]:
     """The pictures by the names of their files, each with the word for what it shows; none of nobody."""
@@ -46,7 +49,7 @@ def _of_weeks(weekly: dict[str, Any]) -> str:
 
 
 def _changes(of: Told, language: str) -> bytes:
-    """The change of each measure with its range, over the range in which it moves by itself."""
+    """The change of each measure with its range, over the range in which it moves by itself; an arrow goes on."""
     shown = [each for each in of["comparisons"] if each["low"] is not None]
     figure, axes = _axes(0.6 + 0.5 * len(shown))
     for place, each in enumerate(reversed(shown)):
@@ -57,6 +60,11 @@ def _changes(of: Told, language: str) -> bytes:
             )
         axes.plot([each["low"], each["high"]], [place, place], color=_AFTER, linewidth=3)
         axes.plot([each["change"]], [place], "o", color=_AFTER)
+        for beyond, at, arrow in ((each["low"] < -FARTHEST, -FARTHEST, "<"), (each["high"] > FARTHEST, FARTHEST, ">")):
+            if beyond:
+                axes.plot([at], [place], arrow, color=_AFTER)
+    reach = max(abs(end) for end in axes.get_xlim())
+    axes.set_xlim(-min(reach, FARTHEST * 1.05), min(reach, FARTHEST * 1.05))
     axes.axvline(0, color="black", linewidth=0.8)
     axes.set_yticks(range(len(shown)), [words(language)["measure"][each["measure"]] for each in reversed(shown)])
     axes.xaxis.set_major_formatter(lambda share, _: f"{share:+.0%}")

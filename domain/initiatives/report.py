@@ -122,12 +122,18 @@ class _Speaker:
         if of["verdict"] in {"BETTER", "WORSE"}:
             return self.word(of["verdict"].lower(), question, change=self.percent(change))
         if of["verdict"] is not None:
-            reason = self.word("reason", of["reason"] or "TOO_SMALL")
-            return self.word("open", "verdict", subject=subject, reason=reason)
+            return self.word("open", "verdict", subject=subject, reason=self._why_not(of, change))
         if change is None:
             return self.word("open", "unknown", subject=subject)
         told = "exploratory" if of["reason"] == "EXPLORATORY" else "changed"
         return self.word("open", told, subject=subject, change=self.signed(change))
+
+    def _why_not(self, of: Mapping[str, Any], change: float | None) -> str:
+        """Why there is no evidence; a change that is large enough to matter is only lost in chance."""
+        reason = of["reason"] or "TOO_SMALL"
+        if reason == "TOO_SMALL" and change is not None and abs(change) >= of["minimum_effect"]:
+            reason = "CHANCE"
+        return self.word("reason", reason, change=self.signed(change))
 
     def anyway(self) -> Iterator[str]:
         for each in self.comparisons:
@@ -150,12 +156,13 @@ class _Speaker:
             yield self._unknown("unknown", found.get("gain_missing"))
             return
         low, high = self.money_of(found["gain_low"]), self.money_of(found["gain_high"])
-        kind = "gain_of_sales" if found.get("gain_basis") == "NET_REVENUE" else "gain"
-        yield self.word("returns", kind, gain=self.money_of(found["gain"]), low=low, high=high)
+        kind = "loss" if found["gain"] < 0 else "gain"
+        kind += "_of_sales" if found.get("gain_basis") == "NET_REVENUE" else ""
+        yield self.word("returns", kind, gain=self.money_of(abs(found["gain"])), low=low, high=high)
         if found["roi"] is None:
             yield self._unknown("unknown_return", found.get("roi_missing"))
         elif not found["shown_to_have_paid"]:
-            kind = "unpaid" if found["roi_low"] < 0 else "unproven"
+            kind = "lost" if found["roi"] < 0 else "unpaid" if found["roi_low"] < 0 else "unproven"
             yield self.word("returns", kind, **self._with_ends(found, "roi"))
         else:
             yield self.word("returns", "paid", **self._with_ends(found, "roi"))

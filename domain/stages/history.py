@@ -89,6 +89,20 @@ class FunnelStep(msgspec.Struct, frozen=True, kw_only=True):
         return Decimal(self.continued) / self.of if self.of and self.continued is not None else None
 
 
+class Conversion(msgspec.Struct, frozen=True, kw_only=True):
+    """Of the distinct customers who ever entered one stage (`of`), those who entered another at or after that."""
+
+    source: str
+    target: str
+    converted: int
+    of: int
+
+    @property
+    def rate(self) -> Decimal | None:
+        """The share of those who were in the source that came to the target; None where there is nobody to come."""
+        return Decimal(self.converted) / self.of if self.of else None
+
+
 class TimeInStage(msgspec.Struct, frozen=True, kw_only=True):
     """How long customers stay in a stage: medians by Kaplan-Meier, since current stays are not over yet.
 
@@ -202,6 +216,32 @@ def funnel(
             )
         )
     return steps
+
+
+def conversions(
+    lifecycle: Lifecycle,
+    histories: Collection[History],
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> list[Conversion]:
+    """Who came from each stage to each other one, neighbours or not, also back; one history is one customer.
+
+    By the order of the first stage, then of the other. With a window, only entries within [since, until) count.
+    """
+    stages = [stage.key for stage in lifecycle.stages]
+    entries = [_entries(history, since, until) for history in histories]
+    return [
+        Conversion(
+            source=source,
+            target=target,
+            converted=sum(_continues(entered, source, target) for entered in entries),
+            of=sum(source in entered for entered in entries),
+        )
+        for source in stages
+        for target in stages
+        if target != source
+    ]
 
 
 def time_in_stage(stage: str, histories: Iterable[History], *, now: datetime) -> TimeInStage:

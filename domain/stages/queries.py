@@ -15,7 +15,7 @@ from domain.customers.model import Customer
 from domain.stages import history as past
 from domain.stages import rules
 from domain.stages.conditions import decode
-from domain.stages.history import FunnelStep, Interval, Movements, TimeInStage, Transition
+from domain.stages.history import Conversion, FunnelStep, Interval, Movements, TimeInStage, Transition
 from domain.stages.model import Lifecycle, LifecycleVersion, Stage, StageTransition, TransitionRule
 
 if TYPE_CHECKING:
@@ -214,6 +214,28 @@ async def funnel(
     return steps
 
 
+async def conversions(
+    reading: Reading, key: str | None = None, *, since: datetime | None = None, until: datetime | None = None
+) -> list[Conversion]:
+    """Who came from each stage to each other one, each surviving customer once, as `history.conversions` defines it.
+
+    With a window, only entries within [since, until) count. Raises UnknownLifecycle.
+    """
+    of = await lifecycle(reading, key)
+    counted = await reading.rows(CONVERSIONS, _window(reading, of, since, until))
+    customers = {(row.source, row.target): row.customers for row in counted}
+    stages = [stage.key for stage in of.definition.stages]
+    return [
+        Conversion(
+            source=source, target=target, converted=customers.get((source, target), 0),
+            of=customers.get((source, source), 0),
+        )
+        for source in stages
+        for target in stages
+        if target != source
+    ]  # fmt: skip
+
+
 async def time_in_stage(
     reading: Reading, key: str | None = None, *, since: datetime | None = None, until: datetime | None = None
 ) -> list[TimeInStage]:
@@ -369,6 +391,20 @@ SELECT place, count(*) AS entered, count(*) FILTER (WHERE ends_here) AS ended_he
     count(*) FILTER (WHERE place_before = place - 1 AND last_at >= first_before) AS continued
 FROM ways
 GROUP BY place
+""")
+
+# With each stage itself as a target stand all who entered it.
+CONVERSIONS = text(f"""
+WITH entries AS (
+    SELECT i.customer_id, i.stage_key, min(i.entered_at) AS first_at, max(i.entered_at) AS last_at
+    FROM stage_intervals i
+    WHERE {_ENTERED}
+    GROUP BY i.customer_id, i.stage_key
+)
+SELECT source.stage_key AS source, target.stage_key AS target, count(*) AS customers
+FROM entries source
+JOIN entries target ON target.customer_id = source.customer_id AND target.last_at >= source.first_at
+GROUP BY source.stage_key, target.stage_key
 """)
 
 MOVEMENTS = text("""

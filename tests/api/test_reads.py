@@ -182,6 +182,7 @@ async def test_who_asks_is_told(database: Database, ask: Asking, tenant: UUID) -
 async def test_stages_are_measured(ask: Asking, business: seeding.Business) -> None:
     answer = await ask(
         """{ lifecycle(key: "buyer") { version funnel { stage { key } entered reached continued of conversion }
+        conversions(window: {start: "2020-01-01"}) { fromStage { key } toStage { key } of converted rate }
         timeInStage(window: {start: "2020-01-01"}) { stage { key } customers visits medianSeconds } } }"""
     )
     lifecycle = answer["data"]["lifecycle"]
@@ -190,6 +191,15 @@ async def test_stages_are_measured(ask: Asking, business: seeding.Business) -> N
         (1, 1, 1, 2, "0.5"),
         (0, 0, 0, 1, "0"),
     ]
+    first, second, third = (step["stage"]["key"] for step in lifecycle["funnel"])
+    assert [
+        (each["fromStage"]["key"], each["toStage"]["key"], each["of"], each["converted"], each["rate"])
+        for each in lifecycle["conversions"]
+    ] == [
+        (first, second, 2, 1, "0.5"), (first, third, 2, 0, "0"),
+        (second, first, 1, 0, "0"), (second, third, 1, 0, "0"),
+        (third, first, 0, 0, None), (third, second, 0, 0, None),
+    ]  # fmt: skip
     assert [(stage["customers"], stage["visits"]) for stage in lifecycle["timeInStage"]] == [(2, 2), (1, 1), (0, 0)]
     assert lifecycle["timeInStage"][0]["medianSeconds"] == 86400
 

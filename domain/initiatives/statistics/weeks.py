@@ -20,25 +20,29 @@ if TYPE_CHECKING:
     from domain.initiatives.statistics.windows import Windows
 
 
-def before_after(history: History, windows: Windows, panel: Panel) -> Weekly:
-    """A panel beside the same weeks of the year before, or else beside its mean over the days before."""
+def before_after(history: History, windows: Windows, panel: Panel, begins: int) -> Weekly:
+    """A panel beside the same weeks of the year before, or else beside its mean over the days before.
+
+    `begins`, here and below, is the day before which everyone of the panel had bought: earlier weeks, in which some of
+    them were no customers yet, are not shown.
+    """
     weeks, once = windows.after.days // WEEK, _once(history, panel.customers)
     if windows.is_of_the_year_before:
         anyway = _by_week(history, "occasions", once, windows.before.first, range(weeks))
     else:
         anyway = np.full(weeks, total(history, windows.before, "occasions") @ once * WEEK / windows.before.days)
-    return _weekly(history, windows, panel.customers, anyway)
+    return _weekly(history, windows, panel.customers, anyway, begins)
 
 
-def time_series(history: History, windows: Windows, panel: Panel) -> Weekly:
+def time_series(history: History, windows: Windows, panel: Panel, begins: int) -> Weekly:
     """A panel beside the line that its weeks before the go-live prolong; beside nothing where that leads to nothing."""
     series, before = timeseries.weekly(history, windows, panel), timeseries.weeks_on_each_side(windows)[0]
     line = timeseries.line(timeseries.of_measure(Measure.FREQUENCY, series), before)
     anyway = np.zeros(0) if line is None else line * series[before:, Column.EXPOSURE] / DAYS_PER_YEAR
-    return _weekly(history, windows, panel.customers, anyway)
+    return _weekly(history, windows, panel.customers, anyway, begins)
 
 
-def matched(history: History, baseline: Span, windows: Windows, sides: Sides) -> Weekly:
+def matched(history: History, baseline: Span, windows: Windows, sides: Sides, begins: int) -> Weekly:
     """The treated who found somebody like them, beside what those who were left alone make expect of them.
 
     In each week that is what the untouched of the same cells bought, each for as many treated as he stands for, and
@@ -48,17 +52,17 @@ def matched(history: History, baseline: Span, windows: Windows, sides: Sides) ->
     ours = sides.panel.customers[sides.treated & cells.matched[cells.cell]]
     everyone = sides.panel.customers[sides.treated]
     if len(ours) < matching.LEAST_MATCHED * len(everyone):
-        return _weekly(history, windows, everyone, np.zeros(0))
+        return _weekly(history, windows, everyone, np.zeros(0), begins)
     stands_for, once = np.zeros(history.customers), _once(history, ours)
     stands_for[sides.panel.customers] = cells.stands_for
     ahead = total(history, windows.before, "occasions") @ (once - stands_for) * WEEK / windows.after.days
     alone = _by_week(history, "occasions", stands_for, windows.after.first, range(windows.after.days // WEEK))
-    return _weekly(history, windows, ours, alone + ahead)
+    return _weekly(history, windows, ours, alone + ahead, begins)
 
 
-def _weekly(history: History, windows: Windows, customers: Indexes, anyway: Amounts) -> Weekly:
+def _weekly(history: History, windows: Windows, customers: Indexes, anyway: Amounts, begins: int) -> Weekly:
     origin, once = windows.after.first, _once(history, customers)
-    weeks = range(-((origin - history.first) // WEEK), windows.after.days // WEEK)
+    weeks = range(-((origin - begins) // WEEK), windows.after.days // WEEK)
     occasions, amounts, unrated = (
         _by_week(history, name, once, origin, weeks).tolist() for name in ("occasions", "amount", "unrated")
     )

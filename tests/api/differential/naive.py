@@ -336,6 +336,18 @@ class Naive:
             for step in steps
         ]  # fmt: skip
 
+    def conversions(self, lifecycle: Row, window: Mapping[str, Any] | None) -> list[Row]:
+        """Who came from each stage to each other one."""
+        definition, rows = self.definition(lifecycle)
+        if definition is None:
+            return []
+        told = history.conversions(definition, self.histories(lifecycle, window or {}))
+        return [
+            {"from_stage": rows[each.source], "to_stage": rows[each.target], "of": each.of,
+             "converted": each.converted, "rate": each.rate and round_half_up(each.rate, 4)}
+            for each in told
+        ]  # fmt: skip
+
     def movements(self, lifecycle: Row, window: Mapping[str, Any] | None) -> list[Row]:
         """Which ways customers took at each stage."""
         definition, rows = self.definition(lifecycle)

@@ -223,6 +223,7 @@ def _of_stages(naive: Naive, on: Callable[..., None]) -> None:
         ),
     )
     on("Lifecycle", funnel=lambda row, window=None: naive.funnel(row, window))
+    on("Lifecycle", conversions=lambda row, window=None: naive.conversions(row, window))
     on("Lifecycle", movements=lambda row, window=None: naive.movements(row, window))
     on("Lifecycle", timeInStage=lambda row, window=None: naive.time_in_stage(row, window))
     on(

@@ -121,6 +121,31 @@ def test_what_is_not_shown_to_have_paid_is_said_whatever_the_point(told: dict[st
     assert "It has paid for itself" not in page
 
 
+def test_a_loss_is_told_as_one(told: dict[str, Any]) -> None:
+    told["measurement"]["findings"]["returns"] |= {
+        "gain": -543_687, "gain_low": -1_382_892, "gain_high": 347_370, "roi": -2.359, "roi_low": -4.457,
+        "roi_high": -0.132, "shown_to_have_paid": False,
+    }  # fmt: skip
+    page = report.page(told)
+    assert (
+        "It brought €5,436.87 less than would have come anyway; the difference may be anything from -€13,828.92 to "
+        "€3,473.70.\nIt is not shown to have paid for itself: what it brought, less what it cost, comes to -235.9% of "
+        "the cost; it may be anything from -445.7% to -13.2%.\n"
+    ) in page
+    told["measurement"]["findings"]["returns"]["gain_basis"] = "NET_REVENUE"
+    assert "It brought €5,436.87 of sales less than would have come anyway;" in report.page(told)
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [(-0.278, "a change of -27.8% cannot be told from chance."), (0.019, "the change is too small to matter")],
+)
+def test_what_is_lost_in_chance_is_not_called_small(told: dict[str, Any], change: float, why: str) -> None:
+    told["verdicts"][0] |= {"verdict": "NO_EVIDENCE", "reason": "TOO_SMALL", "minimum_effect": 0.02}
+    told["comparisons"][0] |= {"verdict": "NO_EVIDENCE", "change": change}
+    assert f"- No evidence that it changed how often customers buy: {why}" in report.page(told)
+
+
 def test_what_customers_are_worth_and_where_more_can_be_won_is_said_in_plain_words(told: dict[str, Any]) -> None:
     above, _, _ = report.page(told).partition(f"\n{report.FOLD}\n")
     assert (
@@ -247,3 +272,10 @@ def test_the_pictures_are_drawn_alike_every_time(told: dict[str, Any]) -> None:
     for name, (_, picture) in pictures.draw(told).items():
         assert picture == drawn[name][1]
     assert b"Purchases of a customer in a year" in drawn["changes.svg"][1]
+
+
+def test_what_changed_by_more_than_everything_is_cut_off_so_that_the_rest_can_be_seen(told: dict[str, Any]) -> None:
+    near = pictures.draw(told)["changes.svg"][1]
+    told["comparisons"].append({**told["comparisons"][0], "measure": "RESPONSE", "high": 14.2})
+    far = pictures.draw(told)["changes.svg"][1]
+    assert (b"+100%" in near, b"+100%" in far, b"+200%" in far) == (False, True, False)

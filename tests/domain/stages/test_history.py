@@ -18,6 +18,7 @@ from domain.stages.history import (
     Movements,
     TimeInStage,
     Transition,
+    conversions,
     find,
     funnel,
     intervals,
@@ -195,6 +196,22 @@ def test_a_window_counts_the_entries_within_it() -> None:
 
 def test_a_share_of_nobody_is_unknown() -> None:
     assert FunnelStep(stage="buy", entered=1, reached=1, continued=0, of=0).conversion is None
+
+
+def test_from_each_stage_to_each_other_one_whether_they_are_neighbours_or_not() -> None:
+    told = {(one.source, one.target): (one.converted, one.of) for one in conversions(LIFECYCLE, HISTORIES)}
+    assert told == {
+        ("aware", "consider"): (1, 3), ("aware", "buy"): (2, 3), ("aware", "lost"): (1, 3),
+        ("consider", "aware"): (0, 2), ("consider", "buy"): (1, 2), ("consider", "lost"): (0, 2),
+        ("buy", "aware"): (1, 3), ("buy", "consider"): (1, 3), ("buy", "lost"): (0, 3),
+        ("lost", "aware"): (0, 1), ("lost", "consider"): (0, 1), ("lost", "buy"): (0, 1),
+    }  # fmt: skip
+    late = conversions(LIFECYCLE, HISTORIES, since=START + 5 * DAY, until=START + 21 * DAY)
+    assert [(one.source, one.target, one.converted, one.rate) for one in late if one.of and one.converted] == [
+        ("consider", "buy", 1, Decimal("0.5")),
+        ("buy", "aware", 1, Decimal("0.5")),
+    ]
+    assert late[-1].rate is None
 
 
 # Movements

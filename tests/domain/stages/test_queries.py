@@ -185,7 +185,9 @@ async def test_what_is_counted_in_sql_is_what_the_definitions_count(
         histories = [await queries.history(work, members[0], of.key) for members in families]
         counted = await queries.funnel(work, of.key, since=since, until=until)
         lasted = await queries.time_in_stage(work, of.key, since=since, until=until)
+        converted = await queries.conversions(work, of.key, since=since, until=until)
         moved = await queries.movements(work, of.key, since=since, until=until)
+    assert converted == history.conversions(of.definition, histories, since=since, until=until)
     assert moved == history.movements(of.definition, histories, since=since, until=until)
     assert counted == history.funnel(of.definition, histories, since=since, until=until)
     began = [

@@ -44,7 +44,7 @@ def expected(found: Comparison) -> float:
 def test_before_and_after_is_beside_the_mean_of_the_days_before() -> None:
     found = compare(*split(world(T0 - 400), T0), PLAN)
     weekly = found.weekly
-    assert (weekly.first, len(weekly.treated.occasions), weekly.treated.customers) == (-57, 57 + 26, 80)
+    assert (weekly.first, len(weekly.treated.occasions), weekly.treated.customers) == (-26, 26 + 26, 80)
     assert sum(weekly.treated.occasions[-26:]) == found.figures_after.occasions
     assert len(set(weekly.anyway)) == 1
     assert sum(weekly.anyway) == pytest.approx(expected(found))

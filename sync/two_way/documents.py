@@ -16,6 +16,7 @@ import msgspec
 from sqlalchemy import any_, literal, select
 
 from domain import customers
+from domain.core.money import Money, to_minor
 from domain.core.problems import Conflict, Invalid, NotFound
 from domain.integrations import rules
 from domain.integrations.model import (
@@ -37,6 +38,7 @@ from tenure_sdk import OrderLine, Push, Ref
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
+    from decimal import Decimal
 
     from domain.core.unit_of_work import Reading, Writing
     from domain.purchases.rules import NewLine
@@ -271,20 +273,30 @@ def said_by(record: Record) -> dict[str, Any]:
     return {
         "number": record.number,
         "due_on": record.due_on.isoformat() if record.due_on else None,
-        "lines": [[_plain(line.quantity), _plain(line.unit_price)] for line in record.lines],
+        "lines": [
+            _line(each.quantity, each.unit_price, each.quantity * each.unit_price - each.discount, record.currency)
+            for each in record.lines
+        ],
     }
 
 
 async def _said(work: Reading, invoice: Invoice) -> dict[str, Any]:
     """The same of an invoice that is here."""
-    order = await purchases.order(work, invoice.id)
+    order, currency = await purchases.order(work, invoice.id), invoice.currency
     return {
         "number": invoice.number,
         "due_on": invoice.due_on.isoformat() if invoice.due_on else None,
         "lines": [
-            [_plain(line.quantity), _plain(line.unit_price)] for line in await purchases.order_lines(work, order)
+            _line(each.quantity, each.unit_price, Money.of_minor(each.amount, currency).amount, currency)
+            for each in await purchases.order_lines(work, order)
         ],
     }
+
+
+def _line(quantity: Decimal, unit_price: Decimal, amount: Decimal, currency: str) -> list[str]:
+    """How many, what one costs, and what all of it comes to less what is taken off, rounded as it is kept here."""
+    rounded = Money.of_minor(to_minor(amount, currency), currency).amount
+    return [_plain(each) for each in (quantity, unit_price, rounded)]
 
 
 async def _books(work: Reading, registry: Registry, integration_id: UUID | None) -> Books:
@@ -368,5 +380,5 @@ async def _link_of(work: Reading, invoice: Invoice) -> RecordLink:
     return link
 
 
-def _plain(number: Any) -> str:
+def _plain(number: Decimal) -> str:
     return f"{number.normalize():f}"

@@ -83,6 +83,22 @@ async def test_what_both_change_is_merged_and_the_same_field_is_theirs(books: Bo
     assert await outcomes(books) == ["SENT", "SUPERSEDED"]
     due = "SELECT CAST(due_on AS text) FROM invoices WHERE $t AND superseded_at IS NULL"
     assert await books.rows(due) == [("2026-07-01",)]
+    take_off(books, row, Decimal(1))
+    await books.pull("invoices")
+    await change(
+        books, invoice, Changes(lines=[NewLine(quantity=Decimal(2), unit_price=Decimal(5), description="Tea")])
+    )
+    take_off(books, row, Decimal(2))
+    await rest(books)
+    assert [each["Amount"] for each in books.desk.company.read("Invoice", row["Id"])["Line"]][-2] == 2
+    assert (await outcomes(books))[2:] == ["SUPERSEDED"]
+
+
+def take_off(books: Books, row: Any, amount: Decimal) -> None:
+    """Have the books take so much off all that stands on an invoice."""
+    sold = [each for each in row["Line"] if each["DetailType"] == "SalesItemLineDetail"]
+    off = {"Amount": amount, "DetailType": "DiscountLineDetail", "DiscountLineDetail": {"PercentBased": False}}
+    books.desk.company.edit("Invoice", row["Id"], Line=[*sold, off])
 
 
 async def test_a_person_is_asked_where_the_admin_wants_that(books: Books) -> None:

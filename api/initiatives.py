@@ -524,7 +524,14 @@ class Measurement(Node):
     next_on = column()
     method = column(findings.Method, sql="{t}.findings ->> 'method'", description="How the changes were found.")
     late_occasions = column()
-    late_amount = amount("{t}.late_amount", "{t}.currency", null=False, description="What they are worth.")
+    late_amount = amount(
+        "{t}.late_amount", "{t}.currency", null=False,
+        description="What they are worth, as far as exchange rates are known.",
+    )  # fmt: skip
+    late_unrated = column(
+        int, sql="coalesce(({t}.findings ->> 'late_unrated')::int, 0)",
+        description="How many documents of them wait for an exchange rate: they are in no amount.",
+    )  # fmt: skip
     baseline_window = _found("Span", "baseline", "The sealed baseline.", null=False)
     before_window = _found("Span", "before", "The days that are compared with.", null=False)
     customers = _found("ComparedCustomers", "groups", "Whom it rests on.", null=False)

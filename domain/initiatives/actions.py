@@ -228,7 +228,8 @@ def _measurement(work: Writing, evidence: Evidence, found: Found) -> Measurement
         is_late=evidence.is_late, tier=found.tier, overall=found.overall,
         flags=list(dict.fromkeys((*found.flags, *evidence.flags))), next_on=evidence.next_on,
         currency=evidence.currency, late_occasions=evidence.late.occasions, late_amount=evidence.late.amount,
-        findings=telling.findings(found, evidence.currency), weekly=msgspec.to_builtins(found.weekly),
+        findings=telling.findings(found, evidence.currency) | {"late_unrated": evidence.late.unrated},
+        weekly=msgspec.to_builtins(found.weekly),
     )  # fmt: skip
 
 

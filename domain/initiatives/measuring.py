@@ -39,10 +39,14 @@ MEDIAN_GAP, LARGEST_GAP = "MEDIAN_GAP_OF_TOP_DECILE", "LARGEST_GAP_OF_TOP_DECILE
 
 @dataclass(frozen=True)
 class Late:
-    """Purchases before go-live that became known after the seal: on how many days, and worth how much."""
+    """Purchases before go-live that became known after the seal: on how many days, and worth how much.
+
+    So many documents of them wait for an exchange rate: they are in no amount.
+    """
 
     occasions: int
     amount: int
+    unrated: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -266,7 +270,7 @@ async def _within(work: Reading, plan: Plan, segment_ids: Sequence[UUID], time_z
 
 
 def _flags(*, is_late: bool, late: Late) -> tuple[Flag, ...]:
-    found = {Flag.LATE: is_late, Flag.LATE_DATA: late.occasions or late.amount}
+    found = {Flag.LATE: is_late, Flag.LATE_DATA: late.occasions or late.amount or late.unrated}
     return tuple(flag for flag, holds in found.items() if holds)
 
 
@@ -293,4 +297,13 @@ async def _late(work: Reading, header: BaselineSnapshot, parts: Parts, known: _K
         if bought
     )
     before = sum(amount for amount, counts in zip(sealed["amount"], kept, strict=True) if counts)
-    return Late(occasions, sum(now["amount"]) - before)
+    return Late(occasions, sum(now["amount"]) - before, _waiting_since(sealed, now))
+
+
+def _waiting_since(sealed: Columns, now: Columns) -> int:
+    """How many documents wait for a rate that did not when they were sealed; older seals do not say of their days."""
+    days = zip(sealed["pseudonym"], sealed["day"], strict=True)
+    waited: dict[tuple[int, date], int | None] = dict(zip(days, sealed["unrated"], strict=True))
+    days = zip(now["pseudonym"], now["day"], strict=True)
+    waits = dict(zip(days, now["unrated"], strict=True))
+    return sum(max(0, count - before) for day, count in waits.items() if (before := waited.get(day, 0)) is not None)

@@ -205,6 +205,8 @@ class _Speaker:
                 "rests", "late", occasions=self.count(self.measurement["late_occasions"]),
                 amount=self.money_of(self.measurement["late_amount"]),
             )  # fmt: skip
+        if waiting := self.findings.get("late_unrated"):
+            yield self.word("rests", "late_unrated", documents=self.count(waiting))
         if start and start["after"]["denominator"] and start["before"]["denominator"]:
             told = {"n": start["after"]["denominator"], "after": start["after"]["numerator"],
                     "before": start["before"]["numerator"], "n_before": start["before"]["denominator"]}  # fmt: skip

@@ -67,6 +67,7 @@ def add(naive: Naive, on: Callable[..., None]) -> None:
     )
     on(
         "Measurement",
+        lateUnrated=lambda row: row["findings"].get("late_unrated", 0),
         lateAmount=lambda row: money(row["late_amount"], row["currency"]),
         answers=lambda row: owned("verdicts", "measurement_id", row, "position"),
         comparisons=lambda row: owned("comparisons", "measurement_id", row, "position"),

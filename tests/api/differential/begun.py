@@ -144,6 +144,7 @@ def _findings(at: int, of: BaselineSnapshot) -> dict[str, Any]:
         "battery": {"days": 30, "go_lives": [begins]} if at % 2 else None,
         "starting_point": _starting_point(at) if at % 4 else None, "returns": _returns(at, of.currency),
         "opportunities": [_opportunity(at + place, of.currency) for place in range(at % 3)],
+        **({"late_unrated": at} if at % 2 else {}),
     }  # fmt: skip
 
 

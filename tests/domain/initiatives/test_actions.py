@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from domain.core.problems import NotFound, StaleVersion
 from domain.customers import privacy
-from domain.initiatives import actions, measuring, queries, seal
+from domain.initiatives import actions, measuring, queries, report, seal
 from domain.initiatives.findings import Flag, Overall, Reason, Verdict
 from domain.initiatives.plans import MeasurementKind, Question, Tier
 from domain.initiatives.waiting import InsufficientData, TooEarly
@@ -190,6 +190,21 @@ async def test_what_became_known_later_stands_beside(desk: Desk, went_on: eviden
     assert (measurement.late_occasions, measurement.late_amount) == (1, 7777)
     assert Flag.LATE_DATA in measurement.flags
     assert comparison.figures_before.occasions == 120
+
+
+async def test_what_became_known_later_and_waits_for_a_rate_is_said_to(desk: Desk, went_on: evidence.Book) -> None:
+    """Of three late purchases one waits; what waited when it was sealed is not late."""
+    ones, others = went_on.customers[:2]
+    await evidence.unrate(desk.database, desk.tenant, [(others, FIRST + timedelta(days=1))])
+    header = await desk.sealed(tier=Tier.QUICK)
+    late = [(ones, FIRST + timedelta(days=each), 500) for each in (5, 6, 7)]
+    await evidence.add_days(desk.database, desk.tenant, late)
+    await evidence.unrate(desk.database, desk.tenant, [(ones, FIRST + timedelta(days=6))])
+    measurement, _ = await desk.at(FINAL).measured(header.initiative_id)
+    assert (measurement.late_occasions, measurement.late_amount) == (3, 1000)
+    assert measurement.findings["late_unrated"] == 1
+    told = report.page(await desk.told(measurement))
+    assert "- 1 documents of before go-live that became known later wait for an exchange rate" in told
 
 
 async def test_what_waits_for_a_rate_decides_nothing(desk: Desk, went_on: evidence.Book) -> None:

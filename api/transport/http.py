@@ -80,10 +80,11 @@ class _Exchange:
         """Answer, whatever happens."""
         try:
             request, prepared = await self._admitted()
+            shows_cost = self._headers.get(b"x-cost")
             if self._media == STREAM:
-                await self._stream(self._server.intake.results(prepared))
+                await self._stream(self._server.intake.results(prepared, request, shows_cost))
                 return
-            document = told(await self._server.engine.answer(prepared), prepared, request, self._headers.get(b"x-cost"))
+            document = told(await self._server.engine.answer(prepared), prepared, request, shows_cost)
             status, body = 200, encode(document)
         except Disconnected:
             return

@@ -51,14 +51,16 @@ class Intake:
         """Take what an operation costs from its token's budget. Raises Throttled."""
         await self.engine.budget.spend(prepared.ask.identity, prepared.cost)
 
-    async def results(self, prepared: Prepared) -> AsyncGenerator[dict[str, Any]]:
-        """All the answers of an operation: one, or one for each event of a subscription."""
+    async def results(
+        self, prepared: Prepared, request: Request, header: bytes | None = None
+    ) -> AsyncGenerator[dict[str, Any]]:
+        """All the answers of an operation, as they are sent: one, or one for each event of a subscription."""
         if not prepared.operation.is_subscription:
-            yield await self.engine.answer(prepared)
+            yield told(await self.engine.answer(prepared), prepared, request, header)
             return
         async with aclosing(self.engine.subscribe(prepared)) as events:
             async for document in events:
-                yield document
+                yield told(document, prepared, request, header)
 
     async def _text(self, request: Request, identity: Identity) -> tuple[bytes | None, str]:
         """The document of a request, with its digest where it is persisted."""

@@ -11,7 +11,7 @@ from api.engine import encode
 from api.problems import RequestRefused, Throttled, Unauthenticated
 from api.transport.asgi import Disconnected, Receive, Scope, Send
 from api.transport.bodies import MOST_BYTES, Request, is_deep, request_of
-from api.transport.intake import Caller, Intake, masked, told
+from api.transport.intake import Caller, Intake, masked
 from api.transport.lifetime import GoElsewhere, first_of, server_drained, token_refused
 from api.transport.negotiation import language
 
@@ -157,9 +157,9 @@ class _Conversation:
         identity = await self._sockets.authenticator.identify(self._authorization)
         prepared = await self._intake.prepare(request, Caller(identity, self._language, request_id))
         await self._intake.pay(prepared)
-        async with aclosing(self._intake.results(prepared)) as documents:
+        async with aclosing(self._intake.results(prepared, request)) as documents:
             async for document in documents:
-                await self._tell({"type": "next", "id": id_, "payload": told(document, prepared, request)})
+                await self._tell({"type": "next", "id": id_, "payload": document})
 
     async def _end_in_time(self) -> None:
         """Ends the connection of a client that does not say who it is, whose token ends, or when the server drains."""

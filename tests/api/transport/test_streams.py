@@ -8,6 +8,7 @@ import orjson
 import pytest
 
 from api import auth
+from api.limits import MOST_COST
 from api.transport import lifetime, streams
 from domain.tenants import actions as tenants
 from tests.api.transport.ticking import SECRET, Ticking
@@ -69,6 +70,9 @@ async def test_operations_come_by_get_and_queries_are_answered_too(browser: http
     assert events(response.text) == [("next", {"data": {"ticks": 1}}), COMPLETE]
     response = await asked(browser, "{ customers(first: 1) { totalCount } }")
     assert events(response.text) == [("next", {"data": {"customers": {"totalCount": 0}}}), COMPLETE]
+    response = await browser.post("/graphql", json={"query": "{ __typename }"}, headers={"X-Cost": "1"})
+    costs = {"data": {"__typename": "Query"}, "extensions": {"cost": {"requested": 1, "limit": MOST_COST}}}
+    assert events(response.text) == [("next", costs), COMPLETE]
 
 
 async def test_what_graphql_refuses_is_told_in_the_stream(browser: httpx2.AsyncClient) -> None:

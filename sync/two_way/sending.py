@@ -136,7 +136,7 @@ class _Sender:
             if again_at is not None:
                 return Sent(count, again_at)
             count += 1
-        return Sent(count, await self._next_time())
+        return Sent(count, await self._next_time() if halt.why is None else self.database.clock.now())
 
     async def _claim(self) -> tuple[OutboundChange, bool, dict[str, str]] | None:
         """The next change, marked as being sent, whether it was so before, and the remote ids of what it refers to."""

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from sqlalchemy import Text, cast, func, select, update
 
-from domain.integrations.model import IntegrationState, Ownership
+from domain.customers import NewCustomer
+from domain.integrations.model import IntegrationState, OutboundChange, Ownership
+from sync.heartbeat import Halt, Stop
 from sync.two_way import comparing, conflicts, sending, switching
 from sync.two_way.conflicts import Choice
 from tenure_sdk import Customer
@@ -78,6 +82,19 @@ async def test_what_a_person_chose_both_sides_have(
     async with books.database.unit_of_work(books.tenant) as work:
         with pytest.raises(conflicts.ConflictResolved):
             await conflicts.resolve(work, books.registry, conflict.id, choice, value)
+
+
+async def test_what_is_left_when_sending_is_asked_to_stop_goes_out_at_once_afterwards(books: Books) -> None:
+    await books.pull()
+    await books.buyers(NewCustomer(name="Ada"), NewCustomer(name="Bea"))
+    async with books.database.unit_of_work(books.tenant) as work:
+        first = select(func.min(cast(OutboundChange.id, Text))).where(OutboundChange.tenant_id == books.tenant)
+        rests = update(OutboundChange).where(cast(OutboundChange.id, Text) == first.scalar_subquery())
+        await work.execute(rests.values(status="WAITING", next_at=work.now + timedelta(hours=1)))
+    halt = Halt()
+    halt.ask(Stop.SHUTDOWN)
+    sent = await sending.send(books.database, books.remote, books.registry, books.tenant, books.id, halt)
+    assert (sent.count, sent.again_at is not None and sent.again_at <= books.database.clock.now()) == (0, True)
 
 
 async def test_a_preview_shows_what_would_be_sent_and_keeps_nothing(

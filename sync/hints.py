@@ -77,7 +77,7 @@ class Hints:
 
     def _pass_on(self, _connection: Any, _process: int, _channel: str, payload: str) -> None:
         with suppress(ValueError):
-            self._wake(UUID(payload.partition(" ")[0]), None)
+            self._wake(UUID(payload), None)
 
     def _wake(self, *tenants: UUID | None) -> None:
         for tenant_id in tenants:

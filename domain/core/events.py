@@ -104,10 +104,7 @@ on = reactions.on
 
 
 async def write(session: AsyncSession, tenant_id: UUID, happened: Sequence[Event], causation: Causation) -> None:
-    """Store events with their cause and make the tenant's outbox due; the NOTIFY is a hint only."""
-    if not happened:
-        return
-    connection = cast("AsyncConnection", session.bind)
+    """Store events with their cause; `announce` has them delivered."""
     told = [
         {
             "id": event.id, "name": event.name, "subject": event.subject, "body": event.body, "occurred_at": event.at,
@@ -116,10 +113,15 @@ async def write(session: AsyncSession, tenant_id: UUID, happened: Sequence[Event
         for event in happened
     ]  # fmt: skip
     store = insertion(OutboxEvent.__tablename__, tuple(told[0]))
-    await direct.run(connection, store, {"tenant": tenant_id, "given": as_one_value(told)})
-    await make_due(session, tenant_id, OUTBOX, "", happened[0].at)
-    hint = {"channel": CHANNEL, "payload": f"{tenant_id.hex} {happened[-1].id.hex}"}
-    await direct.run(connection, _HINT, hint)
+    values = {"tenant": tenant_id, "given": as_one_value(told)}
+    await direct.run(cast("AsyncConnection", session.bind), store, values)
+
+
+async def announce(session: AsyncSession, tenant_id: UUID, at: datetime) -> None:
+    """Make the tenant's outbox due; the NOTIFY is a hint only."""
+    await make_due(session, tenant_id, OUTBOX, "", at)
+    hint = {"channel": CHANNEL, "payload": tenant_id.hex}
+    await direct.run(cast("AsyncConnection", session.bind), _HINT, hint)
 
 
 async def make_due(session: AsyncSession, tenant_id: UUID, kind: str, key: str, at: datetime) -> None:

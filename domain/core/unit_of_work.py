@@ -78,6 +78,7 @@ class Writing(Reading):
     """The installation's key, for what may be kept of a personal value: its keyed hash."""
     causation: events.Causation = field(default_factory=events.Causation)
     _events: list[events.Event] = field(default_factory=list)
+    _has_told: bool = False
     _audited: list[audit.Entry] = field(default_factory=list)
 
     def add(self, *rows: TenantTable) -> Self:
@@ -105,6 +106,10 @@ class Writing(Reading):
         """Tell others, after the commit, what happened to a subject; `name` is `concept.WhatHappened`."""
         self._events.append(events.Event(self.ids(), name, subject, body, self.now))
 
+    def told(self) -> None:
+        """Have events delivered after the commit that a statement has put into the outbox by itself."""
+        self._has_told = True
+
     def audit(
         self, action: str, subject: str, *, before: audit.Values | None = None, after: audit.Values | None = None
     ) -> None:
@@ -114,7 +119,11 @@ class Writing(Reading):
     async def complete(self) -> None:
         """Write what was added, then the events, then the audit entries (their lock comes last). The edge calls it."""
         await self.session.flush()
-        await events.write(self.session, self.tenant_id, self._events, self.causation)
+        if self._events:
+            await events.write(self.session, self.tenant_id, self._events, self.causation)
+        if self._events or self._has_told:
+            await events.announce(self.session, self.tenant_id, self.now)
         await audit.write(self.session, self.tenant_id, self._audited, self.now)
         self._events.clear()
+        self._has_told = False
         self._audited.clear()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec import UNSET, UnsetType
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, select
 
 from domain.core.events import OutboxEvent, on
 from domain.core.problems import Conflict, Invalid
@@ -25,7 +25,7 @@ from domain.stages.model import (
 )
 from domain.stages.rules import CauseKind, Text
 from domain.stages.templates import LifecycleTemplate, template
-from domain.stages.transitions import Move, hide_stages, rebuild_intervals, timeline_entry, transition
+from domain.stages.transitions import Move, hide_stages, rebuild_intervals, show_again, transition
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -184,7 +184,7 @@ async def move(
         customer_id=family.root, lifecycle=of, source=source, target=to_stage, at=at, cause=cause, cause_id=cause_id,
         direction=rules.direction(of.definition, here, to_stage, visited), reason=reason,
     )  # fmt: skip
-    (id_,) = await transition(work, [made])
+    id_ = await transition(work, [made])
     if cause is CauseKind.PERSON:
         work.audit(
             "stages.move", f"customer:{family.root.hex}", before={"stage": source},
@@ -230,7 +230,7 @@ async def correct(
     if (correction.target, correction.at) == (believed.target, believed.occurred_at):
         raise NothingToCorrect
     _check_place(of, log, correction, work.ids(), work.now)
-    (id_,) = await transition(work, [correction])
+    id_ = await transition(work, [correction])
     await _correct_timeline(work, original.id, correction)
     work.audit(
         "stages.correct",
@@ -361,10 +361,10 @@ async def _take_along(
         for stay in standing
         if stage_map[stay.stage_key] != stay.stage_key
     ]  # fmt: skip
-    await transition(work, moves)
-    moved = [move.customer_id for move in moves]
-    await rebuild_intervals(work, moved)
-    if moved:
+    if moves:
+        await transition(work, moves)
+        moved = [move.customer_id for move in moves]
+        await rebuild_intervals(work, moved)
         work.emit("stages.CustomersMoved", of.id, customers=[each.hex for each in moved])
 
 
@@ -416,9 +416,7 @@ async def _correct_timeline(work: Writing, move_id: UUID, correction: Move) -> N
         await work.flush()
     if correction.source != correction.target:
         revision = last.revision + 1 if last is not None else 1
-        await work.execute(
-            insert(Interaction), {"tenant_id": work.tenant_id, **timeline_entry(work, move_id, correction, revision)}
-        )
+        await show_again(work, move_id, correction, revision)
 
 
 async def _stage_key(work: Writing, stage_id: UUID | None) -> str | None:

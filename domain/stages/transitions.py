@@ -8,20 +8,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Uuid, bindparam, text
+from sqlalchemy import BigInteger, DateTime, Uuid, bindparam, text
 
-from domain.core.statements import as_one_value, insertion, statement
+from domain.core.ids import in_order
+from domain.core.statements import as_one_value, statement
 from domain.interactions.model import Family as Payload
-from domain.interactions.model import Interaction, InteractionKind
+from domain.interactions.model import InteractionKind
 from domain.stages import queries
-from domain.stages.model import StageTransition
 from domain.stages.queries import Family, LifecycleInForce
 from domain.stages.rules import CauseKind, Movement, Standing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from domain.core.tables import TenantTable
     from domain.core.unit_of_work import Writing
 
 STREAM = "stages"
@@ -55,28 +54,27 @@ NOWHERE = Place(Standing(), frozenset())
 """Where those stand who never entered the lifecycle."""
 
 
-async def transition(work: Writing, moves: Sequence[Move]) -> list[UUID]:
-    """Enter moves into the log, and return their ids: the one command that does, whoever decided them.
+async def transition(work: Writing, moves: Sequence[Move]) -> UUID:
+    """Enter at least one move into the log: the one command that does, whoever decided them.
 
     What was decided is not asked again here. Each move that is no correction stands on the customer's timeline as
-    STAGE_CHANGED under the id of its transition; for each, StageEntered or StageLeft is told. The caller holds the
-    guard of the families and brings their intervals up to date with `project` or `rebuild_intervals`.
+    STAGE_CHANGED under the id of its transition; for each, StageEntered or StageLeft is told. Returns the id of the
+    first transition, from which those of the others count on. The caller holds the guard of the families and brings
+    their intervals up to date with `project` or `rebuild_intervals`.
     """
-    logged = [(work.ids(), move) for move in moves]
-    actor = str(work.actor)
-    await _write(work, StageTransition, [_transition(work, actor, *each) for each in logged])
-    made = [(id_, move) for id_, move in logged if move.corrects is None]
-    await _write(work, Interaction, [timeline_entry(work, *each) for each in made])
-    for id_, move in made:
-        work.emit(
-            "stages.StageLeft" if move.target is None else "stages.StageEntered",
-            move.customer_id,
-            lifecycle=move.lifecycle.key,
-            from_stage=move.source,
-            stage=move.target,
-            transition=id_.hex,
-        )
-    return [id_ for id_, _ in logged]
+    first = work.ids()
+    ids, events = in_order(first, len(moves)), in_order(work.ids(), len(moves))
+    given = [_given(*each) for each in zip(ids, events, moves, strict=True)]
+    told = {"actor": str(work.actor), "depth": work.causation.depth + 1}
+    await work.execute(_ENTER, _moving(work, given, revision=1) | told)
+    work.told()
+    return first
+
+
+async def show_again(work: Writing, id_: UUID, correction: Move, revision: int) -> None:
+    """Let another revision of an entry of the timeline say what is believed of its move now."""
+    given = _given(id_.hex, None, correction)
+    await work.execute(_SHOW_AGAIN, _moving(work, [given], revision))
 
 
 async def rebuild_intervals(work: Writing, customers: Sequence[UUID]) -> None:
@@ -106,24 +104,6 @@ def places(projected: Iterable[Any]) -> dict[tuple[UUID, UUID], Place]:
 async def hide_stages(work: Writing) -> None:
     """No customer's row shows a stage any more: another lifecycle is the default one, and nobody has entered it yet."""
     await work.execute(_HIDE_STAGES, {"tenant": work.tenant_id})
-
-
-def timeline_entry(work: Writing, id_: UUID, move: Move, revision: int = 1) -> dict[str, Any]:
-    """What the customer's timeline says of a move: an interaction under the id of the transition."""
-    stages = {"lifecycle": move.lifecycle.key, "from_stage": move.source, "to_stage": move.target}
-    return {
-        "id": id_,
-        "revision": revision,
-        "customer_id": move.customer_id,
-        "kind": InteractionKind.STAGE_CHANGED,
-        "family": Payload.STAGE,
-        "occurred_at": move.at,
-        "recorded_at": work.now,
-        "stream": STREAM,
-        "remote_id": id_.hex,
-        "causation_id": work.causation.event_id,
-        "payload": {name: stage for name, stage in stages.items() if stage is not None},
-    }
 
 
 _PINS = frozenset(cause.value for cause in CauseKind if cause.pins)
@@ -206,31 +186,86 @@ GROUP BY customer_id, lifecycle_id, latest
     "members",
     "roots",
 )
+_GIVEN = """
+moves AS MATERIALIZED (
+    SELECT * FROM json_to_recordset(CAST(CAST(:moves AS text) AS json)) AS move (
+        id uuid, event uuid, customer_id uuid, lifecycle text, lifecycle_id uuid, lifecycle_version_id uuid,
+        from_stage text, from_stage_id uuid, to_stage text, to_stage_id uuid, occurred_at timestamptz, direction text,
+        cause_kind text, cause_id uuid, reason text, evidence jsonb, corrects uuid
+    )
+)"""
+_SHOW = f"""
+INSERT INTO interactions (
+    tenant_id, id, revision, customer_id, kind, family, occurred_at, recorded_at, stream, remote_id, causation_id,
+    payload
+)
+SELECT :tenant, id, :revision, customer_id, '{InteractionKind.STAGE_CHANGED}', '{Payload.STAGE}', occurred_at, :now,
+    '{STREAM}', replace(CAST(id AS text), '-', ''), :causation,
+    jsonb_strip_nulls(jsonb_build_object('lifecycle', lifecycle, 'from_stage', from_stage, 'to_stage', to_stage))
+FROM moves
+"""
+_TYPES = {"now": DateTime(timezone=True), "causation": Uuid(), "revision": BigInteger()}
+_SHOW_AGAIN = statement(f"WITH {_GIVEN} {_SHOW}", **_TYPES)
+_ENTER = statement(
+    f"""
+WITH {_GIVEN},
+logged AS (
+    INSERT INTO stage_transitions (
+        tenant_id, id, customer_id, lifecycle_id, lifecycle_version_id, from_stage_id, to_stage_id, occurred_at,
+        recorded_at, direction, cause_kind, cause_id, actor, reason, evidence, corrects
+    )
+    SELECT :tenant, id, customer_id, lifecycle_id, lifecycle_version_id, from_stage_id, to_stage_id, occurred_at,
+        :now, direction, cause_kind, cause_id, :actor, reason, evidence, corrects
+    FROM moves
+),
+shown AS ({_SHOW} WHERE corrects IS NULL)
+INSERT INTO outbox_events (tenant_id, id, name, subject, body, occurred_at, causation_id, depth)
+SELECT :tenant, event, CASE WHEN to_stage IS NULL THEN 'stages.StageLeft' ELSE 'stages.StageEntered' END, customer_id,
+    jsonb_build_object(
+        'lifecycle', lifecycle, 'from_stage', from_stage, 'stage', to_stage,
+        'transition', replace(CAST(id AS text), '-', '')
+    ),
+    :now, :causation, :depth
+FROM moves WHERE corrects IS NULL
+""",
+    depth=BigInteger(),
+    **_TYPES,
+)
 _HIDE_STAGES = text("""
 UPDATE customers SET default_stage = NULL, default_stage_id = NULL
 WHERE tenant_id = :tenant AND default_stage IS NOT NULL
 """).bindparams(bindparam("tenant", type_=Uuid()))
 
 
-def _transition(work: Writing, actor: str, id_: UUID, move: Move) -> dict[str, Any]:
-    stage_ids = move.lifecycle.stage_ids
+def _given(id_: str, event: str | None, move: Move) -> dict[str, Any]:
+    """A move as `_GIVEN` reads it."""
+    lifecycle = move.lifecycle
     return {
         "id": id_,
+        "event": event,
         "customer_id": move.customer_id,
-        "lifecycle_id": move.lifecycle.id,
-        "lifecycle_version_id": move.lifecycle.version_id,
-        "from_stage_id": None if move.source is None else stage_ids[move.source],
-        "to_stage_id": None if move.target is None else stage_ids[move.target],
+        "lifecycle": lifecycle.key,
+        "lifecycle_id": lifecycle.id,
+        "lifecycle_version_id": lifecycle.version_id,
+        "from_stage": move.source,
+        "from_stage_id": None if move.source is None else lifecycle.stage_ids[move.source],
+        "to_stage": move.target,
+        "to_stage_id": None if move.target is None else lifecycle.stage_ids[move.target],
         "occurred_at": move.at,
-        "recorded_at": work.now,
         "direction": move.direction,
         "cause_kind": move.cause,
         "cause_id": move.cause_id,
-        "actor": actor,
         "reason": move.reason,
         "evidence": move.evidence,
         "corrects": move.corrects,
     }
+
+
+def _moving(work: Writing, given: Sequence[Mapping[str, Any]], revision: int) -> dict[str, Any]:
+    return {
+        "tenant": work.tenant_id, "now": work.now, "causation": work.causation.event_id, "revision": revision,
+        "moves": as_one_value(given),
+    }  # fmt: skip
 
 
 def _standing(
@@ -240,10 +275,3 @@ def _standing(
         return Standing(since=exited_at)
     left = frozenset(passed) if passed else _FROM_OUTSIDE
     return Standing(stage=stage, since=entered_at, passed=left, pinned=cause in _PINS)
-
-
-async def _write(work: Writing, model: type[TenantTable], rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert rows that all have the same columns by one statement, in which they are one value."""
-    if rows:
-        values = {"tenant": work.tenant_id, "given": as_one_value(rows)}
-        await work.execute(insertion(model.__tablename__, tuple(rows[0])), values)

@@ -13,13 +13,13 @@ from domain.integrations import queries, rules
 from domain.integrations.model import RunMode, StreamState, SyncRun
 from sync import runs
 from sync.runs import BACKFILL
+from tenure_sdk import Window
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from uuid import UUID
 
     from domain.core.unit_of_work import Reading, Writing
-    from tenure_sdk import Window
 
 SYNC = "sync"
 """The kind of due work that reads a stream; its key is `<integration>:<stream>`, for the past `<stream>#backfill`."""
@@ -40,17 +40,20 @@ async def request_sync(
 ) -> list[UUID]:  # fmt: skip
     """Have streams read as soon as there is room, whatever their schedule says; the runs that will do it.
 
-    The names are those of the connector. Raises NotFound, or WrongState where the integration is not read.
+    Without a window each goes as far back as its setting says. The names are those of the connector. Raises NotFound,
+    or WrongState where the integration is not read.
     """
     integration = await queries.integration(work, integration_id)
     if integration.state not in rules.READABLE:
         raise rules.WrongState(f"The integration is {integration.state}: its streams are not read.")
+    settings = await queries.settings(work, integration_id)
     asked = []
     for stream in streams:
+        bounds = window or Window(settings[stream].since if stream in settings else None)
         run = SyncRun(
             id=work.ids(), integration_id=integration_id, stream=stream, mode=mode,
-            window_start=window.start if window else None, window_end=window.end if window else None,
-            requested_by=requested_by, started_at=work.now, counters={},
+            window_start=bounds.start, window_end=bounds.end, requested_by=requested_by, started_at=work.now,
+            counters={},
         )  # fmt: skip
         work.add(run)
         asked.append(run.id)

@@ -422,6 +422,21 @@ async def test_what_was_counted_before_it_was_switched_on_is_not_counted_again(s
     assert await expected() == 25
 
 
+@pytest.mark.parametrize("asked", [None, datetime(2019, 1, 1, tzinfo=UTC)])
+async def test_what_is_asked_for_goes_as_far_back_as_its_stream_unless_it_says_so(
+    shop: Shop, side: Side, asked: datetime | None
+) -> None:
+    since = datetime(2020, 1, 1, tzinfo=UTC)
+    window = None if asked is None else Window(asked)
+    async with shop.database.unit_of_work(shop.tenant) as work:
+        integration = await queries.integration(work, shop.id)
+        await actions.choose(work, integration, [StreamChoice("customers", since=since)])
+        [run] = await requests.request_sync(work, shop.id, ["customers"], RunMode.FULL, window)
+    await shop.pull(mode=RunMode.FULL, request=run)
+    [found] = await shop.runs()
+    assert (found.id, found.window_start, found.window_end) == (run, asked or since, None)
+
+
 async def test_a_page_that_fails_as_it_is_committed_is_undone_and_read_again(
     shop: Shop, side: Side, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from datetime import UTC, date, datetime, time, tzinfo
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from msgspec.structs import replace
 
@@ -27,8 +28,21 @@ from tenure_sdk import (
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-    from plugins.quickbooks.rows import AddressRow, CustomerRow, DocumentRow, Head, ItemRow, LineRow, Plain
+    from plugins.quickbooks.rows import (
+        AddressRow,
+        CustomerRow,
+        DocumentRow,
+        EmailRow,
+        Head,
+        ItemRow,
+        LineRow,
+        PhoneRow,
+        Plain,
+        Times,
+    )
+    from tenure_sdk.records import Document
 
+Made = TypeVar("Made", bound="Document")
 ZERO, ONE = Decimal(0), Decimal(1)
 NOON = time(12)
 MASKED = re.compile(r"[Xx*]{3}")
@@ -55,20 +69,22 @@ class Books:
 
     def customer(self, row: CustomerRow, unknown: dict[str, Plain]) -> Customer:
         """An organisation where a company name is given, else a person; a sub-customer belongs to its parent."""
-        emails = re.split(r"[,;\s]+", (row.primary_email_addr and row.primary_email_addr.address) or "")
-        phones = (each.free_form_number for each in (row.primary_phone, row.mobile, row.alternate_phone) if each)
         tax_ids = (each for each in (row.primary_tax_identifier, row.gstin) if each and not MASKED.search(each))
+        changed, made = _moments(row.meta_data)
         return Customer(
-            **_head(row),
+            id=row.id,
+            version=row.sync_token,
+            updated_at=changed,
+            created_at=made,
             extra={"Active": row.active, **unknown},
             kind="ORGANISATION" if row.company_name else "PERSON",
             name=row.display_name,
-            emails=_each_once(emails),
-            phones=_each_once(phones),
+            emails=_emails(row.primary_email_addr),
+            phones=_phones(row.primary_phone, row.mobile, row.alternate_phone),
             addresses=tuple(
-                _address(each, self._country) for each in (row.bill_addr, row.ship_addr) if each is not None
+                [_address(each, self._country) for each in (row.bill_addr, row.ship_addr) if each is not None]
             ),
-            identities=tuple(Identity("tax_id", each) for each in tax_ids),
+            identities=tuple([Identity("tax_id", each) for each in tax_ids]),
             organisation=Ref("customer", row.parent_ref.value) if row.parent_ref else None,
         )
 
@@ -79,10 +95,23 @@ class Books:
 
     def invoice(self, row: DocumentRow, unknown: dict[str, Plain]) -> Invoice:
         """A bill: paid when nothing of it is owed, voided when QuickBooks says so in its note."""
+        # Most of what a company has are invoices. Named one by one, fields take a fourth of the time of `_document`.
+        changed, made = _moments(row.meta_data)
+        lines, total = _lines_and_total(row)
         paid = row.balance == 0 and row.total_amt != 0
         sent = row.delivery_info and row.delivery_info.delivery_time
         return Invoice(
-            **self._document(row, unknown),
+            id=row.id,
+            version=row.sync_token,
+            updated_at=changed,
+            created_at=made,
+            extra=unknown,
+            number=row.doc_number,
+            occurred_at=self._noon(row.txn_date),
+            customer=_customer(row),
+            currency=self._currency_of(row),
+            lines=lines,
+            total=total,
             status="VOIDED" if _is_voided(row) else "PAID" if paid else "OPEN",
             due_on=row.due_date,
             balance=row.balance,
@@ -91,11 +120,11 @@ class Books:
 
     def order(self, row: DocumentRow, unknown: dict[str, Plain]) -> Order:
         """A sales receipt: sold and paid at once."""
-        return Order(**self._document(row, unknown), status="CANCELLED" if _is_voided(row) else "COMPLETED")
+        return self._document(Order, row, unknown, status="CANCELLED" if _is_voided(row) else "COMPLETED")
 
     def refund(self, row: DocumentRow, unknown: dict[str, Plain]) -> Refund:
         """A refund receipt; QuickBooks does not say what it gives back."""
-        return Refund(**self._document(row, unknown))
+        return self._document(Refund, row, unknown)
 
     def payment(self, row: DocumentRow, unknown: dict[str, Plain]) -> Payment:
         """Money that came in, and the invoices that it paid; what credit memos paid of them is not its own."""
@@ -120,22 +149,21 @@ class Books:
         linked = (payments[each.txn_id] for each in row.linked_txn if each.txn_id in payments)
         settles = (amount for payment in linked for source, *amount in settled(payment) if source == row.id)
         balance = row.balance if row.remaining_credit is None else row.remaining_credit
-        return CreditNote(**self._document(row, unknown), allocations=_allocations(settles), balance=balance)
+        return self._document(CreditNote, row, unknown, allocations=_allocations(settles), balance=balance)
 
-    def _document(self, row: DocumentRow, unknown: dict[str, Plain]) -> dict[str, Any]:
-        lines = [*_lines(row.line)]
-        tax = (row.txn_tax_detail and row.txn_tax_detail.total_tax) or ZERO
-        beside = tax if row.global_tax_calculation != "TaxInclusive" else ZERO
-        return {
+    def _document(self, of: type[Made], row: DocumentRow, unknown: dict[str, Plain], **fields: Any) -> Made:
+        lines, total = _lines_and_total(row)
+        return of(
             **_head(row),
-            "extra": unknown,
-            "number": row.doc_number,
-            "occurred_at": self._noon(row.txn_date),
-            "customer": _customer(row),
-            "currency": self._currency_of(row),
-            "lines": tuple(_taxed(lines, beside) if beside else lines),
-            "total": None if row.total_amt is None else row.total_amt - beside,
-        }
+            extra=unknown,
+            number=row.doc_number,
+            occurred_at=self._noon(row.txn_date),
+            customer=_customer(row),
+            currency=self._currency_of(row),
+            lines=lines,
+            total=total,
+            **fields,
+        )
 
     def _currency_of(self, row: DocumentRow) -> str:
         return row.currency_ref.value if row.currency_ref else self._currency
@@ -173,13 +201,15 @@ def settled(payment: DocumentRow) -> Iterator[tuple[str | None, str, Decimal]]:
 
 
 def _head(row: Head) -> dict[str, Any]:
-    times = row.meta_data
-    return {
-        "id": row.id,
-        "version": row.sync_token,
-        "updated_at": times.last_updated_time.astimezone(UTC),
-        "created_at": times.create_time.astimezone(UTC),
-    }
+    changed, made = _moments(row.meta_data)
+    return {"id": row.id, "version": row.sync_token, "updated_at": changed, "created_at": made}
+
+
+def _moments(times: Times) -> tuple[datetime, datetime]:
+    """When an object was last changed, and when it was made: mostly that is one moment."""
+    changed = times.last_updated_time.astimezone(UTC)
+    is_new = times.create_time == times.last_updated_time
+    return changed, changed if is_new else times.create_time.astimezone(UTC)
 
 
 def _customer(row: DocumentRow) -> Ref | None:
@@ -192,7 +222,16 @@ def _is_voided(row: DocumentRow) -> bool:
 
 
 def _allocations(amounts: Iterable[Sequence[Any]]) -> tuple[Allocation, ...]:
-    return tuple(Allocation(invoice=Ref("invoice", invoice), amount=amount) for invoice, amount in amounts)
+    return tuple([Allocation(invoice=Ref("invoice", invoice), amount=amount) for invoice, amount in amounts])
+
+
+def _lines_and_total(row: DocumentRow) -> tuple[tuple[OrderLine, ...], Decimal | None]:
+    """A document's lines, its tax among them, and what it comes to without that."""
+    lines = tuple(_lines(row.line))
+    tax = row.txn_tax_detail.total_tax if row.txn_tax_detail else None
+    if not tax or row.global_tax_calculation == "TaxInclusive":
+        return lines, row.total_amt
+    return tuple(_taxed(lines, tax)), None if row.total_amt is None else row.total_amt - tax
 
 
 def _lines(rows: Iterable[LineRow]) -> Iterator[OrderLine]:
@@ -215,7 +254,7 @@ def _sold(row: LineRow) -> OrderLine:
     item = detail.item_ref if detail else None
     if item is not None and item.value == SHIPPING:
         return _of_no_units(row.description or CHARGED, -amount)
-    product = Ref("product", item.value) if item else None
+    product = _product(item.value) if item else None
     if detail is None or detail.qty is None or detail.unit_price is None:
         return OrderLine(product=product, description=row.description, quantity=ONE, unit_price=amount)
     quantity, price = detail.qty, detail.unit_price
@@ -223,6 +262,12 @@ def _sold(row: LineRow) -> OrderLine:
     return OrderLine(
         product=product, description=row.description, quantity=quantity, unit_price=price, discount=discount or ZERO
     )
+
+
+@lru_cache(maxsize=10_000)
+def _product(id_: str) -> Ref:
+    """What lines say that they sell: one object for the same product, which thousands of lines name."""
+    return Ref("product", id_)
 
 
 def _of_no_units(description: str, discount: Decimal) -> OrderLine:
@@ -256,8 +301,16 @@ def _address(row: AddressRow, home_country: str | None) -> Address:
     )
 
 
-def _each_once(values: Iterable[str | None]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(value for value in values if value))
+def _emails(row: EmailRow | None) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(_split(row.address))) if row and row.address else ()
+
+
+def _split(addresses: str) -> list[str]:
+    return addresses.replace(",", " ").replace(";", " ").split()
+
+
+def _phones(*rows: PhoneRow | None) -> tuple[str, ...]:
+    return tuple(dict.fromkeys([row.free_form_number for row in rows if row and row.free_form_number]))
 
 
 def written_customer(record: Customer, fields: Collection[str], before: CustomerRow | None) -> dict[str, Any]:
@@ -272,8 +325,8 @@ def written_customer(record: Customer, fields: Collection[str], before: Customer
     if "kind" in fields and (before is None or bool(before.company_name) != (record.kind == "ORGANISATION")):
         properties["CompanyName"] = (record.name or "")[:100] if record.kind == "ORGANISATION" else ""
     if "emails" in fields:
-        known = (before and before.primary_email_addr and before.primary_email_addr.address) or ""
-        others = [each for each in re.split(r"[,;\s]+", known)[1:] if each and each not in record.emails]
+        known = _emails(before.primary_email_addr) if before else ()
+        others = [each for each in known[1:] if each not in record.emails]
         properties["PrimaryEmailAddr"] = {"Address": ", ".join([*record.emails[:1], *others])}
     if "phones" in fields:
         properties["PrimaryPhone"] = {"FreeFormNumber": next(iter(record.phones), "")}

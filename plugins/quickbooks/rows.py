@@ -12,11 +12,16 @@ from msgspec import Raw, Struct
 Plain = str | int | bool | None
 
 
-class Reference(Struct, rename="pascal", gc=False):
-    """A reference to another object: `{"value": "1", "name": "Design"}`."""
+class Reference(Struct, gc=False):
+    """A reference to another object: `{"value": "1", "name": "Design"}`, of which the name is mostly passed over."""
 
-    value: str = msgspec.field(name="value")
-    name: str | None = msgspec.field(name="name", default=None)
+    value: str
+
+
+class Named(Reference, gc=False):
+    """A reference of which the name counts."""
+
+    name: str | None = None
 
 
 class Times(Struct, rename="pascal", gc=False):
@@ -146,7 +151,7 @@ class DocumentRow(Head, rename="pascal", kw_only=True):
     global_tax_calculation: str | None = None
     due_date: date | None = None
     delivery_info: Sent | None = None
-    payment_method_ref: Reference | None = None
+    payment_method_ref: Named | None = None
     payment_ref_num: str | None = None
     remaining_credit: Decimal | None = None
 
@@ -198,12 +203,11 @@ class Kind:
         self.name = name
         self.named = named
         """Whether it is a name list: its inactive members are only shown to those who ask for them."""
-        unread: list[Any] = [(each, Raw, Raw(b"")) for each in passed_over.split()]
-        strict = msgspec.defstruct(
-            f"Strict{name}", unread, bases=(row,), forbid_unknown_fields=True, rename=None, kw_only=True
-        )
-        self._known = frozenset(strict.__struct_encode_fields__)
-        self._strict = msgspec.json.Decoder(strict)
+        self._row = row
+        self._passed_over = frozenset(passed_over.split())
+        self._known = self._passed_over | frozenset(row.__struct_encode_fields__)
+        self._met: frozenset[str] = frozenset()
+        self._strict = self._decoder()
         self._loose = msgspec.json.Decoder(row)
 
     def read(self, raw: Raw) -> tuple[Any, dict[str, Plain]] | Broken:
@@ -211,16 +215,33 @@ class Kind:
         try:
             return self._strict.decode(raw), {}
         except msgspec.ValidationError:
-            pass  # it has more than the schema says, or something else than the schema says
+            pass  # it has more than was met before, or something else than the schema says
         try:
             return self._loose.decode(raw), self._unknown(raw)
         except msgspec.ValidationError as problem:
             return broken(raw, str(problem))
 
     def _unknown(self, raw: Raw) -> dict[str, Plain]:
-        rest = {name: value for name, value in msgspec.json.decode(raw).items() if name not in self._known}
+        found = msgspec.json.decode(raw)
+        met = self._met | self._passed_over & found.keys()
+        if met != self._met:
+            self._met = met
+            self._strict = self._decoder()
+        rest = {name: value for name, value in found.items() if name not in self._known}
         plain = {name: str(value) if isinstance(value, float) else value for name, value in rest.items()}
         return {name: value for name, value in plain.items() if not isinstance(value, dict | list)}
+
+    def _decoder(self) -> msgspec.json.Decoder[Any]:
+        """Reads rows with no other fields than those of its type, and those passed over that were met before.
+
+        A company's rows have a fourth of the fields that the schema has: looking each up among all of them, with a
+        place for every one, takes a third of the time that a row takes.
+        """
+        unread: list[Any] = [(each, Raw, Raw(b"")) for each in sorted(self._met)]
+        strict = msgspec.defstruct(
+            f"Strict{self.name}", unread, bases=(self._row,), forbid_unknown_fields=True, rename=None, kw_only=True
+        )
+        return msgspec.json.Decoder(strict)
 
 
 _HEAD = msgspec.json.Decoder(Head)

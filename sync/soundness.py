@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime
 from decimal import Decimal
 from functools import cache
-from types import UnionType
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
+from itertools import chain
+from types import NoneType, UnionType
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, Union, get_args, get_origin
 
 import msgspec
+from msgspec.structs import astuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from tenure_sdk import Record
+
+    Fits: TypeAlias = Callable[[Sequence[Any]], bool]
+    """Whether values of one type, of which there is one at least, are all as a field wants them."""
 
 EARLIEST = 1900
 """The first year of which something is believed: systems write "never" as their first day, such as 0001-01-01."""
@@ -25,10 +31,24 @@ _PLAIN = (datetime, date, Decimal)
 
 def check(record: Record) -> None:
     """Raises msgspec.ValidationError or TypeError where a field does not hold what its type says, or an absurd date."""
-    if not _is_alike(record):
-        plain = msgspec.to_builtins(record, builtin_types=_PLAIN)
-        msgspec.convert(plain, type(record), builtin_types=_PLAIN)
+    plain = msgspec.to_builtins(record, builtin_types=_PLAIN)
+    msgspec.convert(plain, type(record), builtin_types=_PLAIN)
     check_dates(record)
+
+
+def are_sound(records: Sequence[Record]) -> bool:
+    """Whether records were seen to be sound, all of them; where not, `check` tells which are not, and why.
+
+    They are looked at field by field, which takes a fourth of the time of `check`; a few hundred of them are what a
+    processor keeps at hand.
+    """
+    try:
+        return all(
+            _structs(type_)([record for record in records if type(record) is type_])
+            for type_ in set(map(type, records))
+        )
+    except (_Unclear, AttributeError, TypeError):  # a field was never set, or holds what cannot be compared
+        return False
 
 
 def check_year(moment: date) -> None:
@@ -68,51 +88,96 @@ def _within(type_: Any) -> Iterator[Any]:
         yield from _within(part)
 
 
-def _is_alike(record: Record) -> bool:
-    """Whether every field was seen to hold what its type says; where not, the long way decides, and says it better."""
-    looks = _looks(type(record))
-    if looks is None:
-        return False
-    try:
-        msgspec.convert(record, looks, from_attributes=True, builtin_types=_PLAIN)
-    except (msgspec.ValidationError, TypeError, AttributeError):
-        return False
-    return True
+class _Unclear(Exception):
+    """Whether a type's values are sound cannot be told field by field."""
 
 
 @cache
-def _looks(type_: type[Record]) -> Any:
-    """A type with the same fields, all the way down; None where it cannot be made.
-
-    What is an instance of a type already is not looked into when it is converted to that type. To another one it is,
-    in a third of the time that it takes to write it down and read it again.
-    """
-    try:
-        return _alike(type_)
-    except _Either:
-        return None
+def _structs(type_: type[msgspec.Struct]) -> Fits:
+    """Asks objects of a type. Raises _Unclear."""
+    if hasattr(type_, "__post_init__"):
+        raise _Unclear
+    columns = [_column(each.type) for each in msgspec.structs.fields(type_)]
+    return lambda values: all(
+        fits(column) for fits, column in zip(columns, zip(*map(astuple, values), strict=True), strict=True)
+    )
 
 
-class _Either(Exception):
-    """Which of several types is meant cannot be told by a value's fields."""
+def _column(type_: Any) -> Fits:
+    """Asks the values of a field, of whatever type they are. Raises _Unclear."""
+    known = _known(type_)
+    types = frozenset(known)
+    asked = [(each, fits) for each, fits in known.items() if fits is not None]
+
+    def fit(values: Sequence[Any]) -> bool:
+        found = set(map(type, values))
+        return found <= types and all(
+            fits(values if len(found) == 1 else [value for value in values if type(value) is each])
+            for each, fits in asked
+            if each in found
+        )
+
+    return fit
 
 
-@cache
-def _alike(type_: Any) -> Any:
-    if isinstance(type_, type) and issubclass(type_, msgspec.Struct):
-        fields = [(each.name, _alike(each.type), *_default(each)) for each in msgspec.structs.fields(type_)]
-        return msgspec.defstruct(type_.__name__, fields, kw_only=True, frozen=True, gc=False)
+def _known(type_: Any) -> Mapping[type, Fits | None]:  # noqa: PLR0911
+    """Which types the values of a field may have, and what is asked of those of each. Raises _Unclear."""
     origin, parts = get_origin(type_), get_args(type_)
+    if type_ in {str, int, bool, Decimal, NoneType}:
+        return {type_: None}
+    if type_ in {date, datetime}:
+        # An instant that is later than another is in no earlier year than the one before that, whatever their zones.
+        return {type_: lambda values: bool(min(values).year > EARLIEST)}
+    if isinstance(type_, type) and issubclass(type_, msgspec.Struct):
+        return {type_: _structs(type_)}
     if origin is Annotated:
-        return Annotated[(_alike(parts[0]), *type_.__metadata__)]
+        return _constrained(_known(parts[0]), type_.__metadata__)
+    if origin is Literal:
+        return {str: frozenset(parts).issuperset}
     if origin in {Union, UnionType}:
-        if sum(isinstance(part, type) and issubclass(part, msgspec.Struct) for part in parts) > 1:
-            raise _Either
-        return Union[tuple(map(_alike, parts))]  # noqa: UP007 - of parts that are known here only
-    if origin is None or origin is Literal:
-        return type_
-    return origin[tuple(part if part is ... else _alike(part) for part in parts)]
+        return _either([_known(part) for part in parts])
+    if origin is tuple and parts[1:] == (...,):
+        return {tuple: _inside(chain.from_iterable, _column(parts[0]))}
+    if origin is dict:
+        names, held = _inside(chain.from_iterable, _column(parts[0])), _inside(_values, _column(parts[1]))
+        return {dict: lambda values: names(values) and held(values)}
+    raise _Unclear
 
 
-def _default(field: msgspec.structs.FieldInfo) -> tuple[Any, ...]:
-    return () if field.required else (field.default,) if field.default_factory is msgspec.NODEFAULT else (None,)
+def _either(parts: Sequence[Mapping[type, Fits | None]]) -> Mapping[type, Fits | None]:
+    known = {type_: fits for part in parts for type_, fits in part.items()}
+    if len(known) < sum(map(len, parts)):
+        raise _Unclear
+    return known
+
+
+def _constrained(known: Mapping[type, Fits | None], constraints: Sequence[msgspec.Meta]) -> Mapping[type, Fits | None]:
+    ((type_, fits),) = known.items()
+    asked = [] if fits is None else [fits]
+    for name, value in chain.from_iterable(each.__rich_repr__() for each in constraints):
+        if name not in _CONSTRAINTS:
+            raise _Unclear
+        asked.append(_CONSTRAINTS[name](value))
+    return {type_: lambda values: all(fits(values) for fits in asked)}
+
+
+_CONSTRAINTS: dict[str, Callable[[Any], Fits]] = {
+    "min_length": lambda least: lambda values: min(map(len, values)) >= least,
+    "max_length": lambda most: lambda values: max(map(len, values)) <= most,
+    "pattern": lambda pattern: lambda values: all(map(re.compile(pattern).search, set(values))),
+    "tz": lambda known: lambda values: {value.tzinfo is not None for value in values} == {known},
+}
+
+
+def _inside(parts: Callable[[Iterable[Any]], Iterable[Any]], fits: Fits) -> Fits:
+    """Asks what is inside of values, where there is something."""
+
+    def fit(values: Sequence[Any]) -> bool:
+        within = [*parts(filter(None, values))]
+        return not within or fits(within)
+
+    return fit
+
+
+def _values(dicts: Iterable[dict[Any, Any]]) -> Iterable[Any]:
+    return chain.from_iterable(map(dict.values, dicts))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from operator import attrgetter
+from types import NoneType
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -34,6 +35,8 @@ PAUSED = "The other side sends other fields than before: "
 _HEAD = frozenset({"id", "version", "updated_at", "created_at", "deleted", "url", "extra"})
 _ANY = "any"
 """The type of a field that the contract itself gives a type."""
+_EMPTY = frozenset({NoneType, tuple, dict})
+"""Of which types values that are not true say nothing: a zero or an empty text does."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,7 @@ class Watch:
             kind = record_type(records[0])
             self.records[kind] += len(records)
             self._see(kind, type_, records)
-            found.update(field for record in records if record.extra for field in _extra(kind, record))
+            found.update(_extra(kind, records))
         for name, json_type in found:
             self.seen[name].add(json_type)
         return [] if self.known is None else list(self._changes(found))
@@ -81,8 +84,8 @@ class Watch:
         for name in type_.__struct_fields__:
             field_ = f"{kind}.{name}"
             if name not in _HEAD and _ANY not in self.seen.get(field_, ()):
-                values = map(attrgetter(name), records)
-                if any(value not in (None, (), {}) for value in values):
+                of = attrgetter(name)
+                if any(map(of, records)) or not set(map(type, map(of, records))) <= _EMPTY:
                     self.seen[field_].add(_ANY)
 
     def _changes(self, found: Mapping[tuple[str, str], int]) -> Iterator[Change]:
@@ -109,16 +112,19 @@ class Watch:
         ]
 
 
-def _extra(kind: str, record: Record) -> Iterator[tuple[str, str]]:
-    for name, value in record.extra.items():
-        if value is not None:
-            yield f"{kind}.extra.{name}", _json_type(value)
+def _extra(kind: str, records: Sequence[Record]) -> Counter[tuple[str, str]]:
+    """In how many records of a kind which fields without a place of their own have which type."""
+    found: Counter[tuple[str, str]] = Counter()
+    fields = [(name, type(value)) for record in records for name, value in record.extra.items() if value is not None]
+    for (name, type_), count in Counter(fields).items():
+        found[f"{kind}.extra.{name}", _json_type(type_)] += count
+    return found
 
 
-def _json_type(value: Any) -> str:
-    if isinstance(value, bool):
+def _json_type(type_: type[Any]) -> str:
+    if issubclass(type_, bool):
         return "boolean"
-    return "integer" if isinstance(value, int) else "string"
+    return "integer" if issubclass(type_, int) else "string"
 
 
 def _without(record: Record, fields: Collection[str]) -> Record:

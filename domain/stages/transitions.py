@@ -65,7 +65,10 @@ async def transition(work: Writing, moves: Sequence[Move]) -> UUID:
     first = work.ids()
     ids, events = in_order(first, len(moves)), in_order(work.ids(), len(moves))
     given = [_given(*each) for each in zip(ids, events, moves, strict=True)]
-    told = {"actor": str(work.actor), "depth": work.causation.depth + 1}
+    told = {
+        "actor": str(work.actor), "depth": work.causation.depth + 1,
+        "entered": "stages.StageEntered", "left": "stages.StageLeft",
+    }  # fmt: skip
     await work.execute(_ENTER, _moving(work, given, revision=1) | told)
     work.told()
     return first
@@ -220,7 +223,7 @@ logged AS (
 ),
 shown AS ({_SHOW} WHERE corrects IS NULL)
 INSERT INTO outbox_events (tenant_id, id, name, subject, body, occurred_at, causation_id, depth)
-SELECT :tenant, event, CASE WHEN to_stage IS NULL THEN 'stages.StageLeft' ELSE 'stages.StageEntered' END, customer_id,
+SELECT :tenant, event, CASE WHEN to_stage IS NULL THEN :left ELSE :entered END, customer_id,
     jsonb_build_object(
         'lifecycle', lifecycle, 'from_stage', from_stage, 'stage', to_stage,
         'transition', replace(CAST(id AS text), '-', '')

@@ -11,6 +11,9 @@ WORKERS ?= 3
 # What was compiled once is kept, whatever the shell says: every command and every worker of a test run starts with it.
 unexport PYTHONDONTWRITEBYTECODE
 
+# Runs that keep every core busy gain nothing from threads of numpy, which wait for each other at full speed.
+test differential faults calibrate: export OPENBLAS_NUM_THREADS := 1
+
 .PHONY: demo test check serve schema docs bench bench-sync differential faults calibrate judges judge-graph lock format clean
 .DEFAULT_GOAL := help
 

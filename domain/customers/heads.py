@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import select
 
@@ -13,11 +15,10 @@ from domain.core.statements import as_one_value, given_rows, insertion, statemen
 from domain.customers import folding, queries, rules
 from domain.customers.identity import EXTERNAL
 from domain.customers.model import AttributeType, Customer, CustomerAttribute, CustomerWord, PiiClass
-from domain.customers.queries import ADDRESS, COUNTRY, NAME, VALUE_COLUMN, within
+from domain.customers.queries import ADDRESS, COUNTRY, NAME, VALUE_COLUMN, Claim, Fact, within
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
-    from datetime import datetime
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from uuid import UUID
 
     from sqlalchemy import Row, Select, Table, TextClause
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from domain.customers.model import AttributeDefinition
 
     Values = dict[str, Any]
+
+_Said = TypeVar("_Said", Claim, Fact)
 
 
 async def refresh_heads(work: Writing, customers: Sequence[UUID]) -> None:
@@ -38,10 +41,10 @@ async def refresh_heads(work: Writing, customers: Sequence[UUID]) -> None:
         return
     await work.flush()
     roots = await queries.roots_of(work, customers)
-    rows = await work.rows(_HEADS.where(_CUSTOMERS.c.tenant_id == work.tenant_id, within(_CUSTOMERS.c.root_id, roots)))
+    rows = await work.rows(_HEADS, {"tenant": work.tenant_id, "roots": roots})
     known = await _load(work, [row.id for row in rows])
     heads = [head for members in _by_survivor(rows) for head in _project(members, known, work.now)]
-    await _write_heads(work, rows, heads)
+    await _write_heads(work, heads)
     await _write_attributes(work, heads)
     await _write_words(work, heads)
 
@@ -53,13 +56,16 @@ _SHOWN = (
 _CUSTOMERS: Table = Customer.__table__  # type: ignore[assignment]
 _ATTRIBUTES: Table = CustomerAttribute.__table__  # type: ignore[assignment]
 _WORDS: Table = CustomerWord.__table__  # type: ignore[assignment]
-_HEADS = (
-    select(_CUSTOMERS.c.id, _CUSTOMERS.c.root_id, *(_CUSTOMERS.c[name] for name in _SHOWN))
-    .order_by(_CUSTOMERS.c.id)
-    # Whoever refreshes the same customer at the same time waits here, and then sees what the other one wrote.
-    .with_for_update(key_share=True)
+# Whoever refreshes the same customer at the same time waits here, and then sees what the other one wrote.
+_HEADS = statement(
+    """
+    SELECT id, root_id, first_seen_at, own_first_seen_at FROM customers
+    WHERE tenant_id = :tenant AND root_id = ANY(:roots) ORDER BY id FOR NO KEY UPDATE
+    """,
+    "roots",
 )
 _TYPED = tuple(dict.fromkeys(VALUE_COLUMN.values()))
+_END_OF_TIME = datetime.max.replace(tzinfo=UTC)
 _NAME = rules.Definition(NAME, AttributeType.TEXT)
 _COUNTRY = rules.Definition(COUNTRY, AttributeType.TEXT)
 _ADDRESS_PARTS = {
@@ -76,8 +82,8 @@ class _Known:
     """What the tables hold of some customers, by customer, and what the tenant's attributes are."""
 
     definitions: Mapping[str, tuple[AttributeDefinition, rules.Definition]]
-    facts: Mapping[UUID, list[Row[Any]]]
-    claims: Mapping[UUID, list[Row[Any]]]
+    facts: Mapping[UUID, Sequence[Fact]]
+    claims: Mapping[UUID, Sequence[Claim]]
     employers: Mapping[UUID, list[Row[Any]]]
 
 
@@ -94,8 +100,8 @@ class _Head:
 async def _load(work: Reading, members: Sequence[UUID]) -> _Known:
     return _Known(
         definitions={each.key: (each, queries.rule_of(each)) for each in await queries.definitions_of(work)},
-        facts=queries.by_customer(await work.rows(queries.facts_that_hold(work, members))),
-        claims=queries.by_customer(await work.rows(queries.claims_that_hold(work, members))),
+        facts=await queries.facts_that_hold(work, members),
+        claims=await queries.claims_that_hold(work, members),
         employers=queries.by_customer(await work.rows(queries.employers_of(work, members))),
     )
 
@@ -120,17 +126,13 @@ def _project(members: list[Row[Any]], known: _Known, now: datetime) -> Iterator[
 
 
 def _survivor(id_: UUID, members: list[UUID], known: _Known, now: datetime, seen: Values) -> _Head:
-    facts: defaultdict[str, list[Row[Any]]] = defaultdict(list)
-    for member in members:
-        for fact in known.facts.get(member, ()):
-            facts[fact.key].append(fact)
-    claims = sorted(
-        (claim for member in members for claim in known.claims.get(member, ())),
-        key=lambda claim: (not claim.is_primary, *_precedence(claim, id_), claim.valid_from, claim.id),
-    )
+    claims = _brought(id_, members, known.claims, _place_of_claim)
+    facts: defaultdict[str, list[Fact]] = defaultdict(list)
+    for fact in _brought(id_, members, known.facts, _place_of_fact):
+        facts[fact.key].append(fact)
     emails = _contacts(claims, "email", "address")
     phones = _contacts(claims, "phone", "number")
-    addresses = _addresses(id_, facts[ADDRESS])
+    addresses = _addresses(facts[ADDRESS])
     golden = _golden_attributes(facts, known, now)
     name = _golden_text(_NAME, facts[NAME], now) or _external_id(claims)
     names = {fact.text_value for fact in facts[NAME] if fact.text_value} | ({name} if name else set())
@@ -142,21 +144,36 @@ def _survivor(id_: UUID, members: list[UUID], known: _Known, now: datetime, seen
         "emails": emails or None,
         "phones": phones or None,
         "addresses": addresses or None,
-        "attributes": [_shown_attribute(known.definitions[key][0], golden[key][0]) for key in sorted(golden)] or None,
+        "attributes": [_shown_attribute(*known.definitions[key], golden[key]) for key in sorted(golden)] or None,
         "organisation_id": _employer(members, known),
         **seen,
     }
-    attributes = tuple((key, *(getattr(row, column) for column in _TYPED)) for key, (_, row) in golden.items())
+    attributes = tuple((key, *(getattr(fact, column) for column in _TYPED)) for key, fact in golden.items())
     words = folding.index_words(names, [email["address"] for email in emails], [phone["number"] for phone in phones])
     return _Head(id_, shown, attributes, words)
 
 
-def _precedence(said: Row[Any], survivor: UUID) -> tuple[bool, bool]:
-    """What somebody entered by hand comes first, then what the survivor itself brought."""
-    return said.source != rules.MANUAL, said.customer_id != survivor
+def _brought(
+    survivor: UUID, members: list[UUID], said: Mapping[UUID, Sequence[_Said]], place: Callable[[_Said, bool], Any]
+) -> Sequence[_Said]:
+    """What all members brought, in the order in which it counts; what one of them brought has it already."""
+    if len(members) == 1:
+        return said.get(survivor, ())
+    places = [(place(each, member == survivor), each) for member in members for each in said.get(member, ())]
+    return [each for _, each in sorted(places, key=itemgetter(0))]
 
 
-def _contacts(claims: Iterable[Row[Any]], scheme: str, shown_as: str) -> list[Values]:
+def _place_of_claim(claim: Claim, is_own: bool) -> tuple[Any, ...]:
+    """The primary ones come first, then what somebody entered by hand, then what the survivor itself brought."""
+    return not claim.is_primary, claim.source != rules.MANUAL, not is_own, claim.valid_from, claim.id
+
+
+def _place_of_fact(fact: Fact, is_own: bool) -> tuple[Any, ...]:
+    """What somebody entered by hand comes first, then what the survivor itself brought, then the latest."""
+    return fact.source != rules.MANUAL, not is_own, _END_OF_TIME - fact.valid_from, fact.id
+
+
+def _contacts(claims: Iterable[Claim], scheme: str, shown_as: str) -> list[Values]:
     """The e-mail addresses or phones, each once, the primary one first."""
     found: dict[str, Values] = {}
     for claim in claims:
@@ -164,54 +181,58 @@ def _contacts(claims: Iterable[Row[Any]], scheme: str, shown_as: str) -> list[Va
             verified_at = claim.verified_at.isoformat() if claim.verified_at else None
             contact = found.setdefault(
                 claim.normalised,
-                {shown_as: claim.normalised, "isPrimary": not found, "verifiedAt": None, "source": claim.source},
+                {shown_as: claim.normalised, "isPrimary": not found, "verifiedAt": verified_at, "source": claim.source},
             )
-            contact["verifiedAt"] = min(filter(None, (contact["verifiedAt"], verified_at)), default=None)
+            if verified_at is not None:
+                contact["verifiedAt"] = min(contact["verifiedAt"] or verified_at, verified_at)
     return list(found.values())
 
 
-def _addresses(survivor: UUID, facts: Iterable[Row[Any]]) -> list[Values]:
+def _addresses(facts: Iterable[Fact]) -> list[Values]:
     """The postal addresses, each once, the primary one first: by hand, the survivor's own, the latest, the first."""
     found: dict[tuple[str | None, ...], Values] = {}
-    latest_first = sorted(facts, key=lambda fact: fact.id)
-    latest_first.sort(key=lambda fact: fact.valid_from, reverse=True)
-    for fact in sorted(latest_first, key=lambda fact: _precedence(fact, survivor)):
+    for fact in facts:
         if fact.json_value:
             parts = {shown_as: fact.json_value.get(part) for shown_as, part in _ADDRESS_PARTS.items()}
             found.setdefault(tuple(parts.values()), {**parts, "isPrimary": not found, "source": fact.source})
     return list(found.values())
 
 
-def _golden_text(definition: rules.Definition, facts: Iterable[Row[Any]], now: datetime) -> str | None:
-    given = [queries.fact_of(row, row.text_value) for row in facts if row.text_value]
+def _golden(facts: Sequence[Fact], definition: rules.Definition, now: datetime) -> Fact | None:
+    """Which of these facts counts: all of them have a value, and hold now."""
+    if len(facts) < 2:
+        return facts[0] if facts else None
+    values = ((fact, queries.value_of(definition.type, fact)) for fact in facts)
+    given = [queries.fact_of(fact, value) for fact, value in values if value is not None]
     golden = rules.golden(given, definition, at=now)
-    return str(golden.value) if golden else None
+    return next((fact for fact in facts if golden and fact.id == golden.id), None)
 
 
-def _external_id(claims: Iterable[Row[Any]]) -> str | None:
+def _golden_text(definition: rules.Definition, facts: Iterable[Fact], now: datetime) -> str | None:
+    golden = _golden([fact for fact in facts if fact.text_value], definition, now)
+    return golden.text_value if golden else None
+
+
+def _golden_attributes(facts: Mapping[str, list[Fact]], known: _Known, now: datetime) -> dict[str, Fact]:
+    found = {}
+    for key in facts.keys() & known.definitions.keys():
+        definition = known.definitions[key][1]
+        given = [fact for fact in facts[key] if queries.value_of(definition.type, fact) is not None]
+        if golden := _golden(given, definition, now):
+            found[key] = golden
+    return found
+
+
+def _external_id(claims: Iterable[Claim]) -> str | None:
     """What to call a customer of whom nothing but an id is known."""
     return next((claim.value for claim in claims if claim.scheme.startswith(EXTERNAL)), None)
 
 
-def _golden_attributes(
-    facts: Mapping[str, list[Row[Any]]], known: _Known, now: datetime
-) -> dict[str, tuple[rules.Fact, Row[Any]]]:
-    found = {}
-    for key in facts.keys() & known.definitions.keys():
-        definition = known.definitions[key][1]
-        rows = {row.id: row for row in facts[key]}
-        values = ((row, queries.value_of(definition.type, row)) for row in facts[key])
-        given = [queries.fact_of(row, value) for row, value in values if value is not None]
-        if golden := rules.golden(given, definition, at=now):
-            found[key] = golden, rows[golden.id]
-    return found
-
-
-def _shown_attribute(definition: AttributeDefinition, fact: rules.Fact) -> Values:
+def _shown_attribute(definition: AttributeDefinition, rule: rules.Definition, fact: Fact) -> Values:
     return {
         "key": definition.key,
         "type": definition.type,
-        "value": _written(fact.value),  # type: ignore[arg-type]
+        "value": _written(queries.value_of(rule.type, fact)),  # type: ignore[arg-type]
         "pii": definition.pii != PiiClass.NONE,
         "labels": definition.labels,
         "source": fact.source,
@@ -232,18 +253,21 @@ def _employer(members: Iterable[UUID], known: _Known) -> UUID | None:
     return latest.organisation_id if latest else None
 
 
+def _shown_of(row: str) -> str:
+    return ", ".join(f"{row}.{name}" for name in _SHOWN)
+
+
 _SHOW = statement(f"""
 UPDATE customers SET version = customers.version + 1, updated_at = :now,
     {", ".join(f"{name} = given.{name}" for name in _SHOWN)}
 FROM {given_rows(_CUSTOMERS.name)} WHERE customers.tenant_id = :tenant AND customers.id = given.id
+    AND ({_shown_of("customers")}) IS DISTINCT FROM ({_shown_of("given")})
 """)
 
 
-async def _write_heads(work: Writing, rows: Iterable[Row[Any]], heads: Iterable[_Head]) -> None:
-    stands = {row.id: {name: getattr(row, name) for name in _SHOWN} for row in rows}
-    changed = [{"id": head.id, **head.shown} for head in heads if head.shown != stands[head.id]]
-    if changed:
-        await work.execute(_SHOW, {"tenant": work.tenant_id, "now": work.now, "given": as_one_value(changed)})
+async def _write_heads(work: Writing, heads: Iterable[_Head]) -> None:
+    given = as_one_value([{"id": head.id, **head.shown} for head in heads])
+    await work.execute(_SHOW, {"tenant": work.tenant_id, "now": work.now, "given": given})
 
 
 _ATTRIBUTE = ("customer_id", "key", *_TYPED)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from dataclasses import replace
 from itertools import combinations
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from sqlalchemy import Text, Uuid, bindparam, or_, select, text
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import or_, select
 
+from domain.core.statements import statement
 from domain.customers import edges, folding, identity, queries
 from domain.customers.edges import EdgeKind
 from domain.customers.identity import MOST_HOLDERS
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     Identifier = tuple[str, str]
     Pair = tuple[UUID, UUID]
 
+_Held = TypeVar("_Held")
+
 
 async def settle_identities(work: Writing, customers: Sequence[UUID]) -> None:
     """Merge these customers with those whom a strong identifier proves to be the same, where nothing contradicts it,
@@ -38,8 +40,8 @@ async def settle_identities(work: Writing, customers: Sequence[UUID]) -> None:
     if not customers:
         return
     await lock_identities(work)
-    touched = await queries.survivors(work, customers)
-    telling = await _sharing_identifiers(work, list(touched))
+    touched = await queries.members_of(work, customers)
+    telling = await _sharing_identifiers(work, touched)
     groups = [*telling.values(), *await _sharing_names(work, touched)]
     if not groups:
         return
@@ -54,45 +56,57 @@ async def settle_identities(work: Writing, customers: Sequence[UUID]) -> None:
 
 # Claims beyond the limit are not even looked at: a placeholder that thousands hold must cost nothing. The survivors of
 # the holders are read apart: of a new tenant statistics know nothing, and a join would read every customer each time.
-_HOLDERS = text(f"""
-SELECT identifier.scheme, identifier.value, held.customers
-FROM unnest(:schemes, :values) AS identifier (scheme, value)
-CROSS JOIN LATERAL (
-    SELECT array_agg(customer_id) AS customers
+_HOLDERS = statement(
+    f"""
+    SELECT identifier.scheme, identifier.normalised, held.customers
     FROM (
-        SELECT customer_id FROM identity_claims
-        WHERE tenant_id = :tenant AND scheme = identifier.scheme AND normalised = identifier.value
-            AND valid_to IS NULL
-        LIMIT {MOST_HOLDERS * 10}
-    ) AS claim
-) AS held
-WHERE cardinality(held.customers) > 1 AND cardinality(held.customers) < {MOST_HOLDERS * 10}
-""").bindparams(
-    bindparam("tenant", type_=Uuid()),
-    *(bindparam(name, type_=ARRAY(Text(collation="C"))) for name in ("schemes", "values")),
+        SELECT DISTINCT scheme, normalised FROM identity_claims
+        WHERE tenant_id = :tenant AND customer_id = ANY(:members) AND valid_to IS NULL AND normalised IS NOT NULL
+    ) AS identifier
+    CROSS JOIN LATERAL (
+        SELECT array_agg(customer_id) AS customers
+        FROM (
+            SELECT customer_id FROM identity_claims
+            WHERE tenant_id = :tenant AND scheme = identifier.scheme AND normalised = identifier.normalised
+                AND valid_to IS NULL
+            LIMIT {MOST_HOLDERS * 10}
+        ) AS claim
+    ) AS held
+    WHERE cardinality(held.customers) > 1 AND cardinality(held.customers) < {MOST_HOLDERS * 10}
+    ORDER BY identifier.scheme, identifier.normalised
+    """,
+    "members",
+)
+_NAMES = statement(
+    f"""
+    SELECT customer_id, text_value FROM customer_facts
+    WHERE tenant_id = :tenant AND customer_id = ANY(:members) AND key = '{queries.NAME}' AND text_value IS NOT NULL
+        AND superseded_at IS NULL AND valid_from <= :now AND (valid_to IS NULL OR valid_to > :now)
+    """,
+    "members",
 )
 
 
 async def _sharing_identifiers(work: Reading, members: Sequence[UUID]) -> dict[Identifier, set[UUID]]:
     """The identifiers that these customers share with few enough others, and who holds them."""
-    claims = await work.rows(queries.claims_that_hold(work, members))
-    identifiers = sorted({(claim.scheme, claim.normalised) for claim in claims})
-    values = {
-        "tenant": work.tenant_id,
-        "schemes": [scheme for scheme, _ in identifiers],
-        "values": [value for _, value in identifiers],
-    }
-    held = await work.rows(_HOLDERS, values)
-    survivor_of = await queries.survivors(work, {customer for row in held for customer in row.customers})
-    holders = {(row.scheme, row.value): {survivor_of[customer] for customer in row.customers} for row in held}
-    return {identifier: roots for identifier, roots in holders.items() if 2 <= len(roots) <= MOST_HOLDERS}
+    held = await work.rows(_HOLDERS, {"tenant": work.tenant_id, "members": members})
+    return await _held_by_few(work, {(row.scheme, row.normalised): row.customers for row in held})
 
 
-async def _sharing_names(work: Reading, survivor_of: Mapping[UUID, UUID]) -> list[set[UUID]]:
-    named: defaultdict[str, set[UUID]] = defaultdict(set)
-    for fact in await work.rows(queries.facts_that_hold(work, list(survivor_of), [queries.NAME])):
-        named[" ".join(folding.words(fact.text_value or ""))].add(survivor_of[fact.customer_id])
-    return [named[name] for name in sorted(named) if name and 2 <= len(named[name]) <= MOST_HOLDERS]
+async def _sharing_names(work: Reading, members: Sequence[UUID]) -> list[set[UUID]]:
+    """Those among these customers who have a name in common, name by name."""
+    named: defaultdict[str, list[UUID]] = defaultdict(list)
+    for row in await work.rows(_NAMES, {"tenant": work.tenant_id, "members": members, "now": work.now}):
+        named[" ".join(folding.words(row.text_value))].append(row.customer_id)
+    shared = {name: named[name] for name in sorted(named) if name and len(named[name]) > 1}
+    return [*(await _held_by_few(work, shared)).values()]
+
+
+async def _held_by_few(work: Reading, held: Mapping[_Held, Sequence[UUID]]) -> dict[_Held, set[UUID]]:
+    """The survivors of those who hold something, where they are several and not too many."""
+    survivor_of = await queries.survivors(work, set().union(*held.values())) if held else {}
+    holders = {each: {survivor_of[customer] for customer in customers} for each, customers in held.items()}
+    return {each: roots for each, roots in holders.items() if 2 <= len(roots) <= MOST_HOLDERS}
 
 
 def _without_crowded(

@@ -13,7 +13,7 @@ from sqlalchemy.event import listen, remove
 
 from domain import customers
 from domain.core.clock import FixedClock
-from domain.core.database import Database
+from domain.core.database import Database, driver_connection
 from domain.core.events import OutboxEvent
 from domain.core.problems import DomainError, NotFound
 from domain.core.tables import personal_columns
@@ -134,6 +134,34 @@ async def test_a_merge_shows_everything_on_the_survivor_and_rewrites_nothing(dat
         assert [(edge.kind, edge.into_id, edge.customer_id, edge.reason) for edge in log] == [
             ("MERGE", ada, lovelace, "the same person")
         ]
+
+
+async def test_who_brings_nothing_changes_nothing_that_is_shown(database: Database, tenant: UUID) -> None:
+    ada, nobody = await made(database, tenant, NewCustomer(emails=["hand@x.example"]), NewCustomer())
+    days = [datetime(2026, 1, day, tzinfo=UTC) for day in (2, 1, 3)]
+    async with database.unit_of_work(tenant) as work:
+        for day in days:
+            for source, is_primary in (("crm:main", False), ("crm:main", True), ("manual", False)):
+                said = {"customer_id": ada, "source": source, "valid_from": day}
+                email, parts = f"{source[:3]}{is_primary:d}{day.day}@x.example", {"city": f"{source} {day.day}"}
+                claim = IdentityClaim(
+                    id=work.ids(), scheme="email", value=email, normalised=email, strength="WEAK",
+                    is_primary=is_primary, **said,
+                )  # fmt: skip
+                work.add(claim, CustomerFact(id=work.ids(), key="address", json_value=parts, recorded_at=day, **said))
+        await customers.refresh_heads(work, [ada])
+        alone = await customers.customer(work, ada)
+        emails, addresses = alone.emails or [], alone.addresses or []
+    assert [email["address"].partition("@")[0] for email in emails] == [
+        "hand", "crm11", "crm12", "crm13", "man01", "man02", "man03", "crm01", "crm02", "crm03",
+    ]  # fmt: skip
+    assert [address["city"] for address in addresses] == [
+        "manual 3", "manual 2", "manual 1", "crm:main 3", "crm:main 2", "crm:main 1",
+    ]  # fmt: skip
+    async with database.unit_of_work(tenant) as work:
+        await customers.merge(work, ada, [nobody])
+        merged = await customers.customer(work, ada)
+        assert (merged.emails, merged.addresses) == (emails, addresses)
 
 
 async def test_merge_then_unmerge_is_the_identity(database: Database, tenant: UUID) -> None:
@@ -508,6 +536,8 @@ async def test_the_number_of_statements_does_not_grow_with_the_customers(databas
         engine = database.engine.sync_engine
         listen(engine, "before_cursor_execute", heard := lambda *event: statements.append(event[2]))
         async with database.unit_of_work(tenant) as work:
+            connection = await driver_connection(await work.connection())
+            connection.add_query_logger(direct := lambda query: statements.append(query.query))
             await work.execute(
                 update(CustomerFact)
                 .where(CustomerFact.tenant_id == tenant, within(CustomerFact.customer_id, ids))
@@ -519,6 +549,7 @@ async def test_the_number_of_statements_does_not_grow_with_the_customers(databas
             await customers.settle_identities(work, ids)
             await customers.refresh_heads(work, ids)
             counted = len(statements)
+            connection.remove_query_logger(direct)
         remove(engine, "before_cursor_execute", heard)
         async with database.reading(tenant) as reading:
             assert (await customers.customer(reading, ids[-1])).display_name == ids[-1].hex

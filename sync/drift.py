@@ -103,6 +103,13 @@ class Watch:
         records = [_without(record, self.quarantined) for record in page.records]
         return msgspec.structs.replace(page, records=records)
 
+    def take(self, changes: Sequence[Change]) -> None:
+        """Know these changes from now on, and let their fields through."""
+        fields = {change.field for change in changes}
+        self.known = _with(self.known or {}, changes)
+        self.noticed -= fields
+        self.quarantined -= fields
+
     def vanished(self) -> list[Change]:
         """Fields that none of enough records had."""
         return [
@@ -144,6 +151,7 @@ async def watch(work: Writing, run: Run) -> Watch:
 
 async def note(work: Writing, run: Run, watched: Watch, changes: Sequence[Change]) -> None:
     """Write down how fields have changed, tell of what is new about it once, and follow the integration's policy."""
+    changes = await _unacknowledged(work, run, watched, changes) if changes else ()
     if not changes:
         return
     told = [change for change in changes if await _is_news(work, run, change)]
@@ -152,8 +160,9 @@ async def note(work: Writing, run: Run, watched: Watch, changes: Sequence[Change
         await _learn(work, run.integration_id, run.stream.name, changes)
         watched.known = _with(watched.known or {}, changes)
     if watched.policy is DriftPolicy.QUARANTINE_FIELD:
-        watched.quarantined |= {change.field for change in changes if change.kind != VANISHED}
-        await _set_quarantined(work, run, watched.quarantined)
+        kept_out = {change.field for change in changes if change.kind != VANISHED}
+        watched.quarantined |= kept_out
+        await _quarantine(work, run, kept_out)
     if told:
         work.emit(
             "integrations.SchemaDrifted", run.integration_id, run=run.id.hex, stream=run.stream.name,
@@ -172,7 +181,8 @@ async def conclude(work: Writing, run: Run, watched: Watch) -> list[Change]:
     await note(work, run, watched, gone)
     newly = {name: [_ANY] for name, types in watched.seen.items() if _ANY in types and name not in watched.known}
     if newly:
-        await work.execute(update(StreamState).where(*state).values(fields=watched.known | newly))
+        known = await work.one(select(StreamState.fields).where(*state)) or {}
+        await work.execute(update(StreamState).where(*state).values(fields=newly | known))
     return gone
 
 
@@ -210,6 +220,21 @@ async def acknowledge(
     return drifts
 
 
+async def _unacknowledged(work: Writing, run: Run, watched: Watch, changes: Sequence[Change]) -> Sequence[Change]:
+    """The changes that somebody has still to look at; those acknowledged since the run began it knows from now on."""
+    acknowledged = await work.all(
+        select(SchemaDrift).where(
+            SchemaDrift.tenant_id == work.tenant_id, SchemaDrift.integration_id == run.integration_id,
+            SchemaDrift.stream == run.stream.name, SchemaDrift.field.in_([change.field for change in changes]),
+            SchemaDrift.acknowledged_at.is_not(None),
+        )
+    )  # fmt: skip
+    seen = {(each.field, each.kind, each.became) for each in acknowledged}
+    known = [change for change in changes if (change.field, change.kind, change.became) in seen]
+    watched.take(known)
+    return [change for change in changes if change not in known]
+
+
 async def _is_news(work: Writing, run: Run, change: Change) -> bool:
     """Write a change down; whether nobody was told of it yet."""
     key = {"integration_id": run.integration_id, "stream": run.stream.name, "field": change.field}
@@ -243,12 +268,13 @@ def _with(known: Mapping[str, Sequence[str]], changes: Sequence[Change]) -> dict
     return after
 
 
-async def _set_quarantined(work: Writing, run: Run, fields: Collection[str]) -> None:
+async def _quarantine(work: Writing, run: Run, fields: Collection[str]) -> None:
     setting = (await queries.settings(work, run.integration_id)).get(run.stream.name)
     if setting is None:
         setting = StreamSetting(integration_id=run.integration_id, stream=run.stream.name)
         work.add(setting)
-    setting.quarantined_fields, setting.updated_at = sorted(fields), work.now
+    setting.quarantined_fields = sorted({*(setting.quarantined_fields or ()), *fields})
+    setting.updated_at = work.now
     await work.flush()
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -86,6 +87,21 @@ async def test_a_new_field_can_be_kept_out_until_somebody_has_seen_it(learnt: Sh
     side.customers(1, first=5, extra={"tier": "silver", "vip": True})
     await learnt.pull()
     assert (await payloads(learnt))["5"] == {"tier": "silver", "vip": True}
+
+
+async def test_what_is_acknowledged_while_a_run_is_at_work_stays_acknowledged(learnt: Shop, side: Side) -> None:
+    await decide(learnt, DriftPolicy.QUARANTINE_FIELD)
+    side.customers(10, first=2, extra={"vip": True})
+    side.customers(10, first=12, extra={"vip": True, "tour": "spring"})
+
+    async def look(number: int) -> None:
+        while number == 1 and not await acknowledge(learnt):  # noqa: ASYNC110 - the page before lands meanwhile
+            await asyncio.sleep(0.01)
+
+    side.before_page = look
+    await learnt.pull()
+    assert (await payloads(learnt))["12"] == {"vip": True}
+    assert await learnt.rows("SELECT quarantined_fields FROM stream_settings WHERE $t") == [(["customer.extra.tour"],)]
 
 
 async def test_a_new_field_can_stop_the_stream_before_its_page_lands(learnt: Shop, side: Side) -> None:

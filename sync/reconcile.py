@@ -1,7 +1,7 @@
 """Reconciliation: both sides are compared, record by record, and what an auditor can compute again is written down.
 
-Three levels, each only as far as needed: how many there are and what they add up to; which ids each side has, in which
-version; and, where that leaves a doubt, whether the record as it is there would change anything here.
+Two levels, the second only as far as needed: which ids each side has, in which version; and, where that leaves a doubt,
+whether the record as it is there would change anything here.
 """
 
 from __future__ import annotations
@@ -35,7 +35,6 @@ from tenure_sdk import Fetch, Listing, Page, Stream
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
     from datetime import datetime
-    from decimal import Decimal
     from uuid import UUID
 
     from domain.core.database import Database
@@ -76,7 +75,6 @@ class Compared:
     local_count: int = 0
     remote_count: int = 0
     compared: int = 0
-    remote_sums: dict[str, Decimal] = field(default_factory=dict)
     differences: list[Found] = field(default_factory=list)
 
     def told(self) -> dict[str, Any]:
@@ -86,7 +84,6 @@ class Compared:
             "stream": self.stream, "local_count": self.local_count, "remote_count": self.remote_count,
             "compared": self.compared, "matching": self.compared - len(self.differences),
             **{kind.lower(): kinds[kind] for kind in Difference},
-            "sums": {name: str(value) for name, value in sorted(self.remote_sums.items())},
         }  # fmt: skip
 
 

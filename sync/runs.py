@@ -368,7 +368,7 @@ def me() -> str:
 
 
 def _is_dead(owner: str) -> bool:
-    """Whether a lease belongs to a process of this machine that is no more (or to this one, which asks anew)."""
+    """Whether a lease belongs to a process of this machine that is no more."""
     host, _, pid = owner.rpartition(":")
     if host != socket.gethostname():
         return False

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from functools import cached_property
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -30,6 +28,9 @@ if TYPE_CHECKING:
     from domain.core.unit_of_work import Writing
     from sync.runs import Run
     from tenure_sdk import Address, Customer
+
+    _Attribute = tuple[str, str, Any]
+    """Its key, the column of its type, and the value in it."""
 
 
 class Merged(NamedTuple):
@@ -132,6 +133,9 @@ SELECT remote_id, CAST(:scheme AS text), remote_id, remote_id, 'STRONG', false F
 """)
 
 
+_WHO_CHANGED = "SELECT coalesce(array_agg(DISTINCT id), '{}') FROM changed"
+
+
 class _Sayings(NamedTuple):
     """What a source says of customers, in one table: how two rows are equal, what they are about, and their columns."""
 
@@ -149,7 +153,7 @@ class _Sayings(NamedTuple):
     def ended(self) -> TextClause:
         """Ends what stands and is no longer said: of everything (`takes_back`), or of what is spoken about."""
         return sql(f"""
-        UPDATE {self.table} AS known
+        WITH changed AS (UPDATE {self.table} AS known
         SET valid_to = greatest(known.valid_from, coalesce(landing.updated_at, CAST(:now AS timestamptz)))
         FROM pg_temp.landing_customers AS landing
         WHERE known.tenant_id = :tenant AND known.{self.owner} = landing.id AND known.source = :source
@@ -165,14 +169,15 @@ class _Sayings(NamedTuple):
                 SELECT FROM pg_temp.{self.landing} AS said
                 WHERE said.remote_id = landing.remote_id AND {self.same}
             )
-        RETURNING landing.id
+        RETURNING landing.id)
+        {_WHO_CHANGED}
         """)
 
     @property
     def begun(self) -> TextClause:
         """Writes down what is said and does not stand yet; nothing is added to an erased customer."""
         return sql(f"""
-        INSERT INTO {self.table} (tenant_id, id, source, valid_from, {self.columns})
+        WITH changed AS (INSERT INTO {self.table} (tenant_id, id, source, valid_from, {self.columns})
         SELECT :tenant, said.id, :source, coalesce(landing.updated_at, CAST(:now AS timestamptz)), {self.values}
         FROM pg_temp.{self.landing} AS said
         JOIN pg_temp.landing_customers AS landing USING (remote_id)
@@ -182,7 +187,8 @@ class _Sayings(NamedTuple):
             WHERE known.tenant_id = :tenant AND known.{self.owner} = landing.id AND known.source = :source
                 AND {self.standing} AND {self.same}
         )
-        RETURNING {self.owner}
+        RETURNING {self.owner} AS id)
+        {_WHO_CHANGED}
         """)
 
 
@@ -253,7 +259,10 @@ WITH same AS (
 SELECT remote_id FROM same
 """)
 
-_HEADS = text("SELECT id, is_new FROM pg_temp.landing_customers")
+_WHO = text("""
+SELECT count(*) AS told, coalesce(array_agg(id) FILTER (WHERE is_new IS NULL), '{}') AS new
+FROM pg_temp.landing_customers
+""")
 
 _DROP = sql("DELETE FROM pg_temp.landing_customers WHERE remote_id = ANY(CAST(:remote_ids AS text[]))")
 
@@ -309,12 +318,12 @@ async def from_records(
     accepted, rejects = _accepted(records, await _attribute_types(work))
     if not accepted:
         return Merged(rejects=rejects)
-    await tables.copy(work, "landing_customers", _HEAD_COLUMNS, cells.rows(map(_head_cells, accepted)))
+    await tables.copy(work, "landing_customers", _HEAD_COLUMNS, cells.rows(_head_cells(each) for each, _ in accepted))
     same = set((await work.execute(_UNCHANGED, {**run.binds, "now": work.now})).scalars())
-    changed = [record for record in accepted if record.id not in same]
+    changed = [_read(record, attributes) for record, attributes in accepted if record.id not in same]
     erased = await _erased(work, changed)
     if erased:
-        changed = [record for record in changed if record.id not in erased]
+        changed = [each for each in changed if each.id not in erased]
         rejects += [Reject(None, "id", record_id, ERASED, record_id) for record_id in sorted(erased)]
         await work.execute(_DROP, {"remote_ids": sorted(erased)})
     if not changed:
@@ -325,7 +334,7 @@ async def from_records(
         ("landing_claims", ("remote_id", "scheme", "value", "normalised", "strength", "is_primary"), _claim_cells),
         ("landing_organisations", ("remote_id", "organisation"), _organisation_cells),
     ):
-        await tables.copy(work, table, columns, cells.rows(row for record in changed for row in written(record)))
+        await tables.copy(work, table, columns, cells.rows(row for each in changed for row in written(each)))
     await work.execute(_ORGANISATIONS[0], {"now": work.now})
     merged = await _merge(work, run, takes_back=True)
     merged = _with_moved(merged, await departments.assign(work, run, [each.record for each in changed]))
@@ -361,10 +370,9 @@ async def _merge(work: Writing, run: Run, *, takes_back: bool) -> Merged:
     await work.execute(_OWN_IDS, {"scheme": f"{identity.EXTERNAL}{run.source}"})
     for sayings in (_FACTS, _CLAIMS, _RELATIONS) if takes_back else (_FACTS, _CLAIMS):
         changed |= await _say(work, sayings, run, takes_back=takes_back)
-    heads = await work.rows(_HEADS)
-    new = {row.id for row in heads if row.is_new is None}
-    updated = len(changed - new)
-    return Merged(created, updated, len(heads) - created - updated, sorted(new | changed))
+    (who,) = await work.rows(_WHO)
+    updated = len(changed.difference(who.new))
+    return Merged(created, updated, who.told - created - updated, sorted(changed.union(who.new)))
 
 
 async def _say(work: Writing, sayings: _Sayings, run: Run, *, takes_back: bool) -> set[UUID]:
@@ -373,12 +381,12 @@ async def _say(work: Writing, sayings: _Sayings, run: Run, *, takes_back: bool) 
     about = {"tenant": work.tenant_id, "source": run.source, "now": work.now}
     ended = await work.execute(sayings.ended, {**about, "takes_back": takes_back})
     begun = await work.execute(sayings.begun, about)
-    return {*ended.scalars(), *begun.scalars()}
+    return {*ended.scalar_one(), *begun.scalar_one()}
 
 
-async def _erased(work: Writing, records: Sequence[_Accepted]) -> set[str]:
+async def _erased(work: Writing, said: Sequence[_Said]) -> set[str]:
     """The records of people who were erased: by an identifier, of which only a keyed hash was kept."""
-    holders = {(scheme, normalised): record.id for record in records for scheme, _, normalised, _ in record.claims}
+    holders = {(claim.scheme, claim.normalised or ""): each.id for each in said for claim in each.claims}
     return {holders[identifier] for identifier in await suppressed(work, list(holders))}
 
 
@@ -389,56 +397,45 @@ async def _attribute_types(work: Writing) -> Mapping[str, AttributeType]:
     return {row.key: AttributeType(row.type) for row in found}
 
 
-@dataclass
-class _Accepted:
-    """A customer's record, and the values of its attributes in the columns of their types."""
+class _Said(NamedTuple):
+    """What a record says of a customer, as far as it can be read, and what of it cannot."""
 
     id: str
     record: Customer
-    attributes: Sequence[tuple[str, str, Any]]
-
-    @cached_property
-    def addresses(self) -> Sequence[Address]:
-        """Its addresses; what is no country stands as the country's name, where none is told."""
-        return [_with_country(address) for address in self.record.addresses]
-
-    @cached_property
-    def country(self) -> str | None:
-        """The first of its countries."""
-        return next((address.country for address in self.addresses if address.country), None)
-
-    @cached_property
-    def claims(self) -> Sequence[tuple[str, str, str, bool]]:
-        """Its identifiers, each once: scheme, value, normalised value, whether it is the primary one."""
-        return [
-            (claim.scheme, claim.value, claim.normalised, claim.is_primary)
-            for claim in self._said
-            if claim.normalised is not None
-        ]
-
-    @cached_property
-    def unreadable(self) -> Sequence[Reject]:
-        """Which of its values cannot be read, each once, and why."""
-        lost = [
-            Reject(None, "addresses.country", given.country, "is no country (ISO 3166-1)", self.id)
-            for given, taken in zip(self.record.addresses, self.addresses, strict=True)
-            if given.country is not None and given.country not in {taken.country, taken.country_name}
-        ]
-        unread = [
-            Reject(None, claim.field, claim.value, _reason(claim, self.country), self.id)
-            for claim in self._said
-            if claim.normalised is None and claim.value.strip()
-        ]
-        return list(dict.fromkeys([*lost, *unread]))
-
-    @cached_property
-    def _said(self) -> Sequence[_Claim]:
-        return list(_claims(self.record, self.country))
+    attributes: Sequence[_Attribute]
+    addresses: Sequence[Address]
+    country: str | None
+    """The first of its countries."""
+    claims: Sequence[_Claim]
+    unreadable: Sequence[Reject]
+    """Each value once, and why it cannot be read."""
 
 
-def _accepted(records: Sequence[Customer], types: Mapping[str, AttributeType]) -> tuple[list[_Accepted], list[Reject]]:
-    """The records whose attributes are defined and fit, and why the others cannot be taken."""
-    accepted, rejects = [], []
+def _read(record: Customer, attributes: Sequence[_Attribute]) -> _Said:
+    addresses = [_with_country(address) for address in record.addresses]
+    country = next((address.country for address in addresses if address.country), None)
+    claims = list(_claims(record, country))
+    lost = [
+        Reject(None, "addresses.country", given.country, "is no country (ISO 3166-1)", record.id)
+        for given, taken in zip(record.addresses, addresses, strict=True)
+        if taken is not given and taken.country_name != given.country
+    ]
+    unread = [
+        Reject(None, claim.field, claim.value, _reason(claim, country), record.id)
+        for claim in claims
+        if claim.normalised is None and claim.value.strip()
+    ]
+    readable = [claim for claim in claims if claim.normalised is not None]
+    unreadable = list(dict.fromkeys([*lost, *unread]))
+    return _Said(record.id, record, attributes, addresses, country, readable, unreadable)
+
+
+def _accepted(
+    records: Sequence[Customer], types: Mapping[str, AttributeType]
+) -> tuple[list[tuple[Customer, Sequence[_Attribute]]], list[Reject]]:
+    """The records whose attributes are defined and fit, with these, and why the others cannot be taken."""
+    accepted: list[tuple[Customer, Sequence[_Attribute]]] = []
+    rejects = []
     for record in records:
         attributes = []
         for key, value in record.attributes.items():
@@ -453,7 +450,7 @@ def _accepted(records: Sequence[Customer], types: Mapping[str, AttributeType]) -
             if unfit is not None:
                 rejects.append(unfit)
                 continue
-            accepted.append(_Accepted(record.id, record, [found for found in attributes if found[2] is not None]))
+            accepted.append((record, [found for found in attributes if found[2] is not None]))
     return accepted, rejects
 
 
@@ -518,8 +515,7 @@ _READ: Mapping[AttributeType, tuple[str, Callable[[Any], Any]]] = {
 _HEAD_COLUMNS = ("remote_id", "kind", "first_at", "updated_at", "version", "hash", "payload")
 
 
-def _head_cells(accepted: _Accepted) -> tuple[str, ...]:
-    record = accepted.record
+def _head_cells(record: Customer) -> tuple[str, ...]:
     # When the remote side looked at it last is no content: only what it says is compared.
     content = msgspec.json.encode(msgspec.structs.replace(record, version=None, updated_at=None), order="deterministic")
     return (
@@ -533,18 +529,17 @@ def _head_cells(accepted: _Accepted) -> tuple[str, ...]:
     )
 
 
-def _fact_cells(accepted: _Accepted) -> Iterator[tuple[str, ...]]:
-    record = accepted.record
-    facts: list[tuple[str, str, Any]] = [*accepted.attributes]
-    if record.name:
-        facts.append(("name", "text_value", record.name))
-    if accepted.country:
-        facts.append(("country", "text_value", accepted.country))
-    facts += [("address", "json_value", _parts(address)) for address in accepted.addresses]
+def _fact_cells(said: _Said) -> Iterator[tuple[str, ...]]:
+    facts: list[_Attribute] = [*said.attributes]
+    if said.record.name:
+        facts.append(("name", "text_value", said.record.name))
+    if said.country:
+        facts.append(("country", "text_value", said.country))
+    facts += [("address", "json_value", _parts(address)) for address in said.addresses]
     for key, column, value in facts:
-        cell = cells.text(str(value))
-        values = [cell if name == column else cells.NULL for name in _VALUE_COLUMNS]
-        yield (cells.text(record.id), cells.text(key), *values)
+        values = [cells.NULL] * len(_VALUE_COLUMNS)
+        values[_VALUE_COLUMNS.index(column)] = cells.text(str(value))
+        yield (cells.text(said.id), cells.text(key), *values)
 
 
 def _parts(address: Address) -> str:
@@ -552,11 +547,11 @@ def _parts(address: Address) -> str:
     return msgspec.json.encode(known).decode()
 
 
-def _claim_cells(accepted: _Accepted) -> Iterator[tuple[str, ...]]:
-    for scheme, value, normalised, is_primary in accepted.claims:
-        strength = identity.default_strength(scheme).value
-        texts = (accepted.id, scheme, value, normalised)
-        yield (*map(cells.text, texts), strength, cells.boolean(is_primary))
+def _claim_cells(said: _Said) -> Iterator[tuple[str, ...]]:
+    for claim in said.claims:
+        strength = identity.default_strength(claim.scheme).value
+        texts = map(cells.optional, (said.id, claim.scheme, claim.value, claim.normalised))
+        yield (*texts, strength, cells.boolean(claim.is_primary))
 
 
 class _Claim(NamedTuple):
@@ -570,17 +565,21 @@ class _Claim(NamedTuple):
 
 
 def _claims(record: Customer, region: str | None) -> Iterator[_Claim]:
-    named = [
-        *(("emails", "email", value, place == 0) for place, value in enumerate(record.emails)),
-        *(("phones", "phone", value, place == 0) for place, value in enumerate(record.phones)),
-        *(("identities", known.scheme, known.value, False) for known in record.identities),
-    ]
+    """The identifiers of a record, each once."""
     seen: set[tuple[str, str]] = set()
-    for field, scheme, value, is_primary in named:
+    for field, scheme, value, is_primary in _identifiers(record):
         if (scheme, value) not in seen:
-            normalised = folding.normalise_identifier(scheme, value, region)
             seen.add((scheme, value))
-            yield _Claim(field, scheme, value, normalised, is_primary)
+            yield _Claim(field, scheme, value, folding.normalise_identifier(scheme, value, region), is_primary)
+
+
+def _identifiers(record: Customer) -> Iterator[tuple[str, str, str, bool]]:
+    for place, value in enumerate(record.emails):
+        yield "emails", "email", value, place == 0
+    for place, value in enumerate(record.phones):
+        yield "phones", "phone", value, place == 0
+    for known in record.identities:
+        yield "identities", known.scheme, known.value, False
 
 
 def _reason(claim: _Claim, region: str | None) -> str:
@@ -601,6 +600,6 @@ def _with_country(address: Address) -> Address:
     return msgspec.structs.replace(address, country=None, country_name=address.country_name or address.country)
 
 
-def _organisation_cells(accepted: _Accepted) -> Iterator[tuple[str, ...]]:
-    if accepted.record.organisation is not None:
-        yield cells.text(accepted.record.id), cells.text(accepted.record.organisation.id)
+def _organisation_cells(said: _Said) -> Iterator[tuple[str, ...]]:
+    if said.record.organisation is not None:
+        yield cells.text(said.id), cells.text(said.record.organisation.id)

@@ -385,15 +385,12 @@ ON CONFLICT DO NOTHING
 _ONLY_ONE_SIDE = """
 WITH known (type, remote_id) AS ({known}),
     seen AS (SELECT remote_id FROM seen_records WHERE tenant_id = :tenant AND run_id = :run),
-    counted AS (
-        SELECT (SELECT count(*) FROM known) AS known,
-            (SELECT count(*) FROM seen WHERE remote_id NOT IN (SELECT remote_id FROM known)) AS only_there
-    ),
     lone AS (
         SELECT remote_id, true AS there FROM seen EXCEPT SELECT remote_id, true FROM known
         UNION ALL
         (SELECT remote_id, false FROM known EXCEPT SELECT remote_id, false FROM seen)
-    )
+    ),
+    counted AS (SELECT (SELECT count(*) FROM known) AS known, (SELECT count(*) FROM lone WHERE there) AS only_there)
 SELECT counted.known, counted.only_there, lone.remote_id, lone.there
 FROM counted LEFT JOIN lone ON true ORDER BY lone.remote_id
 """

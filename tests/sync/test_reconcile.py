@@ -5,18 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from domain.core.events import OutboxEvent
 from domain.core.problems import NotFound
 from domain.integrations.model import ReconciliationReport
-from sync import reconcile
+from sync import reconcile, sweeps
 from sync.reconcile import Difference, Found, differences
 from sync.repair import RepairDirection, repair
 from tests import snapshots
 from tests.sync.two_way.conftest import books
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
+    from domain.core.database import Database
     from tests.conftest import Logins
     from tests.sync.two_way.conftest import Books
 
@@ -121,3 +124,12 @@ async def test_a_forged_report_shows(books: Books) -> None:
 
 
 REPORTED = ("reconciliation_reports", "reconciliation_differences", "outbox_events", "directory.due_work")
+
+
+async def test_ids_are_compared_in_one_pass_over_both_sides(database: Database, tenant: UUID) -> None:
+    """Looked up one by one, 200,000 ids are not through after 20 seconds; in one pass they take 3."""
+    compared = text("EXPLAIN " + reconcile._ONLY_ONE_SIDE.format(known=sweeps.KNOWN["customer"]))
+    binds = {"tenant": tenant, "integration": tenant, "run": tenant}
+    async with database.reading(tenant) as reading:
+        plan = [row[0] for row in (await reading.session.execute(compared, binds)).all()]
+    assert not [line for line in plan if "SubPlan" in line]

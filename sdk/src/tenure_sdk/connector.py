@@ -60,8 +60,9 @@ class Stream(Declaration, frozen=True):
     deletes: Deletes = "none"
     """How the stream tells what is gone: not at all, in its pages, in a stream of its own, or by what is missing.
 
-    `inline`: in `Page.deletes` and by `Record.deleted`. `feed`: another stream of the connector does it for this one.
-    `snapshot`: every reading is whole, and what it does not bring is gone.
+    `inline`: in `Page.deletes` and by `Record.deleted`. `feed`: another stream of the connector does it for this one,
+    `inline` and without records, of the same types; this one depends on it. `snapshot`: every reading is whole, and
+    what it does not bring is gone.
     """
     every: timedelta = timedelta(minutes=15)
     """How often it is read."""

@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 import orjson
-from sqlalchemy import ARRAY, Text, bindparam, delete, select
+from sqlalchemy import ARRAY, Text, any_, bindparam, delete, literal, select
 
 from domain.core.problems import NotFound
 from domain.integrations import queries
@@ -357,7 +357,7 @@ async def _local_ids(work: Reading, integration_id: UUID, found: Sequence[Found]
     rows = await work.rows(
         select(RecordLink.type, RecordLink.remote_id, RecordLink.local_id).where(
             RecordLink.tenant_id == work.tenant_id, RecordLink.integration_id == integration_id,
-            RecordLink.remote_id.in_([each.remote_id for each in found]),
+            RecordLink.remote_id == any_(literal([each.remote_id for each in found], ARRAY(Text()))),
         )
     )  # fmt: skip
     return {(row.type, row.remote_id): row.local_id for row in rows}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from sqlalchemy import select
 
@@ -87,8 +87,7 @@ class _Known:
     employers: Mapping[UUID, list[Row[Any]]]
 
 
-@dataclass(frozen=True)
-class _Head:
+class _Head(NamedTuple):
     """What the row of a customer shall show, and the rows beside it."""
 
     id: UUID

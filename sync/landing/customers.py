@@ -133,6 +133,7 @@ SELECT remote_id, CAST(:scheme AS text), remote_id, remote_id, 'STRONG', false F
 """)
 
 
+# Rows come six to a customer: who they are about travels as one value.
 _WHO_CHANGED = "SELECT coalesce(array_agg(DISTINCT id), '{}') FROM changed"
 
 
@@ -153,23 +154,25 @@ class _Sayings(NamedTuple):
     def ended(self) -> TextClause:
         """Ends what stands and is no longer said: of everything (`takes_back`), or of what is spoken about."""
         return sql(f"""
-        WITH changed AS (UPDATE {self.table} AS known
-        SET valid_to = greatest(known.valid_from, coalesce(landing.updated_at, CAST(:now AS timestamptz)))
-        FROM pg_temp.landing_customers AS landing
-        WHERE known.tenant_id = :tenant AND known.{self.owner} = landing.id AND known.source = :source
-            AND {self.standing} AND landing.is_new IS NOT NULL
-            AND (
-                (CAST(:takes_back AS boolean) AND landing.hash IS NOT NULL)
-                OR EXISTS (
-                    SELECT FROM pg_temp.{self.landing} AS said
-                    WHERE said.remote_id = landing.remote_id AND {self.about}
+        WITH changed AS (
+            UPDATE {self.table} AS known
+            SET valid_to = greatest(known.valid_from, coalesce(landing.updated_at, CAST(:now AS timestamptz)))
+            FROM pg_temp.landing_customers AS landing
+            WHERE known.tenant_id = :tenant AND known.{self.owner} = landing.id AND known.source = :source
+                AND {self.standing} AND landing.is_new IS NOT NULL
+                AND (
+                    (CAST(:takes_back AS boolean) AND landing.hash IS NOT NULL)
+                    OR EXISTS (
+                        SELECT FROM pg_temp.{self.landing} AS said
+                        WHERE said.remote_id = landing.remote_id AND {self.about}
+                    )
                 )
-            )
-            AND NOT EXISTS (
-                SELECT FROM pg_temp.{self.landing} AS said
-                WHERE said.remote_id = landing.remote_id AND {self.same}
-            )
-        RETURNING landing.id)
+                AND NOT EXISTS (
+                    SELECT FROM pg_temp.{self.landing} AS said
+                    WHERE said.remote_id = landing.remote_id AND {self.same}
+                )
+            RETURNING landing.id
+        )
         {_WHO_CHANGED}
         """)
 
@@ -177,17 +180,20 @@ class _Sayings(NamedTuple):
     def begun(self) -> TextClause:
         """Writes down what is said and does not stand yet; nothing is added to an erased customer."""
         return sql(f"""
-        WITH changed AS (INSERT INTO {self.table} (tenant_id, id, source, valid_from, {self.columns})
-        SELECT :tenant, said.id, :source, coalesce(landing.updated_at, CAST(:now AS timestamptz)), {self.values}
-        FROM pg_temp.{self.landing} AS said
-        JOIN pg_temp.landing_customers AS landing USING (remote_id)
-        JOIN customers ON customers.tenant_id = :tenant AND customers.id = landing.id AND customers.status <> 'ERASED'
-        WHERE landing.is_new IS NULL OR NOT EXISTS (
-            SELECT FROM {self.table} AS known
-            WHERE known.tenant_id = :tenant AND known.{self.owner} = landing.id AND known.source = :source
-                AND {self.standing} AND {self.same}
+        WITH changed AS (
+            INSERT INTO {self.table} (tenant_id, id, source, valid_from, {self.columns})
+            SELECT :tenant, said.id, :source, coalesce(landing.updated_at, CAST(:now AS timestamptz)), {self.values}
+            FROM pg_temp.{self.landing} AS said
+            JOIN pg_temp.landing_customers AS landing USING (remote_id)
+            JOIN customers ON customers.tenant_id = :tenant AND customers.id = landing.id
+                AND customers.status <> 'ERASED'
+            WHERE landing.is_new IS NULL OR NOT EXISTS (
+                SELECT FROM {self.table} AS known
+                WHERE known.tenant_id = :tenant AND known.{self.owner} = landing.id AND known.source = :source
+                    AND {self.standing} AND {self.same}
+            )
+            RETURNING {self.owner} AS id
         )
-        RETURNING {self.owner} AS id)
         {_WHO_CHANGED}
         """)
 
@@ -595,6 +601,7 @@ def _reason(claim: _Claim, region: str | None) -> str:
 
 
 def _with_country(address: Address) -> Address:
+    """An address; what is no country stands as the country's name, where none is told."""
     if address.country is None or is_country(address.country):
         return address
     return msgspec.structs.replace(address, country=None, country_name=address.country_name or address.country)

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 import structlog
-from sqlalchemy import delete, select, text, update
+from sqlalchemy import ARRAY, Uuid, any_, delete, literal, select, text, update
+from sqlalchemy.exc import SQLAlchemyError
 
 from domain.core import events
 from domain.core.events import OUTBOX, Causation, DueWork, OutboxEvent
@@ -65,7 +66,13 @@ class Relay:
 
     async def sweep(self) -> int:
         """Give every tenant whose outbox is due one turn, and return how many events were tried."""
-        return sum([await self.drain(tenant_id) for tenant_id in await self._due_tenants()])
+        tried = 0
+        for tenant_id in await self._due_tenants():
+            try:
+                tried += await self.drain(tenant_id)
+            except (OSError, SQLAlchemyError) as failure:  # what is due stays due, and the others' is tried
+                log.warning("outbox.waiting", tenant=str(tenant_id), **told(failure))
+        return tried
 
     async def drain(self, tenant_id: UUID) -> int:
         """Try a tenant's undelivered events in the order of their ids, unless another relay is at it.
@@ -176,7 +183,7 @@ def _next(tenant_id: UUID, resting: Sequence[str]) -> Select[OutboxEvent]:
     found = select(OutboxEvent).where(*_undelivered(tenant_id), OutboxEvent.attempts < MOST_ATTEMPTS)
     if resting:
         failed = select(OutboxEvent.subject).where(
-            OutboxEvent.tenant_id == tenant_id, OutboxEvent.id.in_([UUID(key) for key in resting])
+            OutboxEvent.tenant_id == tenant_id, OutboxEvent.id == any_(literal(list(map(UUID, resting)), ARRAY(Uuid())))
         )
         found = found.where(OutboxEvent.subject.not_in(failed))
     return found.order_by(OutboxEvent.id).limit(1)

@@ -136,6 +136,6 @@ async def test_ids_are_compared_in_one_pass_over_both_sides(database: Database, 
 
 
 async def test_so_many_differences_can_be_written_down_as_there_are(database: Database, tenant: UUID) -> None:
-    missing = [Found("customer", str(number), Difference.MISSING_LOCAL) for number in range(40_000)]
+    missing = [Found("customer", str(number), Difference.MISSING_LOCAL) for number in range(33_000)]
     async with database.reading(tenant) as reading:
         assert await reconcile._local_ids(reading, tenant, missing) == {}

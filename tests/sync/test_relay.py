@@ -145,6 +145,21 @@ async def test_a_failure_holds_back_its_own_subject_only(still: Database, clock:
     assert await due(still, tenant) == {}
 
 
+async def test_any_number_of_events_can_rest(still: Database, tenant: UUID) -> None:
+    log = Log()
+    await happen(still, tenant, tenant)
+    async with still.directory() as connection:
+        rest = "SELECT :tenant, :kind, replace(gen_random_uuid()::text, '-', ''), :later FROM generate_series(1, 33000)"
+        await connection.execute(
+            text(f"INSERT INTO directory.due_work (tenant_id, kind, key, due_at) {rest}"),
+            {"tenant": tenant, "kind": OUTBOX, "later": NOW + timedelta(hours=1)},
+        )
+    assert await Relay(still, log.reactions).drain(tenant) == 1
+    assert log.order == [1]
+    async with still.directory() as connection:
+        await connection.execute(delete(DueWork).where(DueWork.tenant_id == tenant))
+
+
 async def test_an_event_that_always_fails_is_parked_and_frees_its_subject(
     still: Database, clock: FixedClock, tenant: UUID
 ) -> None:
@@ -253,6 +268,25 @@ async def test_a_tenants_relay_never_touches_another_tenant(still: Database, ten
     await Relay(still, Log().reactions).drain(tenant)
     assert len(await undelivered(still, other_tenant)) == 1
     assert await effects(still, other_tenant) == []
+
+
+async def test_one_tenants_trouble_holds_up_nobody_elses_events(
+    still: Database, tenant: UUID, other_tenant: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = Log()
+    for each in (tenant, other_tenant):
+        await happen(still, each, each)
+    relay = Relay(still, log.reactions)
+    drain = relay.drain
+
+    async def drain_others(of: UUID) -> int:
+        if of == tenant:
+            raise ConnectionResetError
+        return await drain(of)
+
+    monkeypatch.setattr(relay, "drain", drain_others)
+    assert await relay.sweep() == 1
+    assert [len(await undelivered(still, each)) for each in (tenant, other_tenant)] == [1, 0]
 
 
 async def test_events_keep_their_cause_from_the_unit_of_work(still: Database, tenant: UUID) -> None:

@@ -14,7 +14,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # Runs that keep every core busy gain nothing from threads of numpy, which wait for each other at full speed.
 test differential faults calibrate: export OPENBLAS_NUM_THREADS := 1
 
-.PHONY: demo test check serve schema docs bench bench-sync differential faults calibrate judges judge-graph lock format clean
+.PHONY: demo test check check-style check-types check-kit check-architecture serve schema docs bench bench-sync differential faults calibrate judges judge-graph lock format clean
 .DEFAULT_GOAL := help
 
 help: ## Say what there is
@@ -58,11 +58,20 @@ test: $(READY) $(JUDGES) ## Run the whole suite
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder $(ARGS)
 
 check: $(READY) ## Style, types, import contracts, architecture
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync check-style check-types check-kit check-architecture
+
+check-style:
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
+
+check-types:
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports --no-cache
+
+check-kit:
 	@$(BIN)/basedpyright --level error sdk/src
+
+check-architecture:
+	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/python -m pytest tests/architecture -p no:xdist
 
 schema: $(READY) ## Write schema.graphql

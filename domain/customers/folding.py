@@ -12,7 +12,7 @@ import phonenumbers
 from email_validator import EmailNotValidError, validate_email
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
 MASK = "***"
 WORD_LENGTH = 64
@@ -215,10 +215,7 @@ def _dialled(phone: str) -> set[str]:
     if parts is None:
         return set(words(phone))
     code, significant = parts
-    found = {f"{code}{significant}", f"00{code}{significant}", significant}
-    if _adds_digits_at_home(code):
-        found.add(_at_home(code, significant))
-    return found
+    return {f"{code}{significant}", f"00{code}{significant}", significant, _at_home(code, significant)}
 
 
 def _parts(phone: str) -> tuple[str, str] | None:
@@ -234,12 +231,29 @@ def _parts(phone: str) -> tuple[str, str] | None:
 
 
 def _at_home(code: str, significant: str) -> str:
-    """The digits of a number as it is dialled within its country."""
-    zeros = len(significant) - len(str(int(significant)))
-    number = phonenumbers.PhoneNumber(
-        int(code), int(significant), italian_leading_zero=zeros > 0, number_of_leading_zeros=zeros or None
-    )
-    return re.sub(r"\D", "", phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.NATIONAL))
+    """The digits of a number as it is dialled within its country, with a 0 before them, say.
+
+    What the library would write, without what parts the digits: it takes fifteen times as long.
+    """
+    for begin, whole, digits in _ways_home(code):
+        if begin.match(significant) and whole.fullmatch(significant):
+            return whole.sub(digits, significant)
+    return significant
+
+
+@cache
+def _ways_home(code: str) -> Sequence[tuple[re.Pattern[str], re.Pattern[str], str]]:
+    """How numbers of a country begin, what they look like, and which digits are dialled then; the first one counts."""
+    known = _main_country(code)
+    ways = []
+    for each in known.number_format if known else ():
+        written = each.format or ""
+        if each.national_prefix_formatting_rule:
+            written = re.sub(r"(\\\d)", each.national_prefix_formatting_rule, written, count=1)
+        digits = re.sub(r"\\(\d)", r"\\g<\1>", "".join(re.findall(r"\\?\d", written)))
+        begin = each.leading_digits_pattern[-1] if each.leading_digits_pattern else ""
+        ways.append((re.compile(begin), re.compile(each.pattern or ""), digits))
+    return ways
 
 
 def _read_as_it_stands(written: str, region: str | None) -> str | None:
@@ -301,14 +315,6 @@ def _main_country(code: str) -> phonenumbers.PhoneMetadata | None:
     """What is known of the country of a code, or of the main one of those that share it."""
     region = phonenumbers.region_code_for_country_code(int(code))
     return phonenumbers.PhoneMetadata.metadata_for_region_or_calling_code(int(code), region)
-
-
-@cache
-def _adds_digits_at_home(code: str) -> bool:
-    """Whether some numbers of a country are dialled with more digits within it, such as a 0 before them."""
-    known = _main_country(code)
-    written = ((each.format, each.national_prefix_formatting_rule) for each in known.number_format) if known else ()
-    return any(rule or re.search(r"(?<!\\)\d", form or "") for form, rule in written)
 
 
 def _folded(char: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sqlalchemy import ARRAY, Date, Uuid, bindparam, select, text
 
@@ -24,10 +24,10 @@ from domain.tenants import queries as tenants
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from datetime import date
+    from datetime import date, datetime
     from uuid import UUID
 
-    from sqlalchemy import Row, Select
+    from sqlalchemy import Select
 
     from domain.core.unit_of_work import Reading
 
@@ -149,15 +149,24 @@ survivor is a day of any of its members.
 """
 
 _OCCASIONS = text(f"""
-SELECT customer_id, array_agg(local_day ORDER BY local_day) AS days, array_agg(first_at ORDER BY local_day) AS moments
-FROM ({PURCHASE_DAYS}) AS bought
-GROUP BY customer_id
+WITH bought AS MATERIALIZED ({PURCHASE_DAYS})
+SELECT root_id, array_agg(began_at ORDER BY began_at) AS moments
+FROM (
+    SELECT survivor.root_id, min(bought.first_at) AS began_at
+    FROM bought
+    CROSS JOIN LATERAL (
+        SELECT root_id FROM customers WHERE tenant_id = :tenant AND id = bought.customer_id LIMIT 1
+    ) AS survivor
+    GROUP BY survivor.root_id, bought.local_day
+) AS occasions
+GROUP BY root_id
 """).bindparams(bindparam("tenant", type_=Uuid()), bindparam("members", type_=ARRAY(Uuid())))
 
 
-async def purchase_occasions(reading: Reading, members: Sequence[UUID]) -> Sequence[Row[Any]]:
-    """When each of these customers bought: the local `days`, and the `moments` of the first sale on each of them."""
-    return await reading.rows(_OCCASIONS, {"tenant": reading.tenant_id, "members": list(members)})
+async def purchase_occasions(reading: Reading, members: Sequence[UUID]) -> dict[UUID, tuple[datetime, ...]]:
+    """When each survivor bought, of whom these are all members: the first sale of each local day, in their order."""
+    found = await reading.rows(_OCCASIONS, {"tenant": reading.tenant_id, "members": list(members)})
+    return {row.root_id: tuple(row.moments) for row in found}
 
 
 async def rate_of_day(reading: Reading, day: date, base: str, quote: str) -> ExchangeRate | None:

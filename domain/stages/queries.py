@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
-from sqlalchemy import ARRAY, DateTime, Uuid, bindparam, func, select, text
+from sqlalchemy import ARRAY, DateTime, Uuid, bindparam, select, text
 
 from domain.core.problems import NotFound
 from domain.core.statements import statement
-from domain.customers.model import Customer
+from domain.customers.touched import survivors_of
 from domain.stages import history as past
 from domain.stages import rules
 from domain.stages.conditions import decode
@@ -72,8 +72,7 @@ class LifecycleInForce:
         return dict(zip(self.definition.rules, self.rule_ids, strict=True))
 
 
-@dataclass(frozen=True)
-class Family:
+class Family(NamedTuple):
     """A surviving customer with all who were merged into it."""
 
     root: UUID
@@ -119,15 +118,10 @@ async def families(reading: Reading, customers: Iterable[UUID], *, guard: bool =
 
     With `guard`, whoever else wants to move one of them waits until this transaction ends.
     """
-    roots = await reading.all(
-        select(Customer.root_id)
-        .where(Customer.tenant_id == reading.tenant_id, Customer.id == _one_of(customers))
-        .distinct()
-    )
     # Two plain look-ups: joined to one statement, the planner reads the whole tenant where statistics are fresh or few.
-    whose = {"tenant": reading.tenant_id, "roots": list(roots)}
-    found = await reading.rows(_GUARDED_FAMILIES if guard else _FAMILIES, whose)
-    return [Family(row.root_id, tuple(row.members), row.first_seen_at, row.is_erased) for row in found]
+    whose = {"tenant": reading.tenant_id, "roots": await survivors_of(reading, customers)}
+    found: Sequence[Any] = await reading.rows(_GUARDED_FAMILIES if guard else _FAMILIES, whose)
+    return [Family(root, tuple(members), *rest) for root, members, *rest in found]
 
 
 async def family(reading: Reading, customer: UUID, *, guard: bool = False) -> Family:
@@ -346,10 +340,6 @@ def _families(lock: str) -> TextClause:
 
 
 _FAMILIES, _GUARDED_FAMILIES = _families(""), _families("ORDER BY id FOR NO KEY UPDATE")
-
-
-def _one_of(ids: Iterable[UUID]) -> ColumnElement[UUID]:
-    return func.any(bindparam(None, list(ids), ARRAY(Uuid())))
 
 
 _CAUSES = {str(cause): cause for cause in rules.CauseKind}

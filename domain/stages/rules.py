@@ -126,7 +126,7 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbi
     needs: Text | None = None
 
 
-class Rule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+class Rule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, cache_hash=True):
     """A move that a lifecycle knows: source None enters it, target None leaves it, when None asks nothing."""
 
     source: str | None

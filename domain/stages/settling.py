@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ARRAY, DateTime, Uuid, bindparam, delete, func, select, text
+from sqlalchemy import ARRAY, DateTime, Uuid, bindparam, func, select, text
 
 from domain.core import events
 from domain.core.due import due
@@ -20,7 +19,7 @@ from domain.stages.transitions import NOWHERE, Move, places, project, transition
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
-    from datetime import date, datetime
+    from datetime import datetime
     from uuid import UUID
 
     from domain.core.unit_of_work import Reading, Writing
@@ -112,6 +111,8 @@ ON CONFLICT (tenant_id, customer_id) DO UPDATE SET due_at = excluded.due_at WHER
     bindparam("moments", type_=ARRAY(DateTime(timezone=True))),
 )
 
+_LOOK_NO_MORE = statement("DELETE FROM stage_checks WHERE tenant_id = :tenant AND customer_id = ANY(:quiet)", "quiet")
+
 _LOOK_NOW = """
 INSERT INTO stage_checks AS c (tenant_id, customer_id, due_at)
 SELECT :tenant, id, :now FROM customers WHERE tenant_id = :tenant AND root_id = id AND status = 'ACTIVE' {whom}
@@ -124,38 +125,32 @@ _LOOK_SOON = statement(
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class _Outcome:
-    """What the rules of one lifecycle decided for one customer, and when they can decide something else by time."""
-
-    moves: list[Move]
-    look_again: datetime | None
-
-
 async def _settle(work: Writing, lifecycles: Sequence[LifecycleInForce], customers: Sequence[UUID]) -> int:
     found = await queries.families(work, customers, guard=True)
     stand = places(await project(work, found))
     living = [family for family in found if not family.is_erased]
     records = await _records(work, living, _needs(lifecycles))
-    outcomes = {
-        family.root: [
-            _decide(work, lifecycle, family, stand.get((family.root, lifecycle.id), NOWHERE), records[family.root])
-            for lifecycle in lifecycles
-        ]
-        for family in living
-    }
-    moves = [move for decided in outcomes.values() for outcome in decided for move in outcome.moves]
+    moves: list[Move] = []
+    looks: dict[UUID, datetime] = {}
+    for family, record in zip(living, records, strict=True):
+        for lifecycle in lifecycles:
+            place = stand.get((family.root, lifecycle.id), NOWHERE)
+            made, look_again = _decide(work, lifecycle, family, place, record)
+            moves += made
+            if look_again is not None:
+                looks[family.root] = min(look_again, looks.get(family.root, look_again))
     if moves:
         await transition(work, moves)
         moved = {move.customer_id for move in moves}
         await project(work, [family for family in living if family.root in moved])
-    looks = {root: [one.look_again for one in decided if one.look_again] for root, decided in outcomes.items()}
-    touched = {member for family in found for member in family.members} | set(customers)
-    await _look_again(work, touched, {root: min(moments) for root, moments in looks.items() if moments})
+    await _look_again(work, {member for family in found for member in family.members} | set(customers), looks)
     return len(moves)
 
 
-def _decide(work: Writing, lifecycle: LifecycleInForce, family: Family, place: Place, record: Record) -> _Outcome:
+def _decide(
+    work: Writing, lifecycle: LifecycleInForce, family: Family, place: Place, record: Record
+) -> tuple[list[Move], datetime | None]:
+    """What the rules of a lifecycle decide for a customer, and when they can decide something else by time."""
     standing, visited = place
     moves: list[Move] = []
     if not lifecycle.has(standing.stage):
@@ -167,7 +162,7 @@ def _decide(work: Writing, lifecycle: LifecycleInForce, family: Family, place: P
         moves.append(move)
         standing = rules.Standing(stage=move.target, since=move.at)
         visited |= {move.target} if move.target else set()
-    return _Outcome(moves, rules.next_look(definition, standing, record, after=work.now))
+    return moves, rules.next_look(definition, standing, record, after=work.now)
 
 
 def _taken_along(work: Writing, lifecycle: LifecycleInForce, family: Family, stage: str | None) -> Move:
@@ -188,7 +183,7 @@ def _by_rule(
     decided: rules.Move,
     record: Record,
     standing: rules.Standing,
-    visited: Iterable[str],
+    visited: Collection[str],
 ) -> Move:
     rule = decided.rule
     return Move(
@@ -199,30 +194,36 @@ def _by_rule(
         at=decided.at,
         cause=rules.CauseKind.RULE,
         cause_id=lifecycle.rule_id(rule),
-        direction=rules.direction(lifecycle.definition, rule.source, rule.target, set(visited)),
+        direction=rules.direction(lifecycle.definition, rule.source, rule.target, visited),
         evidence=_evidence(record.facts_at(decided.at, lifecycle.definition.needs, in_stage_since=standing.since)),
     )
 
 
 def _evidence(facts: Facts) -> dict[str, Any]:
     """The facts that a rule saw, in plain JSON, without what was not there."""
-    counted = {
-        kind if days is None else f"{kind} within {days} days": count
-        for (kind, days), count in facts.interactions.items()
-        if count
-    }
-    plain = {
-        "occasions": facts.occasions,
-        "days_since_last_purchase": facts.days_since_last_purchase,
-        "days_in_stage": facts.days_in_stage,
-        "interactions": counted,
+    seen: dict[str, Any] = {"occasions": facts.occasions}
+    if facts.days_since_last_purchase is not None:
+        seen["days_since_last_purchase"] = facts.days_since_last_purchase
+    if facts.days_in_stage is not None:
+        seen["days_in_stage"] = facts.days_in_stage
+    if facts.interactions or facts.attributes or facts.events or facts.segments:
+        seen |= {name: value for name, value in _rarer(facts).items() if value}
+    return seen
+
+
+def _rarer(facts: Facts) -> dict[str, Any]:
+    return {
+        "interactions": {
+            kind if days is None else f"{kind} within {days} days": count
+            for (kind, days), count in facts.interactions.items()
+            if count
+        },
         "attributes": {
             key: str(value) if isinstance(value, Decimal) else value for key, value in facts.attributes.items()
         },
         "events": sorted(facts.events),
         "segments": sorted(segment.hex for segment in facts.segments),
     }
-    return {name: value for name, value in plain.items() if value or value == 0}
 
 
 def _needs(lifecycles: Iterable[LifecycleInForce]) -> Needs:
@@ -232,16 +233,16 @@ def _needs(lifecycles: Iterable[LifecycleInForce]) -> Needs:
     return together
 
 
-async def _records(reading: Reading, found: Sequence[Family], needs: Needs) -> dict[UUID, Record]:
+async def _records(reading: Reading, found: Sequence[Family], needs: Needs) -> list[Record]:
     """The dated evidence on each family, as far as the rules ask for it."""
-    whose = {"tenant": reading.tenant_id, **queries.pairs(found)}
-    occasions = await _occasions(reading, whose)
+    whose: dict[str, Any] = {"tenant": reading.tenant_id, **queries.pairs(found)}
+    occasions = await purchases.purchase_occasions(reading, whose["members"])
     interactions = await _interactions(reading, whose, {kind for kind, _ in needs.interactions})
     happened = await _events(reading, whose, needs.events)
     belonged = await _memberships(reading, whose, needs.segments)
     attributes = await _attributes(reading, [family.root for family in found], needs.attributes)
-    return {
-        family.root: Record(
+    return [
+        Record(
             first_seen_at=family.first_seen_at,
             occasions=occasions.get(family.root, ()),
             interactions=interactions.get(family.root, {}),
@@ -250,19 +251,7 @@ async def _records(reading: Reading, found: Sequence[Family], needs: Needs) -> d
             attributes=attributes.get(family.root, {}),
         )
         for family in found
-    }
-
-
-async def _occasions(reading: Reading, whose: Mapping[str, Any]) -> dict[UUID, tuple[datetime, ...]]:
-    """When each family's purchase occasions began, in their order, as customer totals count them."""
-    root_of = dict(zip(whose["members"], whose["roots"], strict=True))
-    found: dict[UUID, dict[date, datetime]] = {}
-    for row in await purchases.purchase_occasions(reading, whose["members"]):
-        days = dict(zip(row.days, row.moments, strict=True))
-        known = found.setdefault(root_of[row.customer_id], days)
-        if known is not days:  # another member's
-            known |= {day: min(at, known.get(day, at)) for day, at in days.items()}
-    return {root: tuple(sorted(days.values())) for root, days in found.items()}
+    ]
 
 
 async def _interactions(
@@ -334,14 +323,7 @@ def _value(attribute: CustomerAttribute, type_: str) -> Any:
 
 async def _look_again(work: Writing, touched: Iterable[UUID], looks: Mapping[UUID, datetime]) -> None:
     quiet = [customer for customer in touched if customer not in looks]
-    await work.execute(
-        delete(StageCheck)
-        .where(
-            StageCheck.tenant_id == work.tenant_id,
-            StageCheck.customer_id == func.any(bindparam("quiet", quiet, ARRAY(Uuid()))),
-        )
-        .execution_options(synchronize_session=False)
-    )
+    await work.execute(_LOOK_NO_MORE, {"tenant": work.tenant_id, "quiet": quiet})
     if looks:
         moments = {"customers": list(looks), "moments": list(looks.values())}
         await work.execute(_LOOK_AGAIN, {"tenant": work.tenant_id, **moments})

@@ -38,6 +38,7 @@ Row = tuple[Any, dict[str, Any]]
 """An object, and what it has that the vendor's schema does not know."""
 Made = TypeVar("Made")
 Decoded = TypeVar("Decoded")
+_NEVER = datetime.min.replace(tzinfo=UTC)
 encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
@@ -115,24 +116,29 @@ class Company:
             answer = await self._page(kind, place)
             if place.gone_since is None:
                 place.gone_since = answer.time
-            found: list[Made | Broken] = []
-            seen: list[tuple[str, datetime]] = []
+            found: dict[str, Made | Broken] = {}
+            times: dict[str, datetime] = {}
+            at = place.since
             # Each row is used as soon as it is read: a portion of them is more than a processor keeps at hand, and it
             # would take twice the time.
             for raw in answer.rows(kind):
                 row = read(raw)
-                before = seen[-1][1] if seen else place.since
-                seen.append(_seen(row, before))
-                found.append(row if isinstance(row, Broken) else made(*row))
-            if seen and place.last and seen[0][0] not in place.last:
+                if isinstance(row, Broken):  # one whose time cannot be read stands where the row before it stood
+                    name, at = row.id or "", row.at or at or _NEVER
+                    found[name] = row
+                else:
+                    name, at = row[0].id, row[0].meta_data.last_updated_time
+                    found[name] = made(*row)
+                times[name] = at
+            if found and place.last and next(iter(found)) not in place.last:
                 place.read, place.last = 0, []  # rows of this moment have changed meanwhile, and the others moved up
                 continue
-            by_name = {name: each for each, (name, _) in zip(found, seen, strict=True)}
-            new = [each for name, each in by_name.items() if name not in place.last]
-            if new:
-                place = place.after(list(dict(seen).items()))
-            yield new, place
-            if not new:
+            for name in place.last:
+                found.pop(name, None)
+            if found:
+                place = place.after([*times], [*times.values()])
+            yield list(found.values()), place
+            if not found:
                 return
 
     async def _page(self, kind: Kind, place: _Place) -> _Answer:
@@ -224,17 +230,16 @@ class _Place(Struct, kw_only=True, omit_defaults=True):
     """This reading began without a cursor, so that earlier deletions do not matter."""
     running: bool = False
 
-    def after(self, found: Sequence[tuple[str, datetime]]) -> _Place:
+    def after(self, names: Sequence[str], times: Sequence[datetime]) -> _Place:
         """The place behind these rows, the last ones of before included. It moves on to the moment of the last one.
 
         Rows that change leave the places before it, and so cannot shift those that come.
         """
-        at = found[-1][1]
-        tied = next((place for place, (_, when) in enumerate(reversed(found)) if when != at), len(found))
-        read = tied if at != self.since else self.read - len(self.last) + len(found)
-        again = min(tied, ROWS_AGAIN, len(found) // 2)
-        last = [name for name, _ in found[len(found) - again :]]
-        return msgspec.structs.replace(self, since=at, read=read, last=last, running=True)
+        at, rows = times[-1], len(times)
+        tied = next((place for place, when in enumerate(reversed(times)) if when != at), rows)
+        read = tied if at != self.since else self.read - len(self.last) + rows
+        again = min(tied, ROWS_AGAIN, rows // 2)
+        return msgspec.structs.replace(self, since=at, read=read, last=list(names[rows - again :]), running=True)
 
 
 async def _gathered(
@@ -283,10 +288,3 @@ def _where(kind: Kind, window: Window | None, *more: str) -> str:
     if window is not None and window.end is not None:
         parts.append(f"MetaData.LastUpdatedTime < '{window.end.astimezone(UTC).isoformat()}'")
     return " WHERE " + " AND ".join(parts) if parts else ""
-
-
-def _seen(row: Row | Broken, before: datetime | None) -> tuple[str, datetime]:
-    """The id and the time of a row; one that cannot be read stands where the row before it stood."""
-    if isinstance(row, Broken):
-        return row.id or "", row.at or before or datetime.min.replace(tzinfo=UTC)
-    return row[0].id, row[0].meta_data.last_updated_time

@@ -29,9 +29,10 @@ SESSION_GAP = "30 minutes"
 def purchase_days(current: str = NOW, whose: str = SOME) -> str:
     """SQL: the rows of `purchase_days` for some customers, of the documents as they are (`NOW`) or were `KNOWN`."""
     return f"""
+        WITH refunded AS ({_refunds(current, whose)})
         SELECT customer_id, day, {", ".join(map(_added_up, PURCHASES))}
-        FROM ({_sales(current, whose)} UNION ALL {_booked_refunds(current, whose)}
-            UNION ALL {_cash_refunds(current, whose)}) AS documents
+        FROM ({_sales(current, whose)} UNION ALL {_booked_refunds(current)} UNION ALL {_cash_refunds(current)})
+            AS documents
         GROUP BY customer_id, day
     """
 
@@ -76,8 +77,8 @@ def _sales(current: str, whose: str) -> str:
     """
 
 
-def _booked_refunds(current: str, whose: str) -> str:
-    """Refunds on the day of their order where that is known."""
+def _booked_refunds(current: str) -> str:
+    """What was `refunded`, on the day of its order where that is known."""
     counted = _row(
         "f", "f.booked_on",
         net=f"-{base_amount('f', current)}",
@@ -87,7 +88,7 @@ def _booked_refunds(current: str, whose: str) -> str:
     )  # fmt: skip
     return f"""
         {counted}
-        FROM ({_refunds(current, whose)}) AS f
+        FROM refunded AS f
         CROSS JOIN LATERAL (
             SELECT sum(l.cost_amount) AS cost FROM refund_lines l
             WHERE l.tenant_id = :tenant AND l.refund_id = f.id AND l.refund_version = f.version
@@ -95,13 +96,13 @@ def _booked_refunds(current: str, whose: str) -> str:
     """
 
 
-def _cash_refunds(current: str, whose: str) -> str:
-    """Refunds on the day on which the money was given back."""
+def _cash_refunds(current: str) -> str:
+    """What was `refunded`, on the day on which the money was given back."""
     base = base_amount("f", current)
     unrated = f"({base} IS NULL AND f.local_day <> f.booked_on)::int"
     return f"""
         {_row("f", "f.local_day", cash_refunds=base, unrated=unrated)}
-        FROM ({_refunds(current, whose)}) AS f
+        FROM refunded AS f
     """
 
 
@@ -111,19 +112,20 @@ def _refunds(current: str, whose: str) -> str:
     A refund belongs to whom its order belongs; of an order that is gone nothing was given back.
     """
     known = " AND o.recorded_at <= :watermark" if current == KNOWN else ""
+    fence = " OFFSET 0" if whose == SOME else ""  # each is looked up, too
     told = "f.id, f.version, f.local_day, f.currency, f.amount, f.units, f.base_amount, f.base_currency"
     return f"""
         SELECT o.customer_id, o.local_day AS booked_on, {_is_kept("o", "back.amount")} AS order_is_kept, {told}
-        FROM orders o
-        JOIN refunds f ON f.tenant_id = :tenant AND f.order_id = o.id AND {current.format(t="f")}
+        FROM {_rows("orders", "o", current, whose)}
+        CROSS JOIN LATERAL (
+            SELECT * FROM refunds f WHERE f.tenant_id = :tenant AND f.order_id = o.id AND {current.format(t="f")}{fence}
+        ) AS f
         CROSS JOIN LATERAL ({_given_back("o", current)}) AS back
-        WHERE o.tenant_id = :tenant AND {whose.format(t="o")} AND {current.format(t="o")} AND o.status = 'COMPLETED'
+        WHERE o.status = 'COMPLETED'
         UNION ALL
         SELECT f.customer_id, f.local_day, true, {told}
-        FROM refunds f
-        WHERE f.tenant_id = :tenant AND {whose.format(t="f")} AND {current.format(t="f")} AND NOT EXISTS (
-            SELECT FROM orders o WHERE o.tenant_id = :tenant AND o.id = f.order_id{known}
-        )
+        FROM {_rows("refunds", "f", current, whose)}
+        WHERE NOT EXISTS (SELECT FROM orders o WHERE o.tenant_id = :tenant AND o.id = f.order_id{known}{fence})
     """
 
 
@@ -206,12 +208,19 @@ def _told(current: str, whose: str) -> str:
 
 
 def _rows(table: str, alias: str, current: str, whose: str) -> str:
-    """SQL for a FROM: the rows of a table. Those of `:customers` are looked up customer by customer.
+    """SQL for a FROM: the rows of a table. Those of `:customers` are looked up customer by customer."""
+    rows = f"SELECT * FROM {table} {alias} WHERE {alias}.tenant_id = :tenant AND {current.format(t=alias)}"
+    return looked_up(rows, alias) if whose == SOME else f"({rows} AND {whose.format(t=alias)}) AS {alias}"
+
+
+def looked_up(rows: str, alias: str) -> str:
+    """SQL for a FROM: of some rows, a SELECT that ends in its WHERE, those of `:customers`, customer by customer.
 
     So there is one plan, whatever the statistics say, and what it reads does not depend on how many others there are.
+    Where the planner knows nothing it expects one row of any index that begins with the tenant: among equals the order
+    decides for the one by customer, which alone gives it (an order by what is equal to a value would count as none).
     """
-    rows = f"SELECT * FROM {table} {alias} WHERE {alias}.tenant_id = :tenant AND {current.format(t=alias)}"
-    if whose != SOME:
-        return f"({rows} AND {whose.format(t=alias)}) AS {alias}"
     return f"""(SELECT DISTINCT unnest(:customers) AS id) AS named
-        CROSS JOIN LATERAL ({rows} AND {alias}.customer_id = named.id OFFSET 0) AS {alias}"""
+        CROSS JOIN LATERAL (
+            {rows} AND {alias}.customer_id = ANY(ARRAY[named.id]) ORDER BY {alias}.customer_id OFFSET 0
+        ) AS {alias}"""

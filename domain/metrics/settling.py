@@ -12,7 +12,7 @@ from domain.customers.touched import lock_survivors, settle_waiting
 from domain.interactions import settle_evidence
 from domain.metrics import schedule
 from domain.metrics.model import UnrolledCustomer
-from domain.metrics.rollups import ACTIVITIES, PURCHASES, activity_days, purchase_days
+from domain.metrics.rollups import ACTIVITIES, PURCHASES, activity_days, looked_up, purchase_days
 from domain.tenants import queries as tenants
 
 if TYPE_CHECKING:
@@ -38,19 +38,18 @@ def _replace(table: str, columns: tuple[str, ...], days: str) -> TextClause:
     """Make the rows of some customers what they are to be; a row that is right already is not touched at all."""
     listed = ", ".join(columns)
     changed = ", ".join(f"{name} = excluded.{name}" for name in columns)
+    known = f"SELECT customer_id, day, {listed}, ctid AS place FROM {table} known WHERE tenant_id = :tenant"
     sql = f"""
         WITH days AS MATERIALIZED ({days}),
         kept AS MATERIALIZED (
-            SELECT customer_id, day, {listed}, ctid AS place FROM {table}
-            WHERE tenant_id = :tenant AND customer_id = ANY(:customers)
+            SELECT known.* FROM {looked_up(known, "known")}
         ),
         gone AS (
             -- By their places: whatever the planner expects, it reads nothing but these rows.
-            DELETE FROM {table} USING (
+            DELETE FROM {table} WHERE tenant_id = :tenant AND ctid = ANY(ARRAY(
                 SELECT k.place FROM kept k LEFT JOIN days d ON d.customer_id = k.customer_id AND d.day = k.day
                 WHERE d.day IS NULL
-            ) AS old
-            WHERE {table}.tenant_id = :tenant AND {table}.ctid = old.place
+            ))
         )
         INSERT INTO {table} (tenant_id, customer_id, day, {listed})
         SELECT :tenant, fresh.* FROM (

@@ -81,9 +81,40 @@ CLOSED_DEAL = Facts(
 )
 """Each opportunity of a known customer that was won or lost in the window."""
 
+_WINNING = "category IN ('ACQUISITION_MARKETING', 'ACQUISITION_SALES')"
 _RETENTION = "category IN ('RETENTION_MARKETING', 'RETENTION_SALES')"
 _SALES = "category IN ('ACQUISITION_SALES', 'RETENTION_SALES')"
 _SERVICE = "category = 'SERVICE'"
+
+
+def _unrecorded(name: str, facts: Facts, where: str, categories: str, until: str = "p.ends_on") -> Facts:
+    """The rows of some facts in windows that end before the first cost of some categories: nobody records any yet."""
+    return Facts(
+        name,
+        f"""
+        SELECT f.n, f.customer_id FROM {facts.name} f JOIN points p ON p.n = f.n
+        WHERE {where} AND coalesce({until} <= (
+            SELECT min(e.starts_on) FROM cost_entries e
+            WHERE e.tenant_id = :tenant AND e.superseded_at IS NULL AND e.{categories}
+        ), true)
+        """,
+    )
+
+
+UNRECORDED_WINNING = _unrecorded("unrecorded_winning", MOVED, "f.is_new", _WINNING, "p.ends_on - CAST(:lag AS int)")
+"""New customers of windows before any cost of acquisition."""
+
+UNRECORDED_KEEPING = _unrecorded("unrecorded_keeping", MOVED, "f.was_active AND f.is_active", _RETENTION)
+"""Kept customers of windows before any cost of retention."""
+
+UNRECORDED_SERVING = _unrecorded("unrecorded_serving", SERVED, "true", _SERVICE)
+"""Active customers of windows before any cost of service."""
+
+UNRECORDED_HELPING = _unrecorded("unrecorded_helping", CASE_OPENED, "true", _SERVICE)
+"""Cases of windows before any cost of service."""
+
+UNRECORDED_SELLING = _unrecorded("unrecorded_selling", BOUGHT, "f.orders > 0", _SALES)
+"""Buyers of windows before any cost of sales."""
 
 
 def _spent(where: str | None = None) -> Figure:
@@ -91,10 +122,10 @@ def _spent(where: str | None = None) -> Figure:
     return sum_of(SPENT, "amount", where).unless(unrated, MissingReason.NO_RATE)
 
 
-def _per(where: str | None, of: Figure, spent: Facts = SPENT) -> Figure:
-    """What was spent by a number of customers, orders or cases."""
-    unrated = total(spent, "unrated", where)
-    return ratio(total(spent, "amount", where), of.numerator).unless(unrated, MissingReason.NO_RATE)
+def _per(where: str | None, of: Figure, unrecorded: Facts, spent: Facts = SPENT) -> Figure:
+    """What was spent by a number of customers, orders or cases; not known, never free, before any such cost is."""
+    figure = ratio(total(spent, "amount", where), of.numerator).unless(count(unrecorded), MissingReason.NO_COST)
+    return figure.unless(total(spent, "unrated", where), MissingReason.NO_RATE)
 
 
 def _number(facts: Facts, where: str | None = None) -> Figure:
@@ -128,7 +159,7 @@ def unallocated_costs() -> Figure:
 
 
 @metric(
-    "acquisition_cost", version=3, grain=Grain.WEEK, unit=Unit.MONEY, better=Better.LOWER, step=CanonicalStep.PURCHASE,
+    "acquisition_cost", version=4, grain=Grain.WEEK, unit=Unit.MONEY, better=Better.LOWER, step=CanonicalStep.PURCHASE,
     en="Cost of acquisition", fa="هزینهٔ جذب هر مشتری",
 )  # fmt: skip
 def acquisition_cost() -> Figure:
@@ -137,23 +168,24 @@ def acquisition_cost() -> Figure:
     The costs are those of the window, or of as many days, so many days before it, as the question says: what wins a
     customer is spent before he buys. How long that takes is `lead_to_purchase`.
     """
-    return _per(None, _number(MOVED, "is_new"), WINNING)
+    return _per(None, _number(MOVED, "is_new"), UNRECORDED_WINNING, WINNING)
 
 
 @metric(
-    "retention_cost", version=4, grain=Grain.WEEK, unit=Unit.MONEY, better=Better.LOWER, step=CanonicalStep.RETAIN,
+    "retention_cost", version=5, grain=Grain.WEEK, unit=Unit.MONEY, better=Better.LOWER, step=CanonicalStep.RETAIN,
     en="Cost of retention", fa="هزینهٔ نگهداشت هر مشتری",
 )  # fmt: skip
 def retention_cost() -> Figure:
     """Marketing and sales for retention by customers who bought in the window and in the period before it."""
-    return _per(_RETENTION, _number(MOVED, "was_active AND is_active"))
+    return _per(_RETENTION, _number(MOVED, "was_active AND is_active"), UNRECORDED_KEEPING)
 
 
 @metric(
-    "cost_to_serve", version=4, unit=Unit.MONEY, better=Better.LOWER, step=CanonicalStep.USE, en="Cost to serve",
+    "cost_to_serve", version=5, unit=Unit.MONEY, better=Better.LOWER, step=CanonicalStep.USE, en="Cost to serve",
     fa="هزینهٔ خدمت‌رسانی به هر مشتری",
     personal=Personal(
         ratio(total(SPENT, "amount", _SERVICE), count(SERVED), empty=MissingReason.NO_DATA)
+        .unless(count(UNRECORDED_SERVING), MissingReason.NO_COST)
         .unless(total(SPENT, "unrated", _SERVICE), MissingReason.NO_RATE)
     ),
 )  # fmt: skip
@@ -162,20 +194,20 @@ def cost_to_serve() -> Figure:
 
     Of a customer it is what he bears of them, where he had an active day.
     """
-    return _per(_SERVICE, _number(SERVED))
+    return _per(_SERVICE, _number(SERVED), UNRECORDED_SERVING)
 
 
 @metric(
-    "cost_per_case", version=4, unit=Unit.MONEY, better=Better.LOWER, step=CanonicalStep.USE, en="Cost per case",
+    "cost_per_case", version=5, unit=Unit.MONEY, better=Better.LOWER, step=CanonicalStep.USE, en="Cost per case",
     fa="هزینهٔ هر پرونده",
 )  # fmt: skip
 def cost_per_case() -> Figure:
     """Costs of service by support cases that were opened."""
-    return _per(_SERVICE, _number(CASE_OPENED))
+    return _per(_SERVICE, _number(CASE_OPENED), UNRECORDED_HELPING)
 
 
 @metric(
-    "acquire_retain_ratio", version=3, grain=Grain.WEEK, unit=Unit.RATIO, en="Acquiring against retaining",
+    "acquire_retain_ratio", version=4, grain=Grain.WEEK, unit=Unit.RATIO, en="Acquiring against retaining",
     fa="نسبت هزینهٔ جذب به نگهداشت",
 )  # fmt: skip
 def acquire_retain_ratio() -> Figure:
@@ -189,17 +221,19 @@ def acquire_retain_ratio() -> Figure:
         n=total(BALANCE, "is_new + is_retained"),
         divides_money=True,
     )
+    for unrecorded in (UNRECORDED_WINNING, UNRECORDED_KEEPING):
+        figure = figure.unless(count(unrecorded), MissingReason.NO_COST)
     return figure.unless(total(BALANCE, "unrated"), MissingReason.NO_RATE)
 
 
 @metric(
-    "cost_per_sale", version=4, unit=Unit.MONEY, better=Better.LOWER, step=CanonicalStep.PURCHASE, en="Cost per sale",
+    "cost_per_sale", version=5, unit=Unit.MONEY, better=Better.LOWER, step=CanonicalStep.PURCHASE, en="Cost per sale",
     fa="هزینهٔ هر فروش",
 )  # fmt: skip
 def cost_per_sale() -> Figure:
     """What sales spent on new and on existing customers by completed orders."""
     orders = total(BOUGHT, "orders")
-    return _per(_SALES, Figure(Kind.TOTAL, orders, None, orders))
+    return _per(_SALES, Figure(Kind.TOTAL, orders, None, orders), UNRECORDED_SELLING)
 
 
 @metric(

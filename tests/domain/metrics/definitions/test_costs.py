@@ -139,6 +139,25 @@ async def test_a_cost_that_is_spread_over_time_waits_in_each_of_its_days(busines
     assert await business.values("retention_cost", "costs", window=july) == {"retention_cost": 0, "costs": 0}
 
 
+async def test_what_nobody_has_recorded_yet_is_not_free(business: Business) -> None:
+    """Service is recorded from May on: in April it is unknown what it costs, in June it is nothing."""
+    for day in ("04-05", "05-05", "06-05"):
+        await business.bought("A", day)
+    await business.bought("B", "05-06")
+    await business.happened("A", "CASE_OPENED", at("05-20"), payload={"case_id": "c1"})
+    await business.spent("SERVICE", "18", "05-10", "05-11")
+    await business.settle()
+    untold = dict.fromkeys(
+        ("acquisition_cost", "retention_cost", "acquire_retain_ratio", "cost_per_sale"), MissingReason.NO_COST
+    )
+    assert await business.values(*untold, "cost_to_serve", "cost_per_case") == {
+        **untold, "cost_to_serve": 9_00, "cost_per_case": 18_00,
+    }  # fmt: skip
+    april, june = Window(on("04-01"), on("05-01")), Window(on("06-01"), on("07-01"))
+    assert await business.values("cost_to_serve", window=april) == {"cost_to_serve": MissingReason.NO_COST}
+    assert await business.values("cost_to_serve", window=june) == {"cost_to_serve": 0}
+
+
 async def test_without_a_new_or_a_kept_customer_there_is_no_cost_of_one(business: Business) -> None:
     await business.spent("ACQUISITION_SALES", "10", "05-01", "06-01")
     await business.settle()

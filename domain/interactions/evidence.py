@@ -45,16 +45,10 @@ async def settle_evidence(work: Writing, customer_ids: Sequence[UUID], survivors
         return
     roots = await lock_survivors(work, customer_ids) if survivors is None else survivors
     whom = {"tenant": work.tenant_id, "roots": roots}
-    members = (await work.execute(_MEMBERS, whom)).all()
-    living = [member for member in members if member.status != "ERASED"]
-    families = {
-        "members": [member.id for member in members],
-        "living": [member.id for member in living],
-        "survivors": [member.root_id for member in living],
-    }
+    (families,) = await work.rows(_MEMBERS, whom)
     zone = (await tenants.tenant(work)).time_zone
-    async with planning.planned_for(work, len(members)):
-        await work.execute(_SETTLE, {"tenant": work.tenant_id, "zone": zone, **families})
+    async with planning.planned_for(work, len(families.members)):
+        await work.execute(_SETTLE, {"tenant": work.tenant_id, "zone": zone, **families._asdict()})
 
 
 @on("customers.CustomerChanged")
@@ -71,7 +65,13 @@ async def settle_touched(work: Writing, event: OutboxEvent) -> None:
 
 
 _MEMBERS = statement(
-    "SELECT id, root_id, status FROM customers WHERE tenant_id = :tenant AND root_id = ANY(:roots)", "roots"
+    """
+SELECT coalesce(array_agg(id), '{}') AS members,
+    coalesce(array_agg(id) FILTER (WHERE status <> 'ERASED'), '{}') AS living,
+    coalesce(array_agg(root_id) FILTER (WHERE status <> 'ERASED'), '{}') AS survivors
+FROM customers WHERE tenant_id = :tenant AND root_id = ANY(:roots)
+""",
+    "roots",
 )
 
 SHOWN = """i.id, i.customer_id, i.kind, i.direction, i.occurred_at, i.integration_id, i.remote_id, i.correlation_key,

@@ -90,7 +90,10 @@ class All(Node, frozen=True):
 
     @override
     def holds(self, facts: Facts) -> bool:
-        return all(condition.holds(facts) for condition in self.of)
+        for condition in self.of:  # noqa: SIM110 - a generator costs more than most conditions
+            if not condition.holds(facts):
+                return False
+        return True
 
     @override
     def needs(self) -> Needs:
@@ -107,7 +110,10 @@ class AnyOf(Node, frozen=True):
 
     @override
     def holds(self, facts: Facts) -> bool:
-        return any(condition.holds(facts) for condition in self.of)
+        for condition in self.of:  # noqa: SIM110 - as above
+            if condition.holds(facts):
+                return True
+        return False
 
     @override
     def needs(self) -> Needs:

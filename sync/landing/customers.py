@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -506,7 +506,7 @@ def _moment(value: Any) -> datetime:
     found = datetime.fromisoformat(value)
     if found.tzinfo is None:
         raise ValueError("without an offset")
-    return found
+    return found.astimezone(UTC)  # OverflowError: the first and last hours of the calendar have no UTC there
 
 
 _READ: Mapping[AttributeType, tuple[str, Callable[[Any], Any]]] = {

@@ -101,6 +101,17 @@ async def test_what_a_customers_source_no_longer_says_ends(landing: Landing) -> 
     ]
 
 
+async def test_a_moment_that_no_calendar_has_is_refused(landing: Landing) -> None:
+    async with landing.database.unit_of_work(landing.tenant) as work:
+        await customers.define_attribute(work, "since", AttributeType.DATETIME, {"en": "Since"})
+    moments = ("0001-01-01T00:00:00+05:00", "9999-12-31T23:59:59-05:00", "2026-01-01T01:00:00+01:00")
+    landed = await landing.records(*(Customer(id=each, attributes={"since": each}) for each in moments))
+    assert [(each.value, each.reason) for each in landed.rejects] == [(each, "is no datetime") for each in moments[:2]]
+    assert await landing.rows("SELECT time_value FROM customer_attributes WHERE $t") == [
+        (datetime(2026, 1, 1, tzinfo=UTC),)
+    ]
+
+
 async def test_attributes_must_be_defined_and_fit(landing: Landing) -> None:
     async with landing.database.unit_of_work(landing.tenant) as work:
         await customers.define_attribute(work, "size", AttributeType.DECIMAL, {"en": "Size"})

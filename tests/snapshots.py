@@ -51,8 +51,8 @@ class Snapshots:
 
 @asynccontextmanager
 async def opened(logins: Logins) -> AsyncIterator[Snapshots]:
-    """Snapshots of a test database."""
-    connection = await asyncpg.connect(dsn(logins.superuser))
+    """Snapshots of a test database; to plan them takes as long as to take them, so plans are kept."""
+    connection = await asyncpg.connect(dsn(logins.superuser), max_cacheable_statement_size=0)
     try:
         yield Snapshots(connection)
     finally:

@@ -42,7 +42,7 @@ def caller(engine: Engine, tenant: UUID) -> Caller:
     return Caller(engine, identity(tenant))
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 async def tables(logins: Logins) -> AsyncIterator[Snapshots]:
     """All rows, to see that nothing changes."""
     async with snapshots.opened(logins) as opened:

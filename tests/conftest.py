@@ -34,12 +34,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 TOGETHER = {
+    "sdk/tests/test_breaches.py": "mypy",
+    "sdk/tests/test_cli.py": "mypy",
     "tests/acceptance/test_newcomer.py": "demo",
     "tests/acceptance/test_online_retail.py": "retail",
     "tests/acceptance/test_online_retail_analysis.py": "retail",
     "tests/cli/test_demo.py": "demo",
     "tests/cli/test_integrations.py": "demo",
     "tests/cli/test_models.py": "demo",
+    "tests/docs/test_write_a_connector.py": "mypy",
 }
 """Files that share what takes long to make."""
 

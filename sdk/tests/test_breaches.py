@@ -1033,8 +1033,8 @@ def test_packages(tmp_path: Any, check: str | None, how: dict[str, Any], seen: s
 
 @pytest.fixture
 def typist(monkeypatch: pytest.MonkeyPatch) -> None:
-    """mypy looks at the SDK once, not for each package."""
-    monkeypatch.setenv("MYPY_CACHE_DIR", str(Path(__file__).parents[2] / ".mypy_cache" / "test_breaches"))
+    """mypy looks at the SDK once, not for each package and each file of tests."""
+    monkeypatch.setenv("MYPY_CACHE_DIR", str(Path(__file__).parents[2] / ".mypy_cache" / "connectors"))
 
 
 def test_what_a_release_does_not_have() -> None:

@@ -19,8 +19,8 @@ from acme_books.sandbox import FakeAcme
 from tenure_sdk import AuthRevoked, cli, scaffold
 from tenure_sdk.testing import Bench, examine_all, tier_of
 
-CACHE = Path(__file__).parents[2] / ".mypy_cache" / "test_cli"
-"""mypy looks at the SDK once, not for each connector."""
+CACHE = Path(__file__).parents[2] / ".mypy_cache" / "connectors"
+"""mypy looks at the SDK once, not for each connector and each file of tests."""
 SLOW = ("CMP-2", "PKG-2", "STR-6", "STR-7", "PER-1", "WEB-7")
 PLANS = [
     scaffold.Plan(key="tiny", auth="none"),

@@ -12,7 +12,7 @@ from tests.docs.pages import DOCS, Block, blocks
 
 PAGE = DOCS / "tutorial" / "write-a-connector.md"
 KEY = "brightdesk"
-CACHE = DOCS.parent / ".mypy_cache" / "write_a_connector"
+CACHE = DOCS.parent / ".mypy_cache" / "connectors"
 GOOD, LIBERTY = 'row.get("priority")', 'row["priority"]'
 
 

@@ -68,6 +68,8 @@ class AttentionKind(StrEnum):
 
     NEEDS_REAUTH = "NEEDS_REAUTH"
     QUARANTINED = "QUARANTINED"
+    PAUSED = "PAUSED"
+    PAUSED_STREAM = "PAUSED_STREAM"
     CONFLICT = "CONFLICT"
     BULK_DELETE = "BULK_DELETE"
     LINK_CANDIDATE = "LINK_CANDIDATE"
@@ -80,6 +82,8 @@ describe(
     AttentionKind,
     NEEDS_REAUTH="The other side no longer accepts the credentials.",
     QUARANTINED="The connector broke its contract too often.",
+    PAUSED="The integration is neither read nor written until somebody resumes it.",
+    PAUSED_STREAM="A stream is not read until somebody resumes it.",
     CONFLICT="Both sides changed the same field.",
     BULK_DELETE="So much is gone at the other side that a person has to agree.",
     LINK_CANDIDATE="A record of the other side may be a customer of ours.",
@@ -113,6 +117,11 @@ def _waiting(kind: str, table: str, condition: str, since: str, words: str) -> s
 _ATTENTION = {
     AttentionKind.NEEDS_REAUTH: _in_state("NEEDS_REAUTH"),
     AttentionKind.QUARANTINED: _in_state("QUARANTINED"),
+    AttentionKind.PAUSED: _in_state("PAUSED"),
+    AttentionKind.PAUSED_STREAM: _waiting(
+        "PAUSED_STREAM", "stream_states", "w.paused_reason is not null", "updated_at",
+        "Streams are not read until somebody resumes them.",
+    ),
     AttentionKind.CONFLICT: _waiting(
         "CONFLICT", "sync_conflicts", "w.resolution is null", "recorded_at", "Both sides changed the same field."
     ),
@@ -167,6 +176,8 @@ class Attention:
 
     needs_reauth = _count(AttentionKind.NEEDS_REAUTH, "Integrations that have to be authorised again.")
     quarantined = _count(AttentionKind.QUARANTINED, "Integrations whose connector is in quarantine.")
+    paused = _count(AttentionKind.PAUSED, "Integrations that are paused.")
+    paused_streams = _count(AttentionKind.PAUSED_STREAM, "Streams that are not read until somebody resumes them.")
     conflicts = _count(AttentionKind.CONFLICT, "Conflicts in which a person has to choose.")
     bulk_deletes = _count(AttentionKind.BULK_DELETE, "Large deletions that wait for a decision.")
     link_candidates = _count(AttentionKind.LINK_CANDIDATE, "Records that may be customers of ours.")

@@ -20,6 +20,7 @@ from domain.core.events import DueWork
 from domain.customers.model import PrivacyRequest
 from domain.integrations import actions, queries
 from domain.integrations.model import HookToken, IntegrationState, RemoteAccount
+from sync import troubles
 from sync.registry import load
 from tenure_sdk import Delivery, StandardWebhooks, icon_problem, tile
 from tests.api import desk as desks
@@ -672,6 +673,16 @@ async def test_what_waits_for_a_person_is_listed(desk: Desk) -> None:
     await desk.caller.do("testIntegration", {"id": id_}, "account")
     await desk.caller.do("activateIntegration", {"id": id_}, "integration { state }")
     assert await _attention(desk) == []
+    await desk.caller.do("pauseIntegration", {"id": id_}, "integration { state }")
+    async with desk.database.unit_of_work(desk.tenant) as work:
+        await troubles.pause_stream(work, UUID(id_[4:]), "contacts", "It may not be read.")
+    paused = await _attention(desk)
+    assert {(each["kind"], each["message"]) for each in paused} == {
+        ("PAUSED", "An admin paused it."),
+        ("PAUSED_STREAM", "Streams are not read until somebody resumes them."),
+    }
+    counted = await desk.read("{ viewer { attention { paused pausedStreams } } }")
+    assert counted["viewer"]["attention"] == {"paused": 1, "pausedStreams": 1}
 
 
 async def test_an_address_is_told_what_waits_signed_and_again(desk: Desk) -> None:

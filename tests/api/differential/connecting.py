@@ -36,6 +36,10 @@ _ATTENTION: dict[str, tuple[str, str, str, Callable[[Row], bool], str]] = {
         "CONFLICT", "sync_conflicts", "recorded_at", lambda row: row["resolution"] is None,
         "Both sides changed the same field.",
     ),
+    "pausedStreams": (
+        "PAUSED_STREAM", "stream_states", "updated_at", lambda row: row["paused_reason"] is not None,
+        "Streams are not read until somebody resumes them.",
+    ),
     "bulkDeletes": (
         "BULK_DELETE", "bulk_deletes", "recorded_at", lambda row: row["decision"] is None,
         "Many records are gone at the other side.",
@@ -59,7 +63,7 @@ _ATTENTION: dict[str, tuple[str, str, str, Callable[[Row], bool], str]] = {
 }  # fmt: skip
 """By count: the kind of its items, where they are, since when each waits, which of them wait, and what is said."""
 
-_STATES = {"needsReauth": "NEEDS_REAUTH", "quarantined": "QUARANTINED"}
+_STATES = {"needsReauth": "NEEDS_REAUTH", "quarantined": "QUARANTINED", "paused": "PAUSED"}
 
 
 def add(naive: Naive, on: Callable[..., None]) -> None:

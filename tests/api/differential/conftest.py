@@ -12,6 +12,7 @@ from api.schema import core
 from domain.core.clock import FixedClock
 from domain.core.database import Database
 from tests.api.differential import tables, world
+from tests.api.differential.naive import Naive
 from tests.api.differential.ways import Ways
 
 if TYPE_CHECKING:
@@ -73,13 +74,19 @@ async def unwalled(logins: Logins) -> AsyncIterator[Database]:
         yield opened
 
 
+@pytest.fixture(scope="session")
+def naive(stored: tuple[tables.Tables, tables.Tables]) -> Naive:
+    """The third way of the first tenant: its schema takes long to build."""
+    return Naive(core, stored[0])
+
+
 @pytest.fixture
 def ways(
-    standing: Database, tenants: tuple[UUID, UUID], stored: tuple[tables.Tables, tables.Tables]
+    standing: Database, tenants: tuple[UUID, UUID], stored: tuple[tables.Tables, tables.Tables], naive: Naive
 ) -> Callable[..., Ways]:
     """Makes the ways anew: nothing is known of earlier operations."""
 
     def make(seed: int, *, at: Database = standing, compares_slow: bool = True) -> Ways:
-        return Ways(Unobserved(at, core), tenants[0], *stored, seed=seed, compares_slow=compares_slow)
+        return Ways(Unobserved(at, core), tenants[0], *stored, naive, seed=seed, compares_slow=compares_slow)
 
     return make

@@ -37,6 +37,7 @@ from domain.stages.rules import CanonicalStep, CauseKind, Lifecycle, Stage, Stag
 from tests.api.differential import spending
 from tests.api.differential.amounts import added_up, per_day, round_half_up, whole_seconds, within
 from tests.api.differential.conditions import CONDITIONS, fits_value
+from tests.api.differential.coverage import Coverage
 from tests.api.differential.ledger import Cursor, Ledger, Origin, leaves
 from tests.api.differential.ordering import LONG_AGO, ORDERS, compared, terms_of
 from tests.api.differential.resolvers import SCALARS, resolvers
@@ -45,7 +46,6 @@ from tests.api.differential.things import PREFIXES, TABLE_OF, BadInput, read_id
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from tests.api.differential.coverage import Coverage
     from tests.api.differential.tables import Row, Tables
 
 Filter = Mapping[str, Any] | None
@@ -65,12 +65,15 @@ class Reading:
 class Naive:
     """Answers operations from the rows of one tenant."""
 
-    def __init__(self, schema: GraphQLSchema, tables: Tables, ledger: Ledger, coverage: Coverage) -> None:
+    def __init__(self, schema: GraphQLSchema, tables: Tables) -> None:
         self.tables = tables
-        self.ledger = ledger
-        self.coverage = coverage
+        self.begin_anew(Ledger(), Coverage(schema))
         self.reading = Reading("en", sees_personal=True, now=LONG_AGO)
         self.schema = self._resolving(build_schema(print_schema(schema)))
+
+    def begin_anew(self, ledger: Ledger, coverage: Coverage) -> None:
+        """Know nothing of earlier operations: what was given and reached is noted here from now on."""
+        self.ledger, self.coverage = ledger, coverage
 
     def answer(
         self, document: DocumentNode, variables: Mapping[str, Any], name: str | None, reading: Reading

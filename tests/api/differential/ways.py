@@ -16,13 +16,14 @@ from tests.api.differential.acceptance import Acceptance
 from tests.api.differential.coverage import Coverage
 from tests.api.differential.generator import Generator, Operation
 from tests.api.differential.ledger import Cursor, Ledger
-from tests.api.differential.naive import Naive, Reading
+from tests.api.differential.naive import Reading
 from tests.api.differential.pools import Pools
 from tests.api.differential.world import NOW
 
 if TYPE_CHECKING:
     from uuid import UUID
 
+    from tests.api.differential.naive import Naive
     from tests.api.differential.tables import Tables
 
 
@@ -34,6 +35,7 @@ class Ways:
     tenant_id: UUID
     tables: Tables
     other: Tables
+    naive: Naive
     seed: int
     compares_slow: bool = True
     refused: int = field(default=0, init=False)
@@ -43,7 +45,7 @@ class Ways:
         schema = self.engine.schema
         self.ledger = Ledger()
         self.coverage = Coverage(schema)
-        self.naive = Naive(schema, self.tables, self.ledger, self.coverage)
+        self.naive.begin_anew(self.ledger, self.coverage)
         pools = Pools(self.tables, self.other)
         random = Random(self.seed)  # noqa: S311 - the same operations every time
         self.generator = Generator(random, schema, pools, self.ledger, self.coverage)

@@ -156,36 +156,6 @@ def test_normalise_phone(value: str, region: str | None, normalised: str | None)
     assert normalise_phone(value, region) == normalised
 
 
-def _as_the_library_reads(written: str, region: str) -> str | None:
-    try:
-        number = phonenumbers.parse(written, region)
-    except phonenumbers.NumberParseException:
-        return None
-    known = phonenumbers.is_possible_number(number)
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164) if known else None
-
-
-@given(
-    st.sampled_from(sorted(phonenumbers.SUPPORTED_REGIONS)),
-    st.sampled_from([phonenumbers.PhoneNumberFormat.INTERNATIONAL, phonenumbers.PhoneNumberFormat.NATIONAL]),
-)
-def test_a_number_of_any_country_is_read_as_the_library_reads_it(region: str, form: int) -> None:
-    example = phonenumbers.example_number(region)
-    assert example is not None
-    written = phonenumbers.format_number(example, form)
-    assert normalise_phone(written, region) == _as_the_library_reads(written, region)
-
-
-@given(
-    st.sampled_from(sorted(phonenumbers.SUPPORTED_REGIONS)),
-    st.sampled_from(["", "+", "0", "00", "+ ", "1", "44", "("]),
-    st.lists(st.sampled_from([*"01234567890123456789 -.()"]), min_size=4, max_size=16),
-)
-def test_whatever_digits_are_read_as_the_library_reads_them(region: str, begin: str, digits: list[str]) -> None:
-    written = " ".join(f"{begin}{''.join(digits)}".split())
-    assert normalise_phone(written, region) == _as_the_library_reads(written, region)
-
-
 @pytest.mark.parametrize(
     ("scheme", "value", "normalised"),
     [

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Select
 
     from domain.core.unit_of_work import Reading, Writing
+    from domain.customers.model import Customer
 
 
 class DepartmentNotFound(NotFound):
@@ -88,7 +89,8 @@ async def assign_department(
     """Have a department look after a customer from a moment on, by default from now; None ends what stands.
 
     A customer belongs to at most one department at a time: what stood ends then, and stays readable. The same again
-    changes nothing. Raises NotFound, DepartmentNotFound, NoTimeZone, NotYet or AssignedLater.
+    changes nothing; with an earlier moment the customer has belonged to it since then, too. Raises NotFound,
+    DepartmentNotFound, NoTimeZone, NotYet or AssignedLater.
     """
     survivor = await queries.customer(work, customer_id)
     if department_id is not None:
@@ -98,6 +100,8 @@ async def assign_department(
         raise NotYet(path=("since",))
     held = await _held(work, survivor.member_ids)
     if (held[0].department_id if held else None) == department_id:
+        if held and at < held[0].valid_from:
+            await _belonged_before(work, survivor, held[0], at)
         return held[0] if held else None
     if any(each.valid_from > at for each in held):
         raise AssignedLater(path=("since",), since=max(each.valid_from for each in held).isoformat())
@@ -106,17 +110,52 @@ async def assign_department(
     await work.flush()  # before the new one comes: a customer has one that holds
     member = None
     if department_id is not None:
-        member = DepartmentMember(
-            id=work.ids(), department_id=department_id, customer_id=survivor.id, source=rules.MANUAL, valid_from=at
-        )
-        work.add(member)
-    work.emit("customers.DepartmentAssigned", survivor.id, department=department_id.hex if department_id else None)
-    work.audit(
-        "departments.assign", f"customer:{survivor.id.hex}",
-        after={"department": department_id.hex if department_id else None, "since": at.isoformat()},
-    )  # fmt: skip
-    await work.flush()
+        member = _member(work, survivor.id, department_id, at)
+    await _tell(work, survivor.id, department_id, at)
     return member
+
+
+async def _belonged_before(work: Writing, survivor: Customer, held: DepartmentMember, since: datetime) -> None:
+    """Say that a customer came to the department at an earlier moment than is known. Raises AssignedLater."""
+    known_since = held.valid_from
+    before = (
+        select(DepartmentMember)
+        .where(
+            DepartmentMember.tenant_id == work.tenant_id,
+            queries.within(DepartmentMember.customer_id, survivor.member_ids),
+            DepartmentMember.valid_to > since,
+        )
+        .order_by(DepartmentMember.valid_to.desc())
+    )
+    for each in await work.all(before):
+        if (each.department_id, each.valid_to) != (held.department_id, known_since):
+            raise AssignedLater(path=("since",), since=(each.valid_to or since).isoformat())
+        known_since = each.valid_from
+    if since < known_since:
+        _member(work, survivor.id, held.department_id, since, until=known_since)
+        await _tell(work, survivor.id, held.department_id, since)
+
+
+def _member(
+    work: Writing, customer_id: UUID, department_id: UUID, since: datetime, until: datetime | None = None
+) -> DepartmentMember:
+    member = DepartmentMember(
+        id=work.ids(), department_id=department_id, customer_id=customer_id, source=rules.MANUAL, valid_from=since,
+        valid_to=until,
+    )  # fmt: skip
+    work.add(member)
+    return member
+
+
+async def _tell(work: Writing, customer_id: UUID, department_id: UUID | None, since: datetime) -> None:
+    department = department_id.hex if department_id else None
+    work.emit("customers.DepartmentAssigned", customer_id, department=department)
+    work.audit(
+        "departments.assign",
+        f"customer:{customer_id.hex}",
+        after={"department": department, "since": since.isoformat()},
+    )
+    await work.flush()
 
 
 def _departments(reading: Reading) -> Select[Department]:

@@ -87,6 +87,22 @@ async def test_what_was_before_stays_known(database: Database, tenant: UUID) -> 
     ]  # fmt: skip
 
 
+async def test_who_came_earlier_than_was_known_is_told_so_and_no_department_loses_its_days(
+    database: Database, tenant: UUID, unchanged: Unchanged
+) -> None:
+    ada, south, north = await founded(database, tenant)
+    april = MARCH + timedelta(days=31)
+    async with database.unit_of_work(tenant) as work:
+        for since in (april, MARCH, april, MARCH):
+            await departments.assign_department(work, ada, south, since)
+    assert await held(database, tenant, ada) == [(south, MARCH, april), (south, april, None)]
+    async with database.unit_of_work(tenant) as work:
+        await departments.assign_department(work, ada, north, april)
+    async with unchanged(), database.unit_of_work(tenant) as work:
+        with pytest.raises(AssignedLater):
+            await departments.assign_department(work, ada, north, MARCH)
+
+
 async def test_what_cannot_be_so_is_refused_and_changes_nothing(
     database: Database, tenant: UUID, unchanged: Unchanged
 ) -> None:

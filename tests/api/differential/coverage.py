@@ -13,12 +13,13 @@ from graphql import (
     GraphQLSchema,
     GraphQLUnionType,
     get_named_type,
+    is_enum_type,
 )
 
 from api.reads.mapping import REGISTRY, Computed, Listing, One
 
-ENOUGH = 8
-"""How often everything should be reached."""
+ENOUGH = 5
+"""How often every field, argument, operator and concrete type is to be reached; a value that is shown, once."""
 
 CANNOT_BE_REACHED = {
     "CustomerStatus.MERGED": "who was merged answers with the survivor",
@@ -37,6 +38,7 @@ class Coverage:
     def __init__(self, schema: GraphQLSchema) -> None:
         self.counts: Counter[str] = Counter()
         self.all = frozenset(_everything(schema)) - CANNOT_BE_REACHED.keys()
+        self._values = {f"{of.name}.{value}" for of in reachable(schema) if is_enum_type(of) for value in of.values}
 
     def reach(self, item: str) -> None:
         """Something was reached once more."""
@@ -61,9 +63,12 @@ class Coverage:
         count = self.counts[item]
         return 1.0 if count < ENOUGH else 1 / (1 + count) ** 3
 
-    def gaps(self, times: int) -> dict[str, int]:
-        """What was reached less often than that."""
-        return {item: self.counts[item] for item in sorted(self.all) if self.counts[item] < times}
+    def gaps(self) -> dict[str, int]:
+        """What was reached too rarely, and how often."""
+        return {item: self.counts[item] for item in sorted(self.all) if self.counts[item] < self._enough(item)}
+
+    def _enough(self, item: str) -> int:
+        return 1 if item in self._values else ENOUGH
 
 
 def _everything(schema: GraphQLSchema) -> set[str]:

@@ -21,6 +21,10 @@ MORE = 40
 """How many further portions may be asked until everything is reached."""
 
 
+DRAWS = 1, 2, 3
+"""Seeds that look for a planted fault, one after the other: a grown schema may be asked what shows it later."""
+
+
 @pytest.mark.slow
 async def test_the_three_ways_agree(
     ways: Callable[..., Ways], operations: int, seed: int, record_property: Callable[[str, object], None]
@@ -45,10 +49,12 @@ async def test_a_planted_fault_is_found(
     ways: Callable[..., Ways], unwalled: Database, operations: int, plant: Fault, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where the fault is a lost predicate, row-level security is off: one wall must not hide that the other fell."""
-    asked = ways(1, at=unwalled, compares_slow=False)
+    draws = [ways(seed, at=unwalled, compares_slow=False) for seed in DRAWS]
     plant(monkeypatch)
-    found = await asked.run(operations)
-    assert found is not None
+    for asked in draws:
+        if await asked.run(operations) is not None:
+            return
+    pytest.fail(f"{plant.__name__} was not found by {operations} operations of any of {len(draws)} seeds")
 
 
 async def _fails(asked: Ways, operation: Operation) -> bool:

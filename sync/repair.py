@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING
 
 from sync import reconcile
 from sync.reconcile import PORTION, Difference
-from sync.two_way import comparing, queue
-from sync.two_way.sending import land_aside
-from tenure_sdk import Customer, Page
+from sync.two_way import comparing, queue, sending
+from tenure_sdk import Customer, Page, Transient
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
+    from datetime import datetime
     from uuid import UUID
 
     from domain.core.database import Database
+    from domain.core.unit_of_work import Writing
     from domain.integrations.model import ReconciliationReport
     from sync.reconcile import Found
     from sync.registry import Registry
@@ -37,7 +38,8 @@ async def repair(
     """Make alike what a report found otherwise, and have sent what waits; how many records that changes.
 
     PULL takes over what the other side has. PUSH sends what is here of the customers that differ, where they go both
-    ways; what only one side has stays then. Each record is fetched anew: what has become alike is left alone.
+    ways; what only one side has stays then. Each record is fetched anew: what has become alike is left alone. Raises
+    Transient while a change is on its way there that may be one of them.
     """
     async with database.reading(tenant_id) as work:
         report = await reconcile.report_of(work, report_id)
@@ -56,13 +58,26 @@ async def _pull(
 ) -> int:  # fmt: skip
     repaired = 0
     wanted = [each for each in found if each.kind != Difference.AWAITING_PUSH]
+    asked_at = database.clock.now()
     async for kind, portion, records in _fetched(remote, wanted):
         gone = sorted(set(portion) - {record.id for record in records})
         async with database.unit_of_work(report.tenant_id) as work:
+            await _check_outcomes(work, report.integration_id, kind, records, asked_at)
             page, stream = Page(list(records), gone), reconcile.stream_of(remote, kind)
-            counts = await land_aside(work, report.integration_id, stream, page)
+            counts = await sending.land_aside(work, report.integration_id, stream, page)
             repaired += counts.created + counts.updated + counts.deleted
+        asked_at = database.clock.now()
     return repaired
+
+
+async def _check_outcomes(
+    work: Writing, integration_id: UUID, kind: str, records: Sequence[Record], asked_at: datetime
+) -> None:
+    """Raises Transient where these records may be what we have made or changed there, without knowing it yet."""
+    if await sending.is_unsettled(work, integration_id, [kind]):
+        raise Transient("A change was sent whose outcome is not known yet.", retry_after=2)
+    if await sending.is_behind(work, integration_id, records, asked_at):
+        raise Transient("A change was sent meanwhile.", retry_after=2)
 
 
 async def _push(

@@ -13,6 +13,7 @@ from domain.integrations.model import ReconciliationReport
 from sync import reconcile, sweeps
 from sync.reconcile import Difference, Found, differences
 from sync.repair import RepairDirection, repair
+from tenure_sdk import Transient
 from tests import snapshots
 from tests.sync.two_way.conftest import books
 
@@ -74,6 +75,24 @@ async def test_seeded_differences_are_found_exactly_and_repaired(books: Books) -
     assert await repair(books.database, books.remote, books.registry, books.tenant, report.id) == 20
     report, found = await compared(books, deep=True)
     assert (report.compared, report.matching, found) == (43, 43, [])
+
+
+async def test_what_was_made_there_by_a_change_of_unknown_outcome_is_not_repaired_into_somebody_new(
+    books: Books,
+) -> None:
+    books.side.lose_reply = lambda _: True
+    await books.buyer("Ada")
+    await books.go_round()
+    report, found = await compared(books)
+    assert kinds(found)["r1"] == Difference.MISSING_LOCAL
+    with pytest.raises(Transient):
+        await repair(books.database, books.remote, books.registry, books.tenant, report.id)
+    assert list(await books.here()) == ["Ada"]
+    books.side.lose_reply = lambda _: False
+    await books.make_due()
+    await books.send()
+    await repair(books.database, books.remote, books.registry, books.tenant, report.id)
+    assert (list(await books.here()), list(books.there())) == (["Ada"], ["Ada"])
 
 
 async def test_what_differs_can_be_sent_as_it_is_here(books: Books) -> None:

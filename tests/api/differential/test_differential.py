@@ -57,5 +57,11 @@ async def test_a_planted_fault_is_found(
     pytest.fail(f"{plant.__name__} was not found by {operations} operations of any of {len(draws)} seeds")
 
 
+async def test_nothing_is_found_where_nothing_is_planted(ways: Callable[..., Ways], unwalled: Database) -> None:
+    """Seeds that were made ready together know nothing of each other's operations."""
+    for asked in [ways(seed, at=unwalled, compares_slow=False) for seed in DRAWS]:
+        assert await asked.run(50) is None
+
+
 async def _fails(asked: Ways, operation: Operation) -> bool:
     return await asked.judged(operation) is not None

@@ -45,7 +45,6 @@ class Ways:
         schema = self.engine.schema
         self.ledger = Ledger()
         self.coverage = Coverage(schema)
-        self.naive.begin_anew(self.ledger, self.coverage)
         pools = Pools(self.tables, self.other)
         random = Random(self.seed)  # noqa: S311 - the same operations every time
         self.generator = Generator(random, schema, pools, self.ledger, self.coverage)
@@ -92,6 +91,7 @@ class Ways:
 
     async def run(self, operations: int) -> tuple[int, Operation, str] | None:
         """Ask so many operations; the first that the ways do not agree on, with its number and the difference."""
+        self.naive.begin_anew(self.ledger, self.coverage)  # others share it
         for number in range(operations):
             operation = self.generator.operation()
             found = await self.judged(operation)

@@ -190,7 +190,7 @@ async def consents(reading: Reading, customer_id: UUID) -> dict[tuple[str, str],
 
 
 async def roots_of(reading: Reading, customers: Iterable[UUID]) -> Sequence[UUID]:
-    """The surviving customers that these lead to, the oldest first."""
+    """The surviving customers that these lead to, each once, the oldest first; ids that are not here lead nowhere."""
     ((roots,),) = await reading.rows(_ROOTS, {"tenant": reading.tenant_id, "customers": list(customers)})
     return roots or []
 
@@ -337,6 +337,10 @@ _MEMBERS = statement(
 )
 
 
+FACT_HOLDS = "superseded_at IS NULL AND valid_from <= :now AND (valid_to IS NULL OR valid_to > :now)"
+"""SQL: whether a fact is believed, and of now."""
+
+
 def _in_one_value(kind: type[msgspec.Struct]) -> str:
     return f"json_build_array({', '.join(kind.__struct_fields__)})"
 
@@ -349,8 +353,7 @@ _FACTS_THAT_HOLD = statement(
         json_agg({_in_one_value(Fact)} ORDER BY source <> '{rules.MANUAL}', valid_from DESC, id) AS text
     ) AS said
     FROM customer_facts
-    WHERE tenant_id = :tenant AND customer_id = ANY(:customers) AND superseded_at IS NULL
-        AND valid_from <= :now AND (valid_to IS NULL OR valid_to > :now)
+    WHERE tenant_id = :tenant AND customer_id = ANY(:customers) AND {FACT_HOLDS}
     GROUP BY customer_id
     """,
     "customers",

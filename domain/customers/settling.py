@@ -81,7 +81,7 @@ _NAMES = statement(
     f"""
     SELECT customer_id, text_value FROM customer_facts
     WHERE tenant_id = :tenant AND customer_id = ANY(:members) AND key = '{queries.NAME}' AND text_value IS NOT NULL
-        AND superseded_at IS NULL AND valid_from <= :now AND (valid_to IS NULL OR valid_to > :now)
+        AND {queries.FACT_HOLDS}
     """,
     "members",
 )

@@ -8,18 +8,14 @@ from uuid import UUID
 from sqlalchemy import delete, select
 
 from domain.core.statements import statement
-from domain.customers.queries import within
+from domain.customers.queries import roots_of, within
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
     from typing import Any
 
     from domain.core.events import OutboxEvent
-    from domain.core.unit_of_work import Reading, Writing
-
-_ROOTS = statement(
-    "SELECT DISTINCT root_id FROM customers WHERE tenant_id = :tenant AND id = ANY(:customers)", "customers"
-)
+    from domain.core.unit_of_work import Writing
 
 _LOCK = statement(
     "SELECT FROM customers WHERE tenant_id = :tenant AND id = ANY(:roots) ORDER BY id FOR NO KEY UPDATE", "roots"
@@ -32,18 +28,12 @@ def named_by(event: OutboxEvent) -> list[UUID]:
     return [event.subject, *(UUID(one) for one in named if one)]
 
 
-async def survivors_of(reading: Reading, customers: Iterable[UUID]) -> list[UUID]:
-    """The survivors of these customers, each once; ids that do not exist here are left out."""
-    found = await reading.rows(_ROOTS, {"tenant": reading.tenant_id, "customers": list(customers)})
-    return [root for (root,) in found]
-
-
 async def lock_survivors(work: Writing, customers: Sequence[UUID]) -> Sequence[UUID]:
     """The survivors of these customers, locked in the order of their ids until the transaction ends.
 
     Whoever settles the same customer at the same time waits here, and then sees what the other one wrote.
     """
-    roots = await survivors_of(work, customers)
+    roots = await roots_of(work, customers)
     if roots:
         await work.execute(_LOCK, {"tenant": work.tenant_id, "roots": roots})
     return roots

@@ -11,7 +11,7 @@ from sqlalchemy import ARRAY, DateTime, Uuid, bindparam, select, text
 
 from domain.core.problems import NotFound
 from domain.core.statements import statement
-from domain.customers.touched import survivors_of
+from domain.customers.queries import roots_of
 from domain.stages import history as past
 from domain.stages import rules
 from domain.stages.conditions import decode
@@ -119,7 +119,7 @@ async def families(reading: Reading, customers: Iterable[UUID], *, guard: bool =
     With `guard`, whoever else wants to move one of them waits until this transaction ends.
     """
     # Two plain look-ups: joined to one statement, the planner reads the whole tenant where statistics are fresh or few.
-    whose = {"tenant": reading.tenant_id, "roots": await survivors_of(reading, customers)}
+    whose = {"tenant": reading.tenant_id, "roots": await roots_of(reading, customers)}
     found: Sequence[Any] = await reading.rows(_GUARDED_FAMILIES if guard else _FAMILIES, whose)
     return [Family(root, tuple(members), *rest) for root, members, *rest in found]
 

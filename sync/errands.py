@@ -8,9 +8,10 @@ must not be done twice.
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -22,13 +23,13 @@ from domain.core.events import DueWork
 from domain.core.problems import DomainError, NotFound
 from domain.integrations import queries, rules
 from sync import figures, troubles, turns
-from sync.heartbeat import Halt, Stop, rest
+from sync.heartbeat import Halt, Stop, repeating, rest
 from sync.relay import told
 from sync.runs import LEASE
 from tenure_sdk import ConnectorError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
     from datetime import datetime
 
     from sqlalchemy import ColumnElement
@@ -171,7 +172,8 @@ class Errands:
     async def _go(self, errand: _Errand) -> None:
         entry, halt = errand.entry, errand.halt
         try:
-            async with self._kept(errand):
+            renewed, seconds = partial(self._renewed, errand), self.lease.total_seconds() / _BEATS
+            async with repeating(renewed, seconds, f"claim {entry.key}"):
                 again_at = await self._done(entry, halt)
             figures.JOBS.labels(entry.kind, "done").inc()
         except Exception as failure:  # noqa: BLE001 - nobody waits for this task; it is due again
@@ -190,33 +192,16 @@ class Errands:
                     else update(DueWork).where(*mine).values(due_at=again_at)
                 )
 
-    @asynccontextmanager
-    async def _kept(self, errand: _Errand) -> AsyncIterator[None]:
-        """Renew the claim of an errand while this lasts."""
-        over = asyncio.Event()
-        beat = asyncio.create_task(self._beat(errand, over), name=f"claim {errand.entry.key}")
-        try:
-            yield
-        finally:
-            over.set()  # rather than cancelled: a beat under way gives its connection back whole
-            await beat
-
-    async def _beat(self, errand: _Errand, over: asyncio.Event) -> None:
-        while True:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(over.wait(), self.lease.total_seconds() / _BEATS)
-            if over.is_set():
-                return
-            with suppress(OSError, SQLAlchemyError):  # while the database is away, nobody else can claim it
-                if not await self._renewed(errand):
-                    return
-
     async def _renewed(self, errand: _Errand) -> bool:
-        """Whether an entry is still ours; if not, somebody has asked for more, or taken it over."""
-        async with self.database.unit_of_work(errand.entry.tenant_id) as work:
-            mine, until = _at(errand.entry, errand.until), work.now + self.lease
-            kept = await work.execute(update(DueWork).where(*mine).values(due_at=until))
-        errand.until = until if kept.rowcount else errand.until
+        """Renew the claim of an errand; False when somebody has asked for more, or taken it over."""
+        try:
+            async with self.database.unit_of_work(errand.entry.tenant_id) as work:
+                mine, until = _at(errand.entry, errand.until), work.now + self.lease
+                kept = await work.execute(update(DueWork).where(*mine).values(due_at=until))
+        except (OSError, SQLAlchemyError):  # while the database is away, nobody else can claim it
+            return True
+        if kept.rowcount:
+            errand.until = until
         return bool(kept.rowcount)
 
     async def _done(self, entry: DueWork, halt: Halt) -> datetime | None:

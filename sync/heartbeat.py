@@ -15,7 +15,7 @@ from sync.relay import told
 from tenure_sdk import ConnectorError, ContractViolation
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 
     from domain.core.database import Database
     from sync.runs import Run
@@ -72,21 +72,8 @@ async def rest(tasks: Mapping[asyncio.Task[None], Halt], why: Stop | None) -> No
 @asynccontextmanager
 async def beating(database: Database, run: Run, halt: Halt) -> AsyncIterator[None]:
     """Renew the lease of a run while this lasts; `halt` hears of a cancellation and of a lease that was taken over."""
-    over = asyncio.Event()
-    beat = asyncio.create_task(_beat(database, run, halt, over), name=f"heartbeat {run.id}")
-    try:
-        yield
-    finally:
-        over.set()  # rather than cancelled: a beat under way gives its connection back whole
-        await beat
 
-
-async def _beat(database: Database, run: Run, halt: Halt, over: asyncio.Event) -> None:
-    while halt.why is None:
-        with suppress(TimeoutError):
-            await asyncio.wait_for(over.wait(), EVERY)
-        if over.is_set():
-            return
+    async def beat() -> bool:
         try:
             async with database.unit_of_work(run.tenant_id) as work:
                 await runs.renew(work, run)
@@ -96,6 +83,30 @@ async def _beat(database: Database, run: Run, halt: Halt, over: asyncio.Event) -
             log.warning("lease.unrenewed", run=str(run.id), **told(failure))
         if run.cancelled:
             halt.ask(Stop.CANCELLED)
+        return halt.why is None
+
+    async with repeating(beat, EVERY, f"heartbeat {run.id}"):
+        yield
+
+
+@asynccontextmanager
+async def repeating(beat: Callable[[], Awaitable[bool]], seconds: float, name: str) -> AsyncIterator[None]:
+    """Beat every so many seconds while this lasts, or until a beat says that it was the last."""
+    over = asyncio.Event()
+    task = asyncio.create_task(_repeat(beat, seconds, over), name=name)
+    try:
+        yield
+    finally:
+        over.set()  # rather than cancelled: a beat under way gives its connection back whole
+        await task
+
+
+async def _repeat(beat: Callable[[], Awaitable[bool]], seconds: float, over: asyncio.Event) -> None:
+    while True:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(over.wait(), seconds)
+        if over.is_set() or not await beat():
+            return
 
 
 async def ahead(pages: Pages, halt: Halt) -> Pages:

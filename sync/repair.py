@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sync import reconcile
 from sync.reconcile import PORTION, Difference
 from sync.two_way import comparing, queue, sending
-from tenure_sdk import Customer, Page, Transient
+from tenure_sdk import Customer, Page
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from domain.core.database import Database
-    from domain.core.unit_of_work import Writing
     from domain.integrations.model import ReconciliationReport
     from sync.reconcile import Found
     from sync.registry import Registry
@@ -58,26 +57,14 @@ async def _pull(
 ) -> int:  # fmt: skip
     repaired = 0
     wanted = [each for each in found if each.kind != Difference.AWAITING_PUSH]
-    asked_at = database.clock.now()
-    async for kind, portion, records in _fetched(remote, wanted):
+    async for asked_at, kind, portion, records in _fetched(database, remote, wanted):
         gone = sorted(set(portion) - {record.id for record in records})
         async with database.unit_of_work(report.tenant_id) as work:
-            await _check_outcomes(work, report.integration_id, kind, records, asked_at)
+            await sending.check_outcomes(work, report.integration_id, [kind], records, asked_at)
             page, stream = Page(list(records), gone), reconcile.stream_of(remote, kind)
             counts = await sending.land_aside(work, report.integration_id, stream, page)
             repaired += counts.created + counts.updated + counts.deleted
-        asked_at = database.clock.now()
     return repaired
-
-
-async def _check_outcomes(
-    work: Writing, integration_id: UUID, kind: str, records: Sequence[Record], asked_at: datetime
-) -> None:
-    """Raises Transient where these records may be what we have made or changed there, without knowing it yet."""
-    if await sending.is_unsettled(work, integration_id, [kind]):
-        raise Transient("A change was sent whose outcome is not known yet.", retry_after=2)
-    if await sending.is_behind(work, integration_id, records, asked_at):
-        raise Transient("A change was sent meanwhile.", retry_after=2)
 
 
 async def _push(
@@ -85,7 +72,7 @@ async def _push(
 ) -> int:  # fmt: skip
     repaired = 0
     wanted = [each for each in found if each.kind == Difference.DIFFERENT and each.type == comparing.TYPE]
-    async for _, _, records in _fetched(remote, wanted):
+    async for _, _, _, records in _fetched(database, remote, wanted):
         async with database.unit_of_work(report.tenant_id) as work:
             theirs = [record for record in records if isinstance(record, Customer)]
             repaired += await comparing.give(work, registry, report.integration_id, theirs)
@@ -93,11 +80,12 @@ async def _push(
 
 
 async def _fetched(
-    remote: Remote, wanted: Sequence[Found]
-) -> AsyncIterator[tuple[str, Sequence[str], Sequence[Record]]]:
-    """The records of these differences as they are now, portion by portion: their type, the ids, and what is there."""
+    database: Database, remote: Remote, wanted: Sequence[Found]
+) -> AsyncIterator[tuple[datetime, str, Sequence[str], Sequence[Record]]]:
+    """The records of these differences, portion by portion: when they were asked for, type, ids, and what is there."""
     for kind in sorted({each.type for each in wanted}):
         ids = [each.remote_id for each in wanted if each.type == kind]
         for start in range(0, len(ids), PORTION):
             portion = ids[start : start + PORTION]
-            yield kind, portion, await remote.fetch(kind, portion)
+            asked_at = database.clock.now()
+            yield asked_at, kind, portion, await remote.fetch(kind, portion)

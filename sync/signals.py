@@ -9,7 +9,7 @@ from sync import contract, dead_letters, drift, land, runs, troubles
 from sync.pull import declared, readable
 from sync.runs import Counts
 from sync.two_way import sending
-from tenure_sdk import Fetch, Page, Transient, Unsupported
+from tenure_sdk import Fetch, Page, Unsupported
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from domain.core.database import Database
     from domain.core.unit_of_work import Writing
+    from domain.integrations.model import Integration
     from sync.contract import Checked
     from sync.remote import Remote
     from tenure_sdk import Merge, Record, Stream
@@ -50,9 +51,9 @@ async def fetch_signalled(
         page = Page(records, deletes=[*gone, *also], merges=merged)
         checked = contract.check(page, of, secrets)
         async with database.unit_of_work(tenant_id) as work:
-            if await sending.is_behind(work, integration_id, records, asked_at):
-                raise Transient("A change was sent meanwhile.", retry_after=2)
-            counts = counts + await _land(work, integration_id, of, checked)
+            integration, _ = await readable(work, integration_id, stream)
+            await sending.check_outcomes(work, integration_id, of.types, records, asked_at)
+            counts = counts + await _land(work, integration, of, checked)
     return counts
 
 
@@ -84,16 +85,13 @@ async def _fetched(remote: Remote, stream: Stream, ids: Sequence[str]) -> tuple[
     return records, [each for each in ids if each not in found] if knows_all else []
 
 
-async def _land(work: Writing, integration_id: UUID, stream: Stream, checked: Checked) -> Counts:
-    integration, _ = await readable(work, integration_id, stream.name)
-    if await sending.is_unsettled(work, integration_id, stream.types):
-        raise Transient("A change was sent whose outcome is not known yet.", retry_after=2)
+async def _land(work: Writing, integration: Integration, stream: Stream, checked: Checked) -> Counts:
     run = await runs.begin(work, integration, stream, mode=RunMode.INCREMENTAL, resume=False, beside=ASIDE)
     watched = await drift.watch(work, run)
     changes = watched.look(checked.page)
     await drift.note(work, run, watched, changes)
     if changes and watched.policy is DriftPolicy.STOP:
-        await troubles.pause_stream(work, integration_id, stream.name, drift.reason(changes))
+        await troubles.pause_stream(work, integration.id, stream.name, drift.reason(changes))
         await runs.finish(work, run, error=drift.reason(changes))
         return Counts()
     await dead_letters.keep(work, run, checked.refused)

@@ -94,6 +94,16 @@ async def is_behind(work: Reading, integration_id: UUID, records: Iterable[Recor
     return any(row.version != versions[row.remote_id] for row in landed)
 
 
+async def check_outcomes(
+    work: Reading, integration_id: UUID, types: Sequence[str], records: Iterable[Record], asked_at: datetime
+) -> None:
+    """Raises Transient where records of these types, asked for at that time, may be what we have sent."""
+    if await is_unsettled(work, integration_id, types):
+        raise Transient("A change was sent whose outcome is not known yet.", retry_after=2)
+    if await is_behind(work, integration_id, records, asked_at):
+        raise Transient("A change was sent meanwhile.", retry_after=2)
+
+
 async def send(
     database: Database, remote: Remote, registry: Registry, tenant_id: UUID, integration_id: UUID, halt: Halt
 ) -> Sent:

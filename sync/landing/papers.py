@@ -65,11 +65,11 @@ _ORDERED = "CASE fit.status WHEN 'DRAFT' THEN 'OPEN' WHEN 'VOIDED' THEN 'CANCELL
 # line that only tells of it. `OFFSET 0` keeps what is exact from being worked out anew wherever rounding names it.
 _STAGE = sql(f"""
 WITH head AS MATERIALIZED (
-    SELECT said.*, known.digits, known.minor
+    SELECT said.*, known.digits, CAST(power(10, known.digits) AS bigint) AS minor
     FROM ROWS FROM (json_to_recordset(CAST(CAST(:papers AS text) AS json)) AS ({_HEAD}))
         WITH ORDINALITY AS said ({_names(_HEAD)}, place)
-    LEFT JOIN unnest(CAST(:currencies AS text[]), CAST(:digits AS bigint[]), CAST(:minors AS bigint[]))
-        AS known (code, digits, minor) ON known.code = said.currency
+    LEFT JOIN unnest(CAST(:currencies AS text[]), CAST(:digits AS bigint[])) AS known (code, digits)
+        ON known.code = said.currency
 ),
 stated AS MATERIALIZED (
     SELECT place, {_minor("total", "balance")}
@@ -134,12 +134,7 @@ async def stage(work: Writing, papers: Sequence[Document]) -> Refused:
         papers = [paper for paper in papers if _key(paper) not in refused]
         given = _written(papers)
     digits = {currency: minor_units(currency) for currency in {paper.currency for paper in papers} & currencies()}
-    values = {
-        "papers": given.decode(),
-        "currencies": list(digits),
-        "digits": list(digits.values()),
-        "minors": [10**each for each in digits.values()],
-    }
+    values = {"papers": given.decode(), "currencies": list(digits), "digits": list(digits.values())}
     unfit = [papers[place - 1] for place in (await work.execute(_STAGE, values)).scalars()]
     return refused | {_key(paper): _reject(paper) or _rejected(paper, "lines", None, _TOO_LARGE) for paper in unfit}
 

@@ -6,13 +6,12 @@ import asyncio
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import ARRAY, Text, bindparam, text
 
-from domain.integrations.model import RateBucket
+from domain.core import direct
+from domain.core.statements import as_one_value, given_rows
 from sync.access import pace
 from sync.access.pace import UNLIMITED, Bucket, Lease, Rate
 from tenure_sdk import RateLimited
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
     from datetime import datetime
 
+    from sqlalchemy import TextClause
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from domain.core.database import Database
@@ -78,7 +78,8 @@ class Limiter:
         async with self._database.directory() as connection:
             now = self._database.clock.now()
             buckets = await _buckets(connection, scope, local.rates, now)
-            await _keep(connection, scope, local.rates, [pace.slowed(each, seconds, now) for each in buckets])
+            slower = [pace.slowed(each, seconds, now) for each in buckets]
+            await _write(connection, _KEEP, scope, local.rates, slower)
 
     def _local(self, scope: str, limit: RateLimit) -> _Local:
         if scope not in self._scopes:
@@ -102,40 +103,58 @@ class Limiter:
                 await _buckets(connection, scope, rates, now), rates,
                 wanted=pace.slice_of(rates, SLICE), longest=LONGEST_WAIT, now=now,
             )  # fmt: skip
-            await _keep(connection, scope, rates, buckets)
+            await _write(connection, _KEEP, scope, rates, buckets)
         return lease
+
+
+_LOCKED = text("""
+SELECT scope, tokens, factor, parked_until, refilled_at FROM directory.rate_buckets
+WHERE scope = ANY(:scopes) ORDER BY scope FOR UPDATE
+""").bindparams(bindparam("scopes", type_=ARRAY(Text())))
+
+_FILL = text(f"""
+INSERT INTO directory.rate_buckets (scope, tokens, factor, parked_until, refilled_at)
+SELECT scope, tokens, factor, parked_until, refilled_at FROM {given_rows("directory.rate_buckets")}
+ON CONFLICT DO NOTHING
+""")
+
+_KEEP = text(f"""
+UPDATE directory.rate_buckets AS bucket
+SET tokens = given.tokens, factor = given.factor, parked_until = given.parked_until, refilled_at = given.refilled_at
+FROM {given_rows("directory.rate_buckets")} WHERE bucket.scope = given.scope
+""")
 
 
 async def _buckets(connection: AsyncConnection, scope: str, rates: Sequence[Rate], now: datetime) -> Sequence[Bucket]:
     """The buckets of a scope as they are now, locked until the transaction ends."""
     names = [_name(scope, rate) for rate in rates]
-    wanted = select(RateBucket.__table__).where(RateBucket.scope.in_(names)).order_by(RateBucket.scope)
-    rows = {row.scope: row for row in await connection.execute(wanted.with_for_update())}
+    rows = await _locked(connection, names)
     if len(rows) < len(rates):
-        fresh = [_row(name, pace.full(rate, now)) for name, rate in zip(names, rates, strict=True)]
-        await connection.execute(insert(RateBucket).on_conflict_do_nothing(), fresh)
-        rows = {row.scope: row for row in await connection.execute(wanted.with_for_update())}
-    return [
-        pace.refilled(Bucket(float(row.tokens), float(row.factor), row.parked_until, row.refilled_at), rate, now)
-        for row, rate in ((rows[name], rate) for name, rate in zip(names, rates, strict=True))
-    ]
+        await _write(connection, _FILL, scope, rates, [pace.full(rate, now) for rate in rates])
+        rows = await _locked(connection, names)
+    return [pace.refilled(rows[name], rate, now) for name, rate in zip(names, rates, strict=True)]
 
 
-async def _keep(connection: AsyncConnection, scope: str, rates: Sequence[Rate], buckets: Sequence[Bucket]) -> None:
-    columns = ("tokens", "factor", "parked_until", "refilled_at")
-    kept = update(RateBucket).where(RateBucket.scope == bindparam("named"))
+async def _locked(connection: AsyncConnection, names: Sequence[str]) -> dict[str, Bucket]:
+    """Those there are of these buckets, as they were left."""
+    return {
+        row.scope: Bucket(float(row.tokens), float(row.factor), row.parked_until, row.refilled_at)
+        for row in await direct.run(connection, _LOCKED, {"scopes": names})
+    }
+
+
+async def _write(
+    connection: AsyncConnection, statement: TextClause, scope: str, rates: Sequence[Rate], buckets: Sequence[Bucket]
+) -> None:
     rows = [_row(_name(scope, rate), bucket) for rate, bucket in zip(rates, buckets, strict=True)]
-    await connection.execute(
-        kept.values({name: bindparam(name) for name in columns}),
-        [{"named": row.pop("scope"), **row} for row in rows],
-    )
+    await direct.run(connection, statement, {"given": as_one_value(rows)})
 
 
 def _row(name: str, bucket: Bucket) -> dict[str, Any]:
     return {
         "scope": name,
-        "tokens": Decimal(f"{bucket.tokens:.6f}"),
-        "factor": Decimal(f"{bucket.factor:.6f}"),
+        "tokens": f"{bucket.tokens:.6f}",
+        "factor": f"{bucket.factor:.6f}",
         "parked_until": bucket.parked_until,
         "refilled_at": bucket.refilled_at,
     }

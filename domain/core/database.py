@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import asyncpg
 import msgspec
-from sqlalchemy import URL, make_url, text
+from sqlalchemy import URL, make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 
@@ -227,7 +227,7 @@ async def _run(connection: AsyncConnection, first: Sequence[str]) -> AsyncConnec
     """Run what begins a transaction; a connection that cannot is given up."""
     try:
         for statement in first:
-            await connection.execute(text(statement))
+            await connection.exec_driver_sql(statement)
     except BaseException:
         await connection.invalidate()
         await connection.close()

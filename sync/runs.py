@@ -6,14 +6,16 @@ import os
 import socket
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import msgspec
 from sqlalchemy import delete, func, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from domain.core.problems import Conflict
+from domain.core.statements import statement
 from domain.integrations.model import (
     Integration,
     IntegrationState,
@@ -27,6 +29,8 @@ from tenure_sdk import Window
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from sqlalchemy import TextClause
 
     from domain.core.unit_of_work import Reading, Writing
     from tenure_sdk import Account, Stream
@@ -436,17 +440,25 @@ def _this(model: type[SyncRun], work: Writing, run_id: UUID) -> tuple[Any, ...]:
     return model.tenant_id == work.tenant_id, model.id == run_id
 
 
+_MOVE = statement(
+    """
+UPDATE stream_states SET cursor = :cursor, fence = :next, lease_owner = :owner, lease_until = :until,
+    cursor_version = :version, seen_count = :seen, updated_at = :now
+WHERE tenant_id = :tenant AND integration_id = :integration AND stream = :lane AND fence = :fence
+""",
+    cursor=JSONB(none_as_null=True),
+)
+
+
 async def _move(work: Writing, run: Run, checkpoint: Checkpoint | None, *, fence: int, free: bool = False) -> int:
     """Write the state of the stream behind the fence: only the run that holds it can."""
-    moved = await work.execute(
-        update(StreamState)
-        .where(*held(work, run))
-        .values(
-            cursor=None if checkpoint is None else msgspec.to_builtins(checkpoint), fence=fence,
-            lease_owner=None if free else run.owner, lease_until=None if free else work.now + LEASE,
-            cursor_version=run.cursor_version, seen_count=run.counts.read, updated_at=work.now,
-        )
-    )  # fmt: skip
+    whose = {"tenant": work.tenant_id, "integration": run.integration_id, "lane": run.lane, "fence": run.fence}
+    lease = {"owner": None, "until": None} if free else {"owner": run.owner, "until": work.now + LEASE}
+    come = {
+        "cursor": None if checkpoint is None else msgspec.to_builtins(checkpoint), "next": fence,
+        "version": run.cursor_version, "seen": run.counts.read, "now": work.now,
+    }  # fmt: skip
+    moved = await work.execute(_MOVE, whose | lease | come)
     if not moved.rowcount:
         raise LeaseLost
     return fence
@@ -454,11 +466,15 @@ async def _move(work: Writing, run: Run, checkpoint: Checkpoint | None, *, fence
 
 async def _note(work: Writing, run: Run, **values: Any) -> None:
     counters = msgspec.to_builtins(run.counts) | (run.pace.told(run.counts.read, work.now) if run.pace else {})
-    noted = await work.execute(
-        update(SyncRun)
-        .where(*_this(SyncRun, work, run.id))
-        .values(counters=counters, **values)
-        .returning(SyncRun.cancelled_at)
-        .execution_options(synchronize_session=False)
-    )
+    this = {"tenant": work.tenant_id, "run": run.id, "counters": counters}
+    noted = await work.execute(_noting(tuple(values)), this | values)
     run.cancelled = noted.scalar_one() is not None
+
+
+@cache
+def _noting(columns: tuple[str, ...]) -> TextClause:
+    """A statement that writes the counters of a run and these columns, and says when somebody asked it to stop."""
+    noted = ", ".join(f"{name} = :{name}" for name in ("counters", *columns))
+    return statement(
+        f"UPDATE sync_runs SET {noted} WHERE tenant_id = :tenant AND id = :run RETURNING cancelled_at", counters=JSONB()
+    )

@@ -110,7 +110,7 @@ async def settle_due(work: Writing, _key: str) -> datetime | None:
 
 async def some(work: Writing) -> bool:
     """Settle some of those who wait, and whom no page touches right now; whether there may be more."""
-    return await settle_waiting(work, UnsettledCustomer, PORTION, partial(projections, work))
+    return await settle_waiting(work, UnsettledCustomer.__tablename__, PORTION, partial(projections, work))
 
 
 async def money(work: Writing) -> None:

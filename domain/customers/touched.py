@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from sqlalchemy import delete, select
-
 from domain.core.statements import statement
-from domain.customers.queries import roots_of, within
+from domain.customers.queries import roots_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
-    from typing import Any
+
+    from sqlalchemy import TextClause
 
     from domain.core.events import OutboxEvent
     from domain.core.unit_of_work import Writing
@@ -40,16 +40,22 @@ async def lock_survivors(work: Writing, customers: Sequence[UUID]) -> Sequence[U
 
 
 async def settle_waiting(
-    work: Writing, waiting: Any, most: int, settle: Callable[[Sequence[UUID]], Awaitable[None]]
+    work: Writing, waiting: str, most: int, settle: Callable[[Sequence[UUID]], Awaitable[None]]
 ) -> bool:
     """Settle at most so many of those who wait in a table, and whom nobody else holds; whether there may be more.
 
-    `waiting` is a model with `tenant_id` and `customer_id`; who was settled waits no longer.
+    `waiting` is a table with `tenant_id` and `customer_id`; who was settled waits no longer.
     """
-    mine = waiting.tenant_id == work.tenant_id
-    next_ones = select(waiting.customer_id).where(mine).order_by(waiting.customer_id).limit(most)
-    portion = await work.all(next_ones.with_for_update(skip_locked=True))
+    first_ones, gone = _of_those_who_wait(waiting)
+    portion = [row.customer_id for row in await work.rows(first_ones, {"tenant": work.tenant_id, "most": most})]
     await settle(portion)
-    gone = delete(waiting).where(mine, within(waiting.customer_id, portion))
-    await work.execute(gone.execution_options(synchronize_session=False))
+    await work.execute(gone, {"tenant": work.tenant_id, "portion": portion})
     return len(portion) == most
+
+
+@cache
+def _of_those_who_wait(waiting: str) -> tuple[TextClause, TextClause]:
+    """Statements that lock the first ones in a table, and that take a portion out of it."""
+    mine = f"FROM {waiting} WHERE tenant_id = :tenant"
+    first_ones = f"SELECT customer_id {mine} ORDER BY customer_id LIMIT :most FOR UPDATE SKIP LOCKED"
+    return statement(first_ones), statement(f"DELETE {mine} AND customer_id = ANY(:portion)", "portion")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy import ARRAY, DateTime
 
-from domain.core.events import DueWork
+from domain.core.statements import statement
 from domain.metrics.analysis.actions import PUBLISH_RFM
 from domain.metrics.clv.actions import FIT_MODELS
 from domain.metrics.publishing import PUBLISH
@@ -21,8 +21,16 @@ FIRST = {PUBLISH: timedelta(minutes=5), PUBLISH_RFM: timedelta(minutes=10), FIT_
 
 async def begin(work: Writing) -> None:
     """Have everything worked out for this tenant from now on; what has begun already keeps its times."""
-    entries = [
-        {"tenant_id": work.tenant_id, "kind": kind, "key": work.tenant_id.hex, "due_at": work.now + after}
-        for kind, after in FIRST.items()
-    ]
-    await work.execute(upsert(DueWork).values(entries).on_conflict_do_nothing())
+    moments = [work.now + after for after in FIRST.values()]
+    first = {"tenant": work.tenant_id, "key": work.tenant_id.hex, "kinds": list(FIRST), "moments": moments}
+    await work.execute(_BEGIN, first)
+
+
+_BEGIN = statement(
+    """
+INSERT INTO directory.due_work (tenant_id, kind, key, due_at)
+SELECT :tenant, first.kind, :key, first.due_at FROM unnest(CAST(:kinds AS text[]), :moments) AS first (kind, due_at)
+ON CONFLICT DO NOTHING
+""",
+    moments=ARRAY(DateTime(timezone=True)),
+)

@@ -107,7 +107,8 @@ async def roll_up_due(work: Writing, key: str) -> datetime | None:
     if key == EVERYBODY:
         await roll_up_everybody_soon(work)
         return None
-    return work.now if await settle_waiting(work, UnrolledCustomer, PORTION, partial(_catch_up, work)) else None
+    more = await settle_waiting(work, UnrolledCustomer.__tablename__, PORTION, partial(_catch_up, work))
+    return work.now if more else None
 
 
 async def _catch_up(work: Writing, customers: Sequence[UUID]) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 from sqlalchemy import Uuid, bindparam, func, or_, select, text
 
 from domain.core.problems import Conflict, Invalid, NotFound
+from domain.core.statements import statement
 from domain.customers import queries as customers
 from domain.customers.model import AttributeType
 from domain.segments import criteria as asked
@@ -108,14 +109,8 @@ async def in_force(reading: Reading, *, guard: bool = False) -> list[SegmentInFo
 
     With `guard`, no other version is published until this transaction ends.
     """
-    living = select(Segment.id, Segment.key, Segment.published_version_id).where(
-        Segment.tenant_id == reading.tenant_id,
-        Segment.archived_at.is_(None),
-        Segment.published_version_id.is_not(None),
-    )
-    if guard:
-        living = living.order_by(Segment.id).with_for_update(read=True)
-    found = {row.published_version_id: row for row in await reading.rows(living)}
+    living = await reading.rows(_GUARDED if guard else _LIVING, {"tenant": reading.tenant_id})
+    found = {row.published_version_id: row for row in living}
     if not found:
         return []
     versions = await reading.rows(
@@ -132,6 +127,13 @@ async def in_force(reading: Reading, *, guard: bool = False) -> list[SegmentInFo
             row = named[each]
             made[each] = SegmentInForce(each, row.key, row.published_version_id, criteria[each], timed)
     return list(made.values())
+
+
+_ALIVE = """
+SELECT id, key, published_version_id FROM segments
+WHERE tenant_id = :tenant AND archived_at IS NULL AND published_version_id IS NOT NULL
+"""
+_LIVING, _GUARDED = statement(_ALIVE), statement(f"{_ALIVE} ORDER BY id FOR SHARE")
 
 
 def in_order(refers: Mapping[Asking, Iterable[Asking]]) -> list[Asking]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import select
 
 from domain.core.problems import NotFound
+from domain.core.statements import statement
 from domain.tenants import rules
-from domain.tenants.model import ApiToken, Principal, Tenant, TenantEntry, TokenPrefix
+from domain.tenants.model import ApiToken, Principal, TenantEntry, TokenPrefix
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,6 +30,15 @@ class Identity:
     token_id: UUID
     scopes: frozenset[str]
     expires_at: datetime | None
+
+
+class ThisTenant(NamedTuple):
+    """What records are read by: the zone of a tenant's days, the currency of its totals, the language of its labels."""
+
+    slug: str
+    time_zone: str
+    base_currency: str
+    locale: str
 
 
 async def authenticate(database: Database, token: str) -> Identity:
@@ -58,12 +68,15 @@ async def authenticate(database: Database, token: str) -> Identity:
     return Identity(tenant_id, held.principal_id, held.id, frozenset(held.scopes), held.expires_at)
 
 
-async def tenant(reading: Reading) -> Tenant:
+async def tenant(reading: Reading) -> ThisTenant:
     """The tenant of this transaction."""
-    found = await reading.one(select(Tenant).where(Tenant.tenant_id == reading.tenant_id))
-    if found is None:
+    found = await reading.rows(_TENANT, {"tenant": reading.tenant_id})
+    if not found:
         raise NotFound
-    return found
+    return ThisTenant._make(found[0])
+
+
+_TENANT = statement(f"SELECT {', '.join(ThisTenant._fields)} FROM tenants WHERE tenant_id = :tenant")
 
 
 async def by_slug(database: Database, slug: str) -> UUID:

@@ -13,7 +13,7 @@ from sync.landing.tables import sql
 
 if TYPE_CHECKING:
     from domain.core.unit_of_work import Writing
-    from domain.tenants.model import Tenant
+    from domain.tenants.queries import ThisTenant
     from sync.runs import Run
 
 
@@ -214,7 +214,7 @@ FROM pg_temp.landing_documents
 _TO_CONVERT = text("SELECT EXISTS (SELECT FROM pg_temp.landing_documents WHERE currency <> :base)")
 
 
-async def merge(work: Writing, run: Run, tenant: Tenant) -> Merged:
+async def merge(work: Writing, run: Run, tenant: ThisTenant) -> Merged:
     """Make the documents of the lines in the staging table; their customers and products have been merged before."""
     await tables.analyse(work, "incoming_lines", "record, document, line, sku")
     total = await tables.count(work, _GROUP)
@@ -241,7 +241,7 @@ async def merge(work: Writing, run: Run, tenant: Tenant) -> Merged:
     return Merged(found.created, changed - found.created, unchanged, touched=touched)
 
 
-async def wait_for_rate(work: Writing, tenant: Tenant) -> bool:
+async def wait_for_rate(work: Writing, tenant: ThisTenant) -> bool:
     """Whether the page has documents in another currency than the tenant's own."""
     ((waits,),) = await work.rows(_TO_CONVERT, {"base": tenant.base_currency})
     return bool(waits)

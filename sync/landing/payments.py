@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from domain.core.unit_of_work import Writing
-    from domain.tenants.model import Tenant
+    from domain.tenants.queries import ThisTenant
     from sync.runs import Run
     from tenure_sdk import Payment
 
@@ -154,7 +154,7 @@ async def _link(work: Writing, run: Run) -> None:
     await work.execute(_RESOLVE)
 
 
-async def _write(work: Writing, run: Run, tenant: Tenant, *, some_known: bool) -> None:
+async def _write(work: Writing, run: Run, tenant: ThisTenant, *, some_known: bool) -> None:
     binds = {**run.binds, "now": work.now, "zone": tenant.time_zone, "base": tenant.base_currency}
     for statement in (*([_SUPERSEDE] if some_known else ()), _INSERT, _ALLOCATIONS, _ENTRIES):
         await work.execute(statement, binds)

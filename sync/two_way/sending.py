@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import ARRAY, Text, any_, exists, literal, select
+from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
 from domain.core.problems import NotFound as NothingHere
+from domain.core.statements import statement
 from domain.customers import lock_identities
 from domain.customers.queries import roots_of, within
 from domain.integrations import queries, rules
@@ -72,11 +73,9 @@ class Sent:
 
 async def is_unsettled(work: Reading, integration_id: UUID, types: Sequence[str]) -> bool:
     """Whether something of these types may have been made at the other side that we do not know of yet."""
-    unsettled = exists().where(
-        OutboundChange.tenant_id == work.tenant_id, OutboundChange.integration_id == integration_id,
-        OutboundChange.type.in_(types), OutboundChange.op == "create", OutboundChange.status == ChangeStatus.SENDING,
-    )  # fmt: skip
-    return bool(await work.one(select(unsettled)))
+    whose = {"tenant": work.tenant_id, "integration": integration_id, "types": list(types)}
+    ((unsettled,),) = await work.rows(_UNSETTLED, whose)
+    return bool(unsettled)
 
 
 async def is_behind(work: Reading, integration_id: UUID, records: Iterable[Record], asked_at: datetime) -> bool:
@@ -84,14 +83,23 @@ async def is_behind(work: Reading, integration_id: UUID, records: Iterable[Recor
     versions = {record.id: record.version for record in records if isinstance(record, Customer)}
     if not versions:
         return False
-    landed = await work.rows(
-        select(RemoteRecord.remote_id, RemoteRecord.version).where(
-            RemoteRecord.tenant_id == work.tenant_id, RemoteRecord.integration_id == integration_id,
-            RemoteRecord.type == "customer", RemoteRecord.remote_id == any_(literal(list(versions), ARRAY(Text()))),
-            RemoteRecord.updated_at > asked_at,
-        )
-    )  # fmt: skip
+    asked = {"tenant": work.tenant_id, "integration": integration_id, "ids": list(versions), "asked_at": asked_at}
+    landed = await work.rows(_LANDED_SINCE, asked)
     return any(row.version != versions[row.remote_id] for row in landed)
+
+
+_UNSETTLED = statement(f"""
+SELECT EXISTS (
+    SELECT FROM outbound_changes WHERE tenant_id = :tenant AND integration_id = :integration AND type = ANY(:types)
+        AND op = 'create' AND status = '{ChangeStatus.SENDING}'
+)
+""")
+
+_LANDED_SINCE = statement("""
+SELECT remote_id, version FROM remote_records
+WHERE tenant_id = :tenant AND integration_id = :integration AND type = 'customer' AND remote_id = ANY(:ids)
+    AND updated_at > :asked_at
+""")
 
 
 async def check_outcomes(

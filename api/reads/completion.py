@@ -10,19 +10,24 @@ from api.problems import BadUserInput
 from domain.core.money import minor_units
 from domain.customers.folding import search_words
 
-Pairs = tuple[list[int], list[Any]]
-"""Keys of parents: the index of each key's parent, and the keys."""
+Alone = tuple[list[int], list[Any]]
+"""Parents with one key each: their indices, and the keys."""
+Several = tuple[list[int], list[int], list[int], list[Any]]
+"""Parents with several keys each: their indices, the places of the first and the last key of each, and the keys."""
 
 
-def keys(rows: Iterable[Any], of: Callable[[Any], Any]) -> tuple[Pairs, Pairs]:
+def keys(rows: Iterable[Any], of: Callable[[Any], Any]) -> tuple[Alone, Several]:
     """The keys of the parents that have one, and those of the parents that have several."""
-    alone: Pairs = ([], [])
-    several: Pairs = ([], [])
+    alone: Alone = ([], [])
+    several: Several = ([], [], [], [])
     for index, row in enumerate(rows):
         key = of(row)
         if isinstance(key, list) and len(key) != 1:
-            several[0].extend([index] * len(key))
-            several[1].extend(key)
+            parents, first, last, all_keys = several
+            parents.append(index)
+            first.append(len(all_keys) + 1)
+            all_keys += key
+            last.append(len(all_keys))
         elif key is not None:
             alone[0].append(index)
             alone[1].append(key[0] if isinstance(key, list) else key)
@@ -30,11 +35,11 @@ def keys(rows: Iterable[Any], of: Callable[[Any], Any]) -> tuple[Pairs, Pairs]:
 
 
 async def batch(
-    fetch: Callable[..., Any], a: list[Any], statements: Sequence[int], alone: Pairs, several: Pairs
+    fetch: Callable[..., Any], a: list[Any], statements: Sequence[int], alone: Alone, several: Several
 ) -> Any:
     """The rows of all parents, by the statement for such keys as there are."""
     one, single, many, both = statements
-    match len(alone[1]), len(several[1]):
+    match len(alone[-1]), len(several[-1]):
         case 0, 0:
             return ()
         case 0, _:

@@ -112,7 +112,7 @@ class Planner:
             raise TypeError(message)
         body = self._object(spec.target, _sets(nodes), level.alias, level.row, level)
         source = self._source(spec, level.alias, "", arguments, **self._found(spec, arguments, level))
-        index = self._statement(f"select {level.row.listed} from (select {level.alias}.* from {source}) {level.source}")
+        index = self._statement(f"select {level.row.listed} from (select {level.named()} from {source}) {level.source}")
         level.fetch(f"await q({index}, a)")
         level.stream(body)
         return level.lines, f"only({level.documents})"
@@ -360,7 +360,7 @@ class Planner:
         if spec.find is None:
             return {}
         place = self._told({**arguments})
-        keys = f"k{level.number}[1] + s{level.number}[1]" if level.nested else "()"
+        keys = f"k{level.number}[-1] + s{level.number}[-1]" if level.nested else "()"
         level.lines.append(f"a[{place}] = await q.find({self._constant(spec.find)}, a[{place}], {keys})")
         return {"found": self.binds.typed(place, "jsonb")}
 
@@ -405,10 +405,11 @@ class Planner:
         whole = f"{source}{self._filtered(spec, arguments, level.alias)}{page.bounds}"
         shorter, check = (None, None) if level.nested else self._shortcut(spec, arguments, level.alias)
         shortcut = None if shorter is None else source + shorter + page.bounds
-        self._fetch(level, whole, spec.link, page.order, limit=page.limit, shortcut=shortcut, check=check)
+        cut = f"a[{page.size}]" if page.looks_ahead and not level.nested else None
+        self._fetch(level, whole, spec.link, page.order, limit=page.limit, cut=cut, shortcut=shortcut, check=check)
         for body in streams:
             level.stream(body)
-        bounds = level.bounds if level.nested else f"(0, len({level.rows}))"
+        bounds = level.bounds if level.nested else f"(0, {level.found if cut else f'len({level.rows})'})"
         code = "{" + ", ".join(parts) + "}"
         if page.looks_ahead:
             level.lines.append(
@@ -459,44 +460,48 @@ class Planner:
         return column
 
     def _fetch(
-        self, level: Level, source: str, link: str, order: str, *, limit: str | None, shortcut: str | None = None,
-        check: str | None = None,
+        self, level: Level, source: str, link: str, order: str, *, limit: str | None, cut: str | None = None,
+        shortcut: str | None = None, check: str | None = None,
     ) -> None:  # fmt: skip
         """The statement of a level of the root, or the statements of one with parents.
 
-        A root with a shortcut is read by it first; where it finds nothing `check` looks at the filter, and then the
-        whole source is read.
+        Of the rows of a root, what is beyond `cut` only counts. A root with a shortcut is read by it first; where it
+        finds nothing `check` looks at the filter, and then the whole source is read.
         """
-        t, listed, joined = level.alias, level.row.listed, level.source
+        t, listed, joined, named = level.alias, level.row.listed, level.source, level.named(order)
         tail = f" order by {order}" + (f" limit {limit}" if limit else "")
         if not level.nested:
             ways = [
-                f"await q({self._statement(f'select {listed} from (select {t}.* from {one}{tail}) {joined}')}, a)"
+                f"await q({self._statement(f'select {listed} from (select {named} from {one}{tail}) {joined}')}, a)"
                 for one in (shortcut, source)
                 if one is not None
             ]
-            level.fetch(" or ".join([*ways[:-1], *([check] if check else []), ways[-1]]))
+            level.fetch(" or ".join([*ways[:-1], *([check] if check else []), ways[-1]]), at_most=cut)
             return
-        each = f"(select {t}.* from {source} and {t}.{link} = p.k{tail})"
+        each = f"(select {named} from {source} and {t}.{link} = p.k{tail})"
 
-        def plainly(pairs: str) -> str:
-            # Parent by parent: nothing but a nested loop can run a LATERAL, and it keeps the outer order.
+        # Parent by parent: nothing but a nested loop can run a LATERAL, and it keeps the outer order.
+        def alone(pairs: str) -> str:
             return f"select p.n, {listed} from {pairs} as p(n, k) cross join lateral {each} {joined}"
 
-        def ranked(pairs: str) -> str:
-            nth = f"row_number() over (partition by p.n order by {order}) as nth"
-            rows = f"select p.n, {t}.*, {nth} from {pairs} as p(n, k) cross join lateral {each} {t}"
-            cut = f" where {t}.nth <= {limit}" if limit else ""
-            return f"select {t}.n, {listed} from ({rows}) {joined}{cut} order by {t}.n, {order}"
+        def several(parents: str, keys: str) -> str:
+            theirs = f"unnest(({keys})[f.since:f.until]) as p(k) cross join lateral {each} {t}"
+            return (
+                f"select f.n, {listed} from {parents} as f(n, since, until)"
+                f" cross join lateral (select {named} from {theirs}{tail}) {joined}"
+            )
 
-        # PostgreSQL expects arrays of any length, so it would plan the others anew each time for a single key.
-        one = self._statement(plainly("(values ($2::int4, $3::uuid))"), lead=3)
-        single = self._statement(plainly(_PAIRS), lead=3)
-        several = self._statement(ranked(_PAIRS), lead=3)
-        # Only those who have several keys pay for what it takes to put their rows in order.
-        both = self._statement(f"{plainly(_PAIRS)} union all ({ranked(_MORE_PAIRS)})", lead=5)
+        ways_ = (
+            # PostgreSQL expects arrays of any length, so it would plan the others anew each time for a single key.
+            self._statement(alone("(values ($2::int4, $3::uuid))"), lead=3),
+            self._statement(alone(_ALONE.format(2, 3)), lead=3),
+            self._statement(several(_SEVERAL.format(2, 3, 4), "$5::uuid[]"), lead=5),
+            self._statement(
+                f"{alone(_ALONE.format(2, 3))} union all ({several(_SEVERAL.format(4, 5, 6), '$7::uuid[]')})", lead=7
+            ),
+        )
         n = level.number
-        level.fetch(f"await batch(q, a, ({one}, {single}, {several}, {both}), k{n}, s{n})")
+        level.fetch(f"await batch(q, a, {ways_}, k{n}, s{n})")
 
     # Arguments
 
@@ -643,8 +648,8 @@ class Sourcing:
         return "".join(f" and {part}" for part in made)
 
 
-_PAIRS, _MORE_PAIRS = "unnest($2::int4[], $3::uuid[])", "unnest($4::int4[], $5::uuid[])"
-"""Indices of parents, and their keys."""
+_ALONE, _SEVERAL = "unnest(${}::int4[], ${}::uuid[])", "unnest(${}::int4[], ${}::int4[], ${}::int4[])"
+"""Indices of parents with the key of each; and those of parents with where the keys of each begin and end."""
 
 _OF_READER = {"now": ("now", "timestamptz"), "me": ("principal_id", "uuid"), "token": ("token_id", "uuid")}
 

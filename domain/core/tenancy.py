@@ -8,7 +8,8 @@ if TYPE_CHECKING:
     from uuid import UUID
 
 SETTING = "tenure.tenant_id"
-POLICY = f"tenant_id = nullif(current_setting('{SETTING}', true), '')::uuid"
+# In a sub-select, so that a statement reads the setting once, and not for each row that it writes or looks up.
+POLICY = f"tenant_id = (SELECT nullif(current_setting('{SETTING}', true), '')::uuid)"
 
 
 class TenantMissing(RuntimeError):

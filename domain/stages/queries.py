@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -16,14 +16,14 @@ from domain.stages import history as past
 from domain.stages import rules
 from domain.stages.conditions import decode
 from domain.stages.history import Conversion, FunnelStep, Interval, Movements, TimeInStage, Transition
-from domain.stages.model import Lifecycle, LifecycleVersion, Stage, StageTransition, TransitionRule
+from domain.stages.model import StageTransition
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
     from uuid import UUID
 
-    from sqlalchemy import ColumnElement, Row, TextClause
+    from sqlalchemy import Row, TextClause
 
     from domain.core.unit_of_work import Reading
 
@@ -96,11 +96,10 @@ async def lifecycle(
 
     With `guard` as for `lifecycles`. Raises UnknownLifecycle.
     """
+    which = "l.is_default" if key is None else "l.key = :key"
     if lifecycle_id is not None:
-        which: ColumnElement[bool] = Lifecycle.id == lifecycle_id
-    else:
-        which = Lifecycle.is_default.is_(True) if key is None else Lifecycle.key == key
-    found = await _in_force(reading, which, guard=guard)
+        which = "l.id = :id"
+    found = await _in_force(reading, which, {"id": lifecycle_id, "key": key}, guard=guard)
     if not found:
         raise UnknownLifecycle(lifecycle=key)
     return found[0]
@@ -108,8 +107,8 @@ async def lifecycle(
 
 async def definition(reading: Reading, key: str, version_id: UUID) -> rules.Lifecycle:
     """The stages and rules of one version of a lifecycle, also of a draft."""
-    stages = await _parts(reading, Stage, [version_id])
-    conditions = await _parts(reading, TransitionRule, [version_id])
+    stages = await _parts(reading, _STAGES, [version_id])
+    conditions = await _parts(reading, _RULES, [version_id])
     return _definition(key, stages.get(version_id, ()), conditions.get(version_id, ()))
 
 
@@ -475,72 +474,85 @@ def _time_in_stage(row: Row[Any]) -> TimeInStage:
     )
 
 
-async def _in_force(reading: Reading, *which: ColumnElement[bool], guard: bool = False) -> list[LifecycleInForce]:
-    published = (
-        select(Lifecycle, LifecycleVersion)
-        .join(
-            LifecycleVersion,
-            (LifecycleVersion.tenant_id == Lifecycle.tenant_id) & (LifecycleVersion.lifecycle_id == Lifecycle.id),
-        )
-        .where(Lifecycle.tenant_id == reading.tenant_id, LifecycleVersion.published_at.is_not(None), *which)
-        .order_by(Lifecycle.key, LifecycleVersion.number)
+@cache
+def _published(which: str, lock: str) -> TextClause:
+    """The published versions of these lifecycles, the latest of each last."""
+    return statement(f"""
+        SELECT l.id, l.key, l.labels, l.is_default, v.id AS version_id, v.number, v.stage_map
+        FROM lifecycles l JOIN lifecycle_versions v ON v.tenant_id = l.tenant_id AND v.lifecycle_id = l.id
+        WHERE l.tenant_id = :tenant AND v.published_at IS NOT NULL AND {which}
+        ORDER BY l.key, v.number
+        {lock}
+    """)
+
+
+def _of_versions(columns: str, table: str) -> TextClause:
+    return statement(
+        f"""
+        SELECT lifecycle_version_id, id, {columns} FROM {table}
+        WHERE tenant_id = :tenant AND lifecycle_version_id = ANY(:versions)
+        ORDER BY position
+        """,
+        "versions",
     )
-    if guard:
-        published = published.with_for_update(read=True, of=Lifecycle)
-    versions: dict[UUID, list[LifecycleVersion]] = {}
-    found: dict[UUID, Lifecycle] = {}
-    for row in await reading.rows(published):
-        found[row.Lifecycle.id] = row.Lifecycle
-        versions.setdefault(row.Lifecycle.id, []).append(row.LifecycleVersion)
-    if not found:
+
+
+_STAGES = _of_versions("key, position, labels, step, kind, rotting_days, needs", "stages")
+_RULES = _of_versions("from_stage, to_stage, trigger, condition, requires_reason", "transition_rules")
+
+
+async def _in_force(
+    reading: Reading, which: str = "true", values: Mapping[str, Any] | None = None, *, guard: bool = False
+) -> list[LifecycleInForce]:
+    published = _published(which, "FOR SHARE OF l" if guard else "")
+    lifecycles: dict[UUID, list[Row[Any]]] = {}
+    for version in await reading.rows(published, {"tenant": reading.tenant_id, **(values or {})}):
+        lifecycles.setdefault(version.id, []).append(version)
+    if not lifecycles:
         return []
-    stages = await _parts(reading, Stage, [version.id for numbers in versions.values() for version in numbers])
-    conditions = await _parts(reading, TransitionRule, [numbers[-1].id for numbers in versions.values()])
-    return [_assemble(of, versions[of.id], stages, conditions) for of in found.values()]
+    all_versions = [version.version_id for versions in lifecycles.values() for version in versions]
+    stages = await _parts(reading, _STAGES, all_versions)
+    conditions = await _parts(reading, _RULES, [versions[-1].version_id for versions in lifecycles.values()])
+    return [_assemble(versions, stages, conditions) for versions in lifecycles.values()]
 
 
-async def _parts(reading: Reading, model: type[Any], versions: Sequence[UUID]) -> dict[UUID, list[Any]]:
+async def _parts(reading: Reading, of: TextClause, versions: Sequence[UUID]) -> dict[UUID, list[Row[Any]]]:
     """The stages or the rules of these versions, by version, in the order of their positions."""
-    parts: dict[UUID, list[Any]] = {}
-    for part in await reading.all(
-        select(model)
-        .where(model.tenant_id == reading.tenant_id, model.lifecycle_version_id.in_(versions))
-        .order_by(model.position)
-    ):
+    parts: dict[UUID, list[Row[Any]]] = {}
+    for part in await reading.rows(of, {"tenant": reading.tenant_id, "versions": versions}):
         parts.setdefault(part.lifecycle_version_id, []).append(part)
     return parts
 
 
 def _assemble(
-    of: Lifecycle,
-    versions: Sequence[LifecycleVersion],
-    stages: Mapping[UUID, Sequence[Stage]],
-    conditions: Mapping[UUID, Sequence[TransitionRule]],
+    versions: Sequence[Row[Any]],
+    stages: Mapping[UUID, Sequence[Row[Any]]],
+    conditions: Mapping[UUID, Sequence[Row[Any]]],
 ) -> LifecycleInForce:
     last = versions[-1]
-    kept = conditions.get(last.id, ())
-    now = _definition(of.key, stages[last.id], kept)
+    kept = conditions.get(last.version_id, ())
+    now = _definition(last.key, stages[last.version_id], kept)
     return LifecycleInForce(
-        id=of.id,
-        key=of.key,
-        labels=of.labels,
-        is_default=of.is_default,
-        version_id=last.id,
+        id=last.id,
+        key=last.key,
+        labels=last.labels,
+        is_default=last.is_default,
+        version_id=last.version_id,
         number=last.number,
         definition=now,
-        stage_ids={stage.key: stage.id for version in versions for stage in stages[version.id]},
+        stage_ids={stage.key: stage.id for version in versions for stage in stages[version.version_id]},
         rule_ids=tuple(rule.id for rule in kept),
         moved=_moved(versions, now),
     )
 
 
-def _definition(key: str, stages: Iterable[Stage], conditions: Iterable[TransitionRule]) -> rules.Lifecycle:
+def _definition(key: str, stages: Iterable[Row[Any]], conditions: Iterable[Row[Any]]) -> rules.Lifecycle:
     return rules.Lifecycle(
         key=key, stages=tuple(_stage(stage) for stage in stages), rules=tuple(_rule(rule) for rule in conditions)
     )
 
 
-def _moved(versions: Iterable[LifecycleVersion], now: rules.Lifecycle) -> dict[str, str | None]:
+def _moved(versions: Iterable[Row[Any]], now: rules.Lifecycle) -> dict[str, str | None]:
     """Where the customers of stages that are no more belong: through the maps of all versions up to the last."""
     moved: dict[str, str | None] = {}
     for version in versions:
@@ -549,7 +561,7 @@ def _moved(versions: Iterable[LifecycleVersion], now: rules.Lifecycle) -> dict[s
     return {stage: target for stage, target in moved.items() if stage not in now.automatic}
 
 
-def _stage(row: Stage) -> rules.Stage:
+def _stage(row: Row[Any]) -> rules.Stage:
     return rules.Stage(
         key=row.key,
         position=row.position,
@@ -561,7 +573,7 @@ def _stage(row: Stage) -> rules.Stage:
     )
 
 
-def _rule(row: TransitionRule) -> rules.Rule:
+def _rule(row: Row[Any]) -> rules.Rule:
     return rules.Rule(
         source=row.from_stage,
         target=row.to_stage,

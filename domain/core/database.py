@@ -140,7 +140,8 @@ class Snapshots:
     def __init__(self, address: str, most: int) -> None:
         self._address, self._most = address, most
         self._turns = asyncio.Semaphore(most)
-        self._idle: list[ReadConnection] = []
+        self._idle: list[tuple[ReadConnection, float]] = []
+        """Those that nobody uses, each with the moment since when, by the clock of the event loop."""
         self._sweep: asyncio.Task[None] | None = None
 
     @asynccontextmanager
@@ -153,7 +154,7 @@ class Snapshots:
             except BaseException:
                 await self._end(connection)
                 raise
-            self._idle.append(connection)
+            self._idle.append((connection, asyncio.get_running_loop().time()))
         if self._sweep is None or self._sweep.done():
             self._sweep = asyncio.create_task(self._end_what_is_idle(), name="snapshots")
 
@@ -164,14 +165,15 @@ class Snapshots:
         if self._sweep is not None:
             self._sweep.cancel()
         while self._idle:
-            await self._idle.pop().close()
+            connection, _ = self._idle.pop()
+            await connection.close()
 
     async def _begin(self, begin: str) -> ReadConnection:
         """A connection that has begun; one that was lost while it lay idle is replaced: nothing was asked of it yet."""
         while self._idle:
             with suppress(*_LOST):
-                # The last one used: its plans are warm.
-                return await self._run(self._idle.pop(), begin)
+                connection, _ = self._idle.pop()  # the last one used: its plans are warm
+                return await self._run(connection, begin)
         return await self._run(await _connected(self._address, "tenure-read"), begin)
 
     async def _run(self, connection: ReadConnection, begin: str) -> ReadConnection:
@@ -183,19 +185,22 @@ class Snapshots:
         return connection
 
     async def _end_what_is_idle(self) -> None:
-        await asyncio.sleep(_IDLE)
-        async with self._turns:
-            for connection in [one for one in self._idle if one.is_in_transaction()]:
-                if connection in self._idle:  # nobody has taken it while another one was ended
-                    self._idle.remove(connection)
-                    await self._end(connection)
+        """End the transactions of idle connections, until none is in any; busy ones are not idle for that long."""
+        while any(connection.is_in_transaction() for connection, _ in self._idle):
+            await asyncio.sleep(_IDLE)
+            latest = asyncio.get_running_loop().time() - _IDLE
+            async with self._turns:
+                for one in [one for one in self._idle if one[1] <= latest and one[0].is_in_transaction()]:
+                    if one in self._idle:  # nobody has taken it while another one was ended
+                        self._idle.remove(one)
+                        await self._end(one[0])
 
     async def _end(self, connection: ReadConnection) -> None:
         """Roll back and keep the connection; one that cannot do that is given up."""
         try:
             with suppress(*_LOST):
                 await connection.execute("ROLLBACK")
-                self._idle.append(connection)
+                self._idle.insert(0, (connection, 0.0))
                 return
         except BaseException:
             connection.terminate()

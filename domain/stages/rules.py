@@ -161,6 +161,12 @@ class Lifecycle(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             raise _unknown(key, self._stages)
         return self._stages[key]
 
+    def place(self, key: str | None) -> int | None:
+        """The position of a stage on the way; None outside of it, as where a life ended. Raises UnknownStage."""
+        if key not in self._places:
+            raise _unknown(key, self._stages)
+        return self._places[key]
+
     @cached_property
     def needs(self) -> Needs:
         """The facts that the rules which move by themselves ask for."""
@@ -203,6 +209,10 @@ class Lifecycle(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     @cached_property
     def _stages(self) -> Mapping[str, Stage]:
         return {stage.key: stage for stage in self.stages}
+
+    @cached_property
+    def _places(self) -> Mapping[str | None, int | None]:
+        return {None: None} | {stage.key: None if stage.kind.ends else stage.position for stage in self.stages}
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
@@ -280,7 +290,7 @@ def next_look(lifecycle: Lifecycle, standing: Standing, record: Record, *, after
     # Only the last purchase is what so many days go by after.
     recent = msgspec.structs.replace(record, occasions=record.occasions[max(known - 1, 0) :])
     moments = recent.moments(needs) + _ripening(needs, standing)
-    return min((at for at in moments if at > after), default=None)
+    return min([at for at in moments if at > after], default=None)
 
 
 def check_move(
@@ -323,15 +333,13 @@ def direction(
     """
     if target is None:
         return None
-    to = lifecycle.stage(target)
-    start = _position_of_origin(lifecycle, source)
-    if start is not None and not to.kind.ends and to.position < start:
+    start, end = lifecycle.place(source), lifecycle.place(target)
+    if start is not None and end is not None and end < start:
         return Movement.REGRESSION
     if target in visited:
         return Movement.REENTRY
-    if not to.kind.ends and bisect_right(lifecycle.open_positions, start or 0) < bisect_left(
-        lifecycle.open_positions, to.position
-    ):
+    between = lifecycle.open_positions
+    if end is not None and bisect_right(between, start or 0) < bisect_left(between, end):
         return Movement.SKIP
     return Movement.FORWARD
 
@@ -455,14 +463,7 @@ def _moves_at(lifecycle: Lifecycle, standing: Standing, record: Record, at: date
         passed.add(stage)
 
 
-def _position_of_origin(lifecycle: Lifecycle, source: str | None) -> int | None:
-    if source is None:
-        return None
-    stage = lifecycle.stage(source)
-    return None if stage.kind.ends else stage.position
-
-
-def _unknown(key: str, known: Collection[str]) -> UnknownStage:
+def _unknown(key: str | None, known: Collection[str]) -> UnknownStage:
     return UnknownStage(
         f"This lifecycle has no stage {key!r}. It has {', '.join(known)}.", stage=key, known=tuple(known)
     )

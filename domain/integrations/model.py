@@ -135,7 +135,13 @@ class AppDelivery(Base):
     """WS: A verified call to an app's address, until it is split by remote account; its body is encrypted."""
 
     __tablename__ = "app_deliveries"
-    __table_args__ = (Index("app_deliveries_received_at_idx", "received_at"), {"schema": DIRECTORY})
+    __table_args__ = (
+        Index("app_deliveries_received_at_idx", "received_at"),
+        Index(
+            "app_deliveries_unsplit_idx", "connector", "received_at", postgresql_where=text("ciphertext IS NOT NULL")
+        ),
+        {"schema": DIRECTORY},
+    )
 
     connector: Mapped[str] = mapped_column(primary_key=True)
     digest: Mapped[bytes] = mapped_column(primary_key=True)
@@ -535,7 +541,14 @@ class InboxEvent(Entity):
     """AO + body, processed_at, outcome, attempts: A verified call of a remote side; its body goes once it is read."""
 
     __tablename__ = "inbox_events"
-    __table_args__ = (_of_integration(), UniqueConstraint("tenant_id", "integration_id", "key"))
+    __table_args__ = (
+        _of_integration(),
+        UniqueConstraint("tenant_id", "integration_id", "key"),
+        Index(
+            "inbox_events_unheard_idx", "tenant_id", "integration_id", "id",
+            postgresql_where=text("processed_at IS NULL"),
+        ),
+    )  # fmt: skip
 
     integration_id: Mapped[UUID]
     key: Mapped[str] = mapped_column(doc="The remote side's id of the event, or the digest of the body.")

@@ -8,15 +8,17 @@ from typing import Any
 
 import strawberry
 
+from api import ids
 from api.changes import Around, mutation, told_field
 from api.changing.inputs import given, needed
 from api.changing.integrations import ADMIN, IntegrationInput, done, id_in, locked
+from api.reads.mapping import REGISTRY
 from api.reference import Reference
 from api.replays import Done
 from domain.core.problems import Conflict
 from domain.core.unit_of_work import Writing
 from domain.integrations import actions, model, queries, rules
-from domain.integrations.model import Integration, IntegrationState
+from domain.integrations.model import Integration, IntegrationState, OutboundChange
 from sync import runs
 from sync.remote import Remote
 from sync.two_way import switching
@@ -185,6 +187,7 @@ class PushChange:
 
     op = told_field("op", str, "create, update or delete.")
     type = told_field("type", str, "The type of the record.")
+    local_id = told_field("localId", strawberry.ID | None, "Its id here, for `node`: whose record it is.")
     remote_id = told_field("remoteId", str | None, "Its id at the other side; null where it would be made.")
     fields = told_field("fields", list[str], "The fields that would be written.")
 
@@ -215,7 +218,16 @@ async def preview_push(work: Writing, asked: IntegrationInput, around: Around) -
     seen: switching.Preview = around.brought
     told: dict[str, Any] = {name: getattr(seen, name) for name in ("creates", "updates", "conflicts", "doubtful")}
     told["changes"] = [
-        {"op": each.op, "type": each.type, "remoteId": each.remote_id, "fields": each.fields} for each in seen.changes
-    ]
+        {
+            "op": each.op, "type": each.type, "localId": _local_id(each), "remoteId": each.remote_id,
+            "fields": each.fields,
+        }
+        for each in seen.changes
+    ]  # fmt: skip
     told["waits_for"] = seen.waits_for
     return Done(Reference("Integration", integration.id), told)
+
+
+def _local_id(change: OutboundChange) -> str | None:
+    kind = REGISTRY.get("".join(part.capitalize() for part in change.type.split("_")))
+    return ids.encode(kind.prefix, change.local_id) if kind and kind.prefix else None

@@ -412,14 +412,14 @@ async def test_an_address_is_rotated_and_the_old_one_is_nobodys(desk: Desk) -> N
 
 async def test_a_stream_is_written_when_that_is_switched_on(desk: Desk) -> None:
     id_ = await _read(desk, n1="Ada")
-    await desk.caller.do("createCustomer", {"name": "Bea", "emails": ["bea@example.com"]}, "customer { id }")
+    bea = await desk.caller.do("createCustomer", {"name": "Bea", "emails": ["bea@example.com"]}, "customer { id }")
     seen = await desk.caller.do(
-        "previewPush", {"id": id_}, "creates updates conflicts doubtful changes { op type remoteId }"
+        "previewPush", {"id": id_}, "creates updates conflicts doubtful changes { op type localId remoteId }"
     )
     assert {name: seen[name] for name in ("creates", "updates", "conflicts", "doubtful")} == {
         "creates": 1, "updates": 0, "conflicts": 0, "doubtful": 0,
     }  # fmt: skip
-    assert [(each["op"], each["type"], each["remoteId"]) for each in seen["changes"]] == [("create", "customer", None)]
+    assert seen["changes"] == [{"op": "create", "type": "customer", "localId": bea["customer"]["id"], "remoteId": None}]
     assert sorted(row.name for row in desk.notes.rows.values()) == ["Ada"]
     await _two_way(desk, id_)
     assert sorted(str(row.name) for row in desk.notes.rows.values()) == ["Ada", "Bea"]

@@ -67,22 +67,23 @@ unnest(c.member_ids || case when c.kind = 'ORGANISATION' then array(select unnes
   where m.tenant_id = $1 and m.organisation_id = any(c.member_ids) and m.status = 'ACTIVE') end) as k(id)"""
 
 
-def _latest(count: str) -> str:
+def _latest(count: str, more: str = "") -> str:
     return f"""
-(select i.*, row_number() over (order by i.occurred_at desc, i.id desc) as rank, count(*) over () as found
+(select i.*{more}
  from {_MEMBERS} cross join lateral (
    select i.* from interactions i where i.tenant_id = $1 and i.customer_id = k.id and i.superseded_at is null
    order by i.occurred_at desc, i.id desc limit {count}) i
  order by i.occurred_at desc, i.id desc limit {count}) i"""
 
 
+_RANKED = ", row_number() over (order by i.occurred_at desc, i.id desc) as rank, count(*) over () as found"
 _TIMELINE = f"""
 select concat('{{"edges":[', string_agg(concat('{{"cursor":', i.cursor, ',"node":{{"id":', {_id("int", "i.id")},
     ',"kind":', {_text("i.kind")}, ',"channel":', {_maybe("i.channel")}, ',"direction":', {_maybe("i.direction")},
     ',"occurredAt":', {_text("i.occurred_at")}, ',"summary":', {_maybe("i.summary")}, '}}}}'), ',')
     filter (where i.rank <= 20), '],"pageInfo":{{"hasNextPage":', case when count(*) > 20 then 'true' else 'false' end,
     ',"endCursor":', coalesce(max(i.cursor) filter (where i.rank = least(i.found, 20)), 'null'), '}}}}')
-from (select i.*, {_cursor("$3", "i.occurred_at", "i.id")} as cursor from {_latest("21")}) i"""
+from (select i.*, {_cursor("$3", "i.occurred_at", "i.id")} as cursor from {_latest("21", _RANKED)}) i"""
 
 _TOTALS = f"""
 select concat('{{"orders":', o.sales, ',"gross":', {_money("o.gross")}, ',"net":',

@@ -37,7 +37,8 @@ if TYPE_CHECKING:
 OURS, HAND, LEVELS = "ours", "hand", "levels"
 SIDES = {OURS: "Tenure", HAND: "SQL that builds JSON", LEVELS: "SQL per level + Python"}
 ROUNDS = 5
-CLIENTS = 8
+CLIENTS = 16
+"""Twice as many as there are connections to the database: with fewer, the faster sides leave its core idle."""
 _NOTE = (
     "The documents are equal, compared for every set of values before measuring. Tenure's side includes the token, the"
     " limits, both walls and the transaction; the others have the transaction and both walls only."

@@ -217,8 +217,9 @@ def looked_up(rows: str, alias: str) -> str:
     """SQL for a FROM: of some rows, a SELECT that ends in its WHERE, those of `:customers`, customer by customer.
 
     So there is one plan, whatever the statistics say, and what it reads does not depend on how many others there are.
-    Where the planner knows nothing it expects one row of any index that begins with the tenant: among equals the order
-    decides for the one by customer, which alone gives it (an order by what is equal to a value would count as none).
+    Where the planner knows nothing it expects one row of any index that begins with the tenant, and takes the one of
+    the fewest levels: the order decides for the one by customer, which alone gives it (an order by what is equal to a
+    value would count as none). Whoever runs it has the planner avoid sorting.
     """
     return f"""(SELECT DISTINCT unnest(:customers) AS id) AS named
         CROSS JOIN LATERAL (

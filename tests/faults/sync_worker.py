@@ -21,9 +21,11 @@ from sync import runs
 runs.LEASE = timedelta(seconds=3)  # before anybody takes it over by name
 
 import msgspec  # noqa: E402
+from sqlalchemy.dialects.postgresql import JSONB  # noqa: E402
 
 from cli import main as cli  # noqa: E402
 from domain.core import database as databases  # noqa: E402
+from domain.core.statements import statement  # noqa: E402
 from sync import errands, heartbeat, inbox, pull, registry, schedule, switchboard, troubles, worker  # noqa: E402
 from sync.access import tokens  # noqa: E402
 from sync.landing import customers as landing_customers  # noqa: E402, F401 - loaded before the first fork
@@ -107,6 +109,7 @@ def refresh_token_after_use() -> None:
 def fence_ignored() -> None:
     """Whoever has lost a lease goes on as if nothing had happened."""
     runs.held = runs.of_lane
+    runs._MOVE = statement(runs._MOVE.text.replace(" AND fence = :fence", ""), cursor=JSONB(none_as_null=True))
     renew = runs.renew
 
     async def unheard(work: Any, run: Any) -> None:

@@ -491,7 +491,7 @@ class Planner:
                 f" cross join lateral (select {named} from {theirs}{tail}) {joined}"
             )
 
-        ways_ = (
+        by_keys = (
             # PostgreSQL expects arrays of any length, so it would plan the others anew each time for a single key.
             self._statement(alone("(values ($2::int4, $3::uuid))"), lead=3),
             self._statement(alone(_ALONE.format(2, 3)), lead=3),
@@ -501,7 +501,7 @@ class Planner:
             ),
         )
         n = level.number
-        level.fetch(f"await batch(q, a, {ways_}, k{n}, s{n})")
+        level.fetch(f"await batch(q, a, {by_keys}, k{n}, s{n})")
 
     # Arguments
 

@@ -65,15 +65,18 @@ _FEW = 10
 
 
 @asynccontextmanager
-async def planned_for(work: Writing, count: int) -> AsyncIterator[None]:
+async def planned_for(work: Writing, count: int, **settings: tuple[str, str]) -> AsyncIterator[None]:
     """Where the planner looks at how many are meant, if they are many: a kept plan would be one for few.
 
     It keeps one after five times that a connection ran the statement, and with it joins many by loops within loops.
+    Other settings are as for `planner_set`.
     """
-    if count <= _FEW:
+    if count > _FEW:
+        settings["plan_cache_mode"] = ("force_custom_plan", "auto")
+    if not settings:
         yield
         return
-    async with planner_set(work, plan_cache_mode=("force_custom_plan", "auto")):
+    async with planner_set(work, **settings):
         yield
 
 

@@ -82,8 +82,7 @@ async def roll_up(work: Writing, customers: Sequence[UUID], survivors: Sequence[
     whom = {"tenant": work.tenant_id, "customers": list(customers)}
     zone = (await tenants.tenant(work)).time_zone
     # What looks the rows of a customer up is told by an order that one index gives: none is to be made by sorting.
-    in_order = planning.planner_set(work, enable_sort=("off", "on"))
-    async with planning.planned_for(work, len(customers)), in_order:
+    async with planning.planned_for(work, len(customers), enable_sort=("off", "on")):
         for each in ROLL_UP_STATEMENTS:
             await work.execute(each, whom | ({"zone": zone} if ":zone" in each.text else {}))
 
